@@ -1,0 +1,131 @@
+// The Cairn client: what a trainer embeds. Needs only the standard library and Abseil's Status and Time.
+//
+//   cairn::ClientOptions options;
+//   options.server = "127.0.0.1:7070";
+//   options.federation = "licenses";
+//   options.client = "client-1";
+//   auto client = cairn::Client::Join(options);
+//   while (true) {
+//     auto round = (*client)->AwaitRound();                    // blocks; restarts of the server are waited out
+//     if (!round.ok()) break;                                  // OUT_OF_RANGE: the federation has finished
+//     if (round->version > 0) (*client)->Pull(round->version, cairn::Form::kDelta, "from_server/");
+//     ... train ...
+//     (*client)->Push(*round, "my_adapter/", examples);        // an adapter_config.json + safetensors pair
+//   }
+//   (*client)->Leave();
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace cairn {
+
+// PEM files. Empty: plaintext when all three are empty; the system's roots when only `root_ca` is.
+struct ClientTls {
+  bool enabled = false;
+  std::filesystem::path root_ca;
+  std::filesystem::path certificate;  // With `key`: mutual TLS.
+  std::filesystem::path key;
+};
+
+// Retries apply to UNAVAILABLE, ABORTED, DATA_LOSS, and RESOURCE_EXHAUSTED; other errors are final.
+struct RetryPolicy {
+  absl::Duration initial_backoff = absl::Milliseconds(200);
+  absl::Duration max_backoff = absl::Seconds(15);
+  double multiplier = 1.6;
+  double jitter = 0.2;                                  // Each pause is drawn from backoff * [1 - jitter, 1 + jitter].
+  absl::Duration give_up_after = absl::InfiniteDuration();  // Without any progress; progress starts the count anew.
+};
+
+struct ClientOptions {
+  std::string server;      // host:port
+  std::string federation;
+  std::string client;      // Unique in the federation, and stable across restarts of the trainer.
+  ClientTls tls;
+  RetryPolicy retry;
+  absl::Duration rpc_deadline = absl::Seconds(20);      // Of control calls.
+  absl::Duration progress_timeout = absl::Seconds(60);  // A transfer without a byte for this long is broken off and retried.
+};
+
+struct ModuleShape {
+  std::string name;
+  std::int64_t d_in = 0, d_out = 0;
+};
+
+// What the trainer's adapters look like; the first client's declaration becomes the federation's unless configured.
+struct AdapterShape {
+  std::string base_model;
+  std::vector<ModuleShape> modules;
+};
+
+enum class StartMode {
+  kMerge,  // Merge each version's delta into the base weights, train a fresh adapter.
+  kWarm,   // Continue from the published adapter, cut to one's own rank.
+};
+
+struct Round {
+  std::uint64_t number = 0;        // From 1.
+  std::uint64_t version = 0;       // Published so far; the round starts from it. 0: from the base model.
+  StartMode start = StartMode::kMerge;
+  absl::Time deadline = absl::InfiniteFuture();
+};
+
+enum class Form {
+  kAdapter,  // Everything learned so far, relative to the base model.
+  kDelta,    // What this version adds to the one before (StartMode::kMerge only).
+};
+
+struct Receipt {
+  std::string sha256;
+  std::uint64_t bytes = 0;
+  absl::Time received;
+};
+
+using ProgressCallback = std::function<void(std::uint64_t bytes_done, std::uint64_t bytes_total)>;
+
+// Thread-safe. Calls block; Cancel ends them from another thread.
+class Client {
+ public:
+  // Connects and registers. Waits for a server that is not up yet, within the retry policy.
+  // INVALID_ARGUMENT (options), NOT_FOUND (federation), FAILED_PRECONDITION (shape differs from the federation's),
+  // UNAUTHENTICATED / PERMISSION_DENIED, CANCELLED, UNAVAILABLE (gave up).
+  static absl::StatusOr<std::unique_ptr<Client>> Join(ClientOptions options, const AdapterShape& shape = {});
+  virtual ~Client() = default;
+
+  // Blocks until a round is open to which this client has not contributed. OUT_OF_RANGE: the last round is published.
+  // DEADLINE_EXCEEDED after `timeout`.
+  virtual absl::StatusOr<Round> AwaitRound(absl::Duration timeout = absl::InfiniteDuration()) = 0;
+
+  // Downloads a published version (0: the latest) into a PEFT adapter directory, which is replaced atomically.
+  // Returns the version. NOT_FOUND: no such version.
+  virtual absl::StatusOr<std::uint64_t> Pull(std::uint64_t version, Form form, const std::filesystem::path& directory,
+                                             const ProgressCallback& progress = nullptr) = 0;
+
+  // Uploads a PEFT adapter directory. Broken uploads go on where they stopped. The receipt means that the server holds the
+  // update durably; pushing the same bytes again returns the same receipt.
+  // INVALID_ARGUMENT (the server says which module and tensor), ALREADY_EXISTS (other bytes were contributed),
+  // FAILED_PRECONDITION (the round is closed).
+  virtual absl::StatusOr<Receipt> Push(const Round& round, const std::filesystem::path& adapter_directory,
+                                       std::uint64_t examples, const ProgressCallback& progress = nullptr) = 0;
+
+  // The same from memory; `safetensors` must stay until the call returns.
+  virtual absl::StatusOr<Receipt> PushBytes(const Round& round, absl::string_view adapter_config_json,
+                                            absl::string_view safetensors, std::uint64_t examples,
+                                            const ProgressCallback& progress = nullptr) = 0;
+
+  virtual absl::Status Leave() = 0;
+
+  // Ends calls in progress, and all later ones, with CANCELLED.
+  virtual void Cancel() = 0;
+};
+
+}  // namespace cairn
