@@ -7,15 +7,17 @@
 //       12    4  payload bytes (u32 little-endian)
 //       16    …  payload: a serialised PushHeader / PullHeader, raw safetensors bytes, a serialised trailer
 //
-// Chunks follow one another from the header's offset; their place needs no saying. Tensor bytes never pass through protobuf.
+// Chunks follow one another from the header's offset; their place needs no saying. Tensor bytes never pass through
+// protobuf.
 #pragma once
 
+#include <grpcpp/support/byte_buffer.h>
+
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
-
-#include <grpcpp/support/byte_buffer.h>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -23,7 +25,10 @@
 
 namespace cairn::wire {
 
+inline constexpr std::size_t kTrailerBytesMax = 4096;  // Serialised PushTrailer or PullTrailer.
+
 enum class FrameKind : std::uint32_t { kHeader = 1, kChunk = 2, kTrailer = 3 };
+const char* FrameKindName(FrameKind kind);  // "header", "chunk", "trailer".
 
 struct FramePrefix {
   FrameKind kind = FrameKind::kHeader;
@@ -32,14 +37,15 @@ struct FramePrefix {
 };
 
 std::string EncodePrefix(const FramePrefix& prefix);  // limits::kFramePrefixBytes long.
-// INVALID_ARGUMENT: wrong magic, unknown kind, or a payload beyond the kind's limit.
+// INVALID_ARGUMENT: wrong magic, unknown kind, an empty chunk, a checksum where none belongs, or a payload beyond the
+// kind's limit: limits::kPushHeaderBytesMax, limits::kChunkBytes, kTrailerBytesMax.
 absl::StatusOr<FramePrefix> DecodePrefix(absl::string_view bytes);
 
 // A frame with its own copy of the payload (headers and trailers).
 grpc::ByteBuffer ControlFrame(FrameKind kind, absl::string_view payload);
 
-// A chunk frame whose slice points at `payload`, without a copy. `release` runs when gRPC no longer needs the bytes, on one
-// of its threads; until then they must stay.
+// A chunk frame whose slice points at `payload`, without a copy. `release` runs when gRPC no longer needs the bytes, on
+// one of its threads; until then they must stay.
 grpc::ByteBuffer ChunkFrame(absl::string_view payload, std::function<void()> release);
 
 // A received frame: the prefix and the slices behind it. Holds references to gRPC's memory, not copies.
