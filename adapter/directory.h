@@ -1,19 +1,21 @@
 // A PEFT adapter directory: adapter_config.json and adapter_model.safetensors.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "adapter/lora.h"
 #include "base/files.h"
 
 namespace cairn {
 
-inline constexpr char kAdapterConfigFile[] = "adapter_config.json";
 inline constexpr char kAdapterModelFile[] = "adapter_model.safetensors";
 
 // An adapter whose bytes are a mapped file, so that only pages in use are resident.

@@ -15,11 +15,11 @@
 namespace cairn {
 
 struct LoraModule {
-  std::string name;   // Path in the base model, without PEFT's "base_model.model." prefix.
+  std::string name;  // Path in the base model, without PEFT's "base_model.model." prefix.
   std::int64_t d_in = 0, d_out = 0, rank = 0;
   double scale = 1;
-  TensorView a;       // [rank, d_in]
-  TensorView b;       // [d_out, rank]
+  TensorView a;  // [rank, d_in]
+  TensorView b;  // [d_out, rank]
 };
 
 struct LoraAdapter {
@@ -32,8 +32,9 @@ std::string LoraAName(absl::string_view module);  // base_model.model.<module>.l
 std::string LoraBName(absl::string_view module);
 
 // What a header and a config say together, before the tensor bytes are there. `data` of the views is empty.
-// INVALID_ARGUMENT for a tensor that is neither A nor B of a module (a full state dict, say: the message says so when no
-// tensor at all is one), a factor without its partner, a rank that differs from the config's, or a shape that is not 2-d.
+// INVALID_ARGUMENT for a tensor that is neither A nor B of a module (a full state dict, say: the message says so when
+// no tensor at all is one), a factor without its partner, a rank that differs from the config's, or a shape that is not
+// 2-d.
 absl::StatusOr<LoraAdapter> DescribeLora(const SafetensorsHeader& header, const PeftConfig& config);
 
 // The same with data. The views point into `bytes`.

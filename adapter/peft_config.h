@@ -12,17 +12,21 @@
 
 namespace cairn {
 
+inline constexpr char kAdapterConfigFile[] = "adapter_config.json";
+
 // The fields that decide what an adapter means. Others are read and ignored, except those that would change the meaning
 // (DoRA, non-LoRA types, trained biases, modules_to_save): they are refused by name.
 struct PeftConfig {
-  std::string base_model;                    // base_model_name_or_path; may be empty.
-  std::string task_type;                     // e.g. "CAUSAL_LM"; may be empty.
-  std::int64_t rank = 0;                     // r
-  double alpha = 0;                          // lora_alpha
-  bool rslora = false;                       // use_rslora: scale = alpha / sqrt(r) instead of alpha / r.
+  std::string base_model;  // base_model_name_or_path; may be empty.
+  std::string task_type;   // e.g. "CAUSAL_LM"; may be empty.
+  std::int64_t rank = 0;   // r
+  double alpha = 0;        // lora_alpha
+  bool rslora = false;     // use_rslora: scale = alpha / sqrt(r) instead of alpha / r.
   bool fan_in_fan_out = false;
   std::vector<std::string> target_modules;
-  // Exceptions by module, in file order; the first key that matches re.match(r"(.*\.)?(KEY)$", module) wins, as in PEFT.
+  bool target_modules_is_regex = false;  // It was one string: a regular expression, or "all-linear".
+  // Exceptions by module, in file order; the first key that matches re.match(r"(.*\.)?(KEY)$", module) wins, as in
+  // PEFT.
   std::vector<std::pair<std::string, std::int64_t>> rank_pattern;
   std::vector<std::pair<std::string, double>> alpha_pattern;
 };
@@ -33,8 +37,8 @@ absl::StatusOr<PeftConfig> ParsePeftConfig(absl::string_view json);
 // JSON in a fixed key order, two-space indent, newline at the end. Emits what PEFT needs to load it for inference.
 std::string SerializePeftConfig(const PeftConfig& config);
 
-// Rank, and scale = alpha / rank (or alpha / sqrt(rank)), that the config gives a module. INVALID_ARGUMENT when a pattern
-// is not a regular expression or the rank is not positive.
+// Rank, and scale = alpha / rank (or alpha / sqrt(rank)), that the config gives a module. INVALID_ARGUMENT when a
+// pattern is not a regular expression or the rank is not positive.
 struct RankAndScale {
   std::int64_t rank;
   double scale;
@@ -42,7 +46,8 @@ struct RankAndScale {
 absl::StatusOr<RankAndScale> RankAndScaleOf(const PeftConfig& config, absl::string_view module);
 
 // The config of an adapter whose factors already contain their scale: every module has s = 1, by alpha = rank.
-// Modules of the commonest rank are covered by r; others get rank_pattern and alpha_pattern entries that match only them.
+// Modules of the commonest rank are covered by r; others get rank_pattern and alpha_pattern entries that match only
+// them.
 PeftConfig UnitScaleConfig(const std::vector<std::pair<std::string, std::int64_t>>& module_ranks,
                            absl::string_view base_model, absl::string_view task_type);
 

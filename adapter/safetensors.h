@@ -33,7 +33,7 @@ struct TensorInfo {
 };
 
 struct SafetensorsHeader {
-  std::vector<TensorInfo> tensors;              // Ascending by offset; they tile the data section without gap or overlap.
+  std::vector<TensorInfo> tensors;  // Ascending by offset; they tile the data section without gap or overlap.
   std::map<std::string, std::string> metadata;  // "__metadata__".
   std::uint64_t header_bytes = 0;               // 8 + JSON: where the data section begins.
   std::uint64_t file_bytes = 0;
@@ -43,9 +43,10 @@ struct SafetensorsHeader {
 // INVALID_ARGUMENT when the declared length is zero, exceeds limits::kSafetensorsHeaderBytesMax or the file.
 absl::StatusOr<std::uint64_t> SafetensorsHeaderBytes(absl::string_view prefix, std::uint64_t file_bytes);
 
-// Parses the header from the leading bytes of a file that is `file_bytes` long in all. INVALID_ARGUMENT, with the tensor's
-// name where there is one, for: bad JSON, duplicate names, unknown keys or dtypes, shape and byte count that disagree,
-// offsets that overlap, leave gaps, or do not end at the end of the file, and everything beyond base/limits.h.
+// Parses the header from the leading bytes of a file that is `file_bytes` long in all. INVALID_ARGUMENT, with the
+// tensor's name where there is one, for: bad JSON, duplicate names, unknown keys or dtypes, shape and byte count that
+// disagree, offsets that overlap, leave gaps, or do not end at the end of the file, and everything beyond
+// base/limits.h.
 absl::StatusOr<SafetensorsHeader> ReadSafetensorsHeader(absl::string_view prefix, std::uint64_t file_bytes);
 
 // A whole file. The views point into `bytes`.
@@ -55,8 +56,8 @@ struct Safetensors {
 };
 absl::StatusOr<Safetensors> ParseSafetensors(absl::string_view bytes);
 
-// The leading bytes (length, JSON, padding to 8 bytes) of a file with these tensors, laid out in the given order; only name,
-// dtype and shape are read, offsets are assigned. Deterministic: the same tensors give the same bytes.
+// The leading bytes (length, JSON, padding to 8 bytes) of a file with these tensors, laid out in the given order; only
+// name, dtype and shape are read, offsets are assigned. Deterministic: the same tensors give the same bytes.
 absl::StatusOr<std::string> SafetensorsPreamble(const std::vector<TensorInfo>& tensors,
                                                 const std::map<std::string, std::string>& metadata);
 

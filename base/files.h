@@ -1,11 +1,13 @@
-// Files as Cairn uses them: whole small files, read-only mappings, atomic and durable replacement, one lock per directory.
-// Errors carry the path and what the system said: NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED (disk full), INTERNAL.
+// Files as Cairn uses them: whole small files, read-only mappings, atomic and durable replacement, one lock per
+// directory. Errors carry the path and what the system said: NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED (disk
+// full), INTERNAL.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -39,11 +41,15 @@ absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path, std::siz
 // Replaces `path` by `data` atomically: readers see the old file or the new one. Durable when the call returns.
 absl::Status WriteFileAtomically(const std::filesystem::path& path, absl::string_view data);
 
+// Writes all of `data` at the position of `fd`. `path` is for the message.
+absl::Status WriteAll(int fd, absl::string_view data, const std::filesystem::path& path);
+
 // Makes the entries of a directory (created, renamed, removed files) durable.
 absl::Status SyncDirectory(const std::filesystem::path& path);
 absl::Status SyncFile(const std::filesystem::path& path);
 
-// A read-only mapping of a whole file; views of it live as long as this object. The file must not be truncated meanwhile.
+// A read-only mapping of a whole file; views of it live as long as this object. The file must not be truncated
+// meanwhile.
 class MappedFile {
  public:
   static absl::StatusOr<MappedFile> Open(const std::filesystem::path& path);

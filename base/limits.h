@@ -16,6 +16,9 @@ inline constexpr std::size_t kTensorsMax = 65'536;                    // Tensors
 inline constexpr std::size_t kTensorNameBytesMax = 512;
 inline constexpr std::size_t kTensorDimsMax = 8;
 inline constexpr std::size_t kAdapterConfigBytesMax = 1 * kMiB;       // adapter_config.json.
+inline constexpr std::size_t kPatternBytesMax = 1024;                 // One key of rank_pattern or alpha_pattern.
+inline constexpr std::size_t kPatternRegexesMax = 16;                 // Keys that are more than a path, each config.
+inline constexpr int kPatternProgramMax = 1000;                       // Instructions of one compiled expression.
 
 // Adapters.
 inline constexpr std::int64_t kRankMax = 65'536;
