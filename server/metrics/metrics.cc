@@ -1,0 +1,136 @@
+// The only file that sees prometheus-cpp.
+#include "server/metrics/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <map>
+#include <mutex>
+#include <utility>
+
+namespace cairn {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Gauge;
+using prometheus::Histogram;
+using Buckets = Histogram::BucketBoundaries;
+
+// Seconds. A round waits for people and machines: from a second to a day.
+const Buckets kPhaseBuckets = {1, 3, 10, 30, 60, 180, 600, 1'800, 3'600, 10'800, 43'200, 86'400};
+const Buckets kAggregationBuckets = {0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300};
+// Bytes: 64 KiB to 64 GiB by factors of 8.
+const Buckets kUpdateBuckets = {65'536.0,      524'288.0,       4'194'304.0,     33'554'432.0,
+                                268'435'456.0, 2'147'483'648.0, 17'179'869'184.0};
+
+std::string Text(absl::string_view view) { return std::string(view); }
+
+}  // namespace
+
+struct Metrics::Families {
+  prometheus::Registry registry;
+
+  Family<Counter>& CounterFamily(const char* name, const char* help) {
+    return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+  }
+  Family<Gauge>& GaugeFamily(const char* name, const char* help) {
+    return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+  }
+  Family<Histogram>& HistogramFamily(const char* name, const char* help) {
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
+  }
+
+  Family<Gauge>& build_info = GaugeFamily("cairn_build_info", "1; the version is in the label.");
+  Family<Gauge>& round = GaugeFamily("cairn_round", "Number of the current round, from 1; 0 before the first.");
+  Family<Gauge>& phase =
+      GaugeFamily("cairn_round_phase", "1 for the phase that the current round is in, 0 for others.");
+  Family<Gauge>& contributions = GaugeFamily("cairn_round_contributions", "Updates acknowledged in the current round.");
+  Family<Gauge>& contributions_wanted =
+      GaugeFamily("cairn_round_contributions_wanted", "Updates that close the current round at once.");
+  Family<Counter>& rounds = CounterFamily("cairn_rounds_total", "Rounds that ended, by outcome.");
+  Family<Histogram>& phase_seconds =
+      HistogramFamily("cairn_round_phase_seconds", "Time spent in each phase of a round.");
+  Family<Counter>& updates =
+      CounterFamily("cairn_updates_total", "Updates by outcome; reason says why one was rejected.");
+  Family<Histogram>& update_bytes = HistogramFamily("cairn_update_bytes", "Payload size of acknowledged updates.");
+  Family<Gauge>& in_flight = GaugeFamily("cairn_inflight_uploads", "Uploads in progress.");
+  Family<Counter>& received = CounterFamily("cairn_received_bytes_total", "Payload bytes received from clients.");
+  Family<Counter>& sent = CounterFamily("cairn_sent_bytes_total", "Payload bytes sent to clients.");
+  Family<Histogram>& aggregation =
+      HistogramFamily("cairn_aggregation_seconds", "Time to combine and publish one round.");
+  Gauge& memory_used = GaugeFamily("cairn_memory_used_bytes", "Bytes of the memory budget in use.").Add({});
+  Gauge& memory_budget = GaugeFamily("cairn_memory_budget_bytes", "The memory budget.").Add({});
+
+  std::mutex mutex;
+  std::map<std::string, Gauge*> phase_now;  // By federation. Guarded by `mutex`.
+};
+
+Metrics::Metrics(absl::string_view version) : families_(std::make_unique<Families>()) {
+  families_->build_info.Add({{"version", Text(version)}}).Set(1);
+}
+
+Metrics::~Metrics() = default;
+
+void Metrics::SetRound(absl::string_view federation, std::uint64_t round, absl::string_view phase) {
+  families_->round.Add({{"federation", Text(federation)}}).Set(static_cast<double>(round));
+  Gauge& now = families_->phase.Add({{"federation", Text(federation)}, {"phase", Text(phase)}});
+  std::lock_guard lock(families_->mutex);
+  Gauge*& before = families_->phase_now[Text(federation)];
+  if (before != nullptr) before->Set(0);
+  now.Set(1);
+  before = &now;
+}
+
+void Metrics::SetContributions(absl::string_view federation, std::uint64_t have, std::uint64_t want) {
+  families_->contributions.Add({{"federation", Text(federation)}}).Set(static_cast<double>(have));
+  families_->contributions_wanted.Add({{"federation", Text(federation)}}).Set(static_cast<double>(want));
+}
+
+void Metrics::RoundFinished(absl::string_view federation, absl::string_view outcome) {
+  families_->rounds.Add({{"federation", Text(federation)}, {"outcome", Text(outcome)}}).Increment();
+}
+
+void Metrics::ObservePhase(absl::string_view federation, absl::string_view phase, double seconds) {
+  families_->phase_seconds.Add({{"federation", Text(federation)}, {"phase", Text(phase)}}, kPhaseBuckets)
+      .Observe(seconds);
+}
+
+void Metrics::UpdateAccepted(absl::string_view federation, std::uint64_t bytes) {
+  families_->updates.Add({{"federation", Text(federation)}, {"outcome", "accepted"}, {"reason", ""}}).Increment();
+  families_->update_bytes.Add({{"federation", Text(federation)}}, kUpdateBuckets).Observe(static_cast<double>(bytes));
+}
+
+void Metrics::UpdateRejected(absl::string_view federation, absl::string_view reason) {
+  families_->updates.Add({{"federation", Text(federation)}, {"outcome", "rejected"}, {"reason", Text(reason)}})
+      .Increment();
+}
+
+void Metrics::InFlight(absl::string_view federation, int delta) {
+  families_->in_flight.Add({{"federation", Text(federation)}}).Increment(delta);
+}
+
+void Metrics::BytesReceived(absl::string_view federation, std::uint64_t bytes) {
+  families_->received.Add({{"federation", Text(federation)}}).Increment(static_cast<double>(bytes));
+}
+
+void Metrics::BytesSent(absl::string_view federation, std::uint64_t bytes) {
+  families_->sent.Add({{"federation", Text(federation)}}).Increment(static_cast<double>(bytes));
+}
+
+void Metrics::ObserveAggregation(absl::string_view federation, absl::string_view rule, double seconds) {
+  families_->aggregation.Add({{"federation", Text(federation)}, {"rule", Text(rule)}}, kAggregationBuckets)
+      .Observe(seconds);
+}
+
+void Metrics::SetMemory(std::uint64_t used_bytes, std::uint64_t budget_bytes) {
+  families_->memory_used.Set(static_cast<double>(used_bytes));
+  families_->memory_budget.Set(static_cast<double>(budget_bytes));
+}
+
+std::string Metrics::Render() const { return prometheus::TextSerializer().Serialize(families_->registry.Collect()); }
+
+}  // namespace cairn

@@ -1,0 +1,53 @@
+// What the server counts, under names that follow the Prometheus conventions (docs/operations.md lists them).
+//
+// Every method is thread-safe. Label values come from the configuration or from fixed sets in the code, never from a
+// client, so that a client cannot make the number of series grow.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace cairn {
+
+class Metrics {
+ public:
+  // `version` of the server, for cairn_build_info.
+  explicit Metrics(absl::string_view version);
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  // The round now and its phase: one cairn_round_phase series of the federation is 1, the others are 0.
+  void SetRound(absl::string_view federation, std::uint64_t round, absl::string_view phase);
+  // `have` of the `want` contributions that close the round at once.
+  void SetContributions(absl::string_view federation, std::uint64_t have, std::uint64_t want);
+  // `outcome`: "published" or "failed".
+  void RoundFinished(absl::string_view federation, absl::string_view outcome);
+  // How long the round was in `phase`.
+  void ObservePhase(absl::string_view federation, absl::string_view phase, double seconds);
+
+  // An update of `bytes` was acknowledged.
+  void UpdateAccepted(absl::string_view federation, std::uint64_t bytes);
+  // An update was refused; `reason` is one of a fixed set, such as "shape", "checksum", "closed".
+  void UpdateRejected(absl::string_view federation, absl::string_view reason);
+  // Uploads in progress: +1 when one starts, -1 when it ends.
+  void InFlight(absl::string_view federation, int delta);
+  // Payload bytes of uploads and downloads, whatever became of them.
+  void BytesReceived(absl::string_view federation, std::uint64_t bytes);
+  void BytesSent(absl::string_view federation, std::uint64_t bytes);
+
+  void ObserveAggregation(absl::string_view federation, absl::string_view rule, double seconds);
+  void SetMemory(std::uint64_t used_bytes, std::uint64_t budget_bytes);
+
+  // Everything in the text exposition format 0.0.4.
+  std::string Render() const;
+
+ private:
+  struct Families;
+  std::unique_ptr<Families> families_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,87 @@
+#include "server/metrics/metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <vector>
+
+namespace cairn {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(Metrics, StartsWithBuildInfo) {
+  EXPECT_THAT(Metrics("1.2.3").Render(), HasSubstr("cairn_build_info{version=\"1.2.3\"} 1"));
+}
+
+TEST(Metrics, OnePhaseIsCurrent) {
+  Metrics metrics("x");
+  metrics.SetRound("f", 1, "open");
+  metrics.SetRound("f", 2, "aggregating");
+  const std::string text = metrics.Render();
+  EXPECT_THAT(text, HasSubstr("cairn_round{federation=\"f\"} 2"));
+  EXPECT_THAT(text, HasSubstr("cairn_round_phase{federation=\"f\",phase=\"open\"} 0"));
+  EXPECT_THAT(text, HasSubstr("cairn_round_phase{federation=\"f\",phase=\"aggregating\"} 1"));
+  metrics.SetRound("f", 2, "aggregating");
+  EXPECT_THAT(metrics.Render(), HasSubstr("phase=\"aggregating\"} 1"));
+}
+
+TEST(Metrics, CountsUpdatesByOutcomeAndReason) {
+  Metrics metrics("x");
+  metrics.UpdateAccepted("f", 100);
+  metrics.UpdateAccepted("f", 5'000'000);
+  metrics.UpdateRejected("f", "shape");
+  metrics.UpdateRejected("g", "checksum");
+  const std::string text = metrics.Render();
+  EXPECT_THAT(text, HasSubstr("cairn_updates_total{federation=\"f\",outcome=\"accepted\",reason=\"\"} 2"));
+  EXPECT_THAT(text, HasSubstr("cairn_updates_total{federation=\"f\",outcome=\"rejected\",reason=\"shape\"} 1"));
+  EXPECT_THAT(text, HasSubstr("cairn_updates_total{federation=\"g\",outcome=\"rejected\",reason=\"checksum\"} 1"));
+  EXPECT_THAT(text, HasSubstr("cairn_update_bytes_bucket{federation=\"f\",le=\"65536\"} 1"));
+  EXPECT_THAT(text, HasSubstr("cairn_update_bytes_sum{federation=\"f\"} 5000100"));
+}
+
+TEST(Metrics, ObservesAndMeasures) {
+  Metrics metrics("x");
+  metrics.ObservePhase("f", "open", 12);
+  metrics.ObserveAggregation("f", "stack", 0.02);
+  metrics.RoundFinished("f", "published");
+  metrics.SetContributions("f", 2, 5);
+  metrics.SetMemory(10, 100);
+  metrics.BytesReceived("f", 7);
+  metrics.BytesReceived("f", 8);
+  metrics.BytesSent("f", 9);
+  const std::string text = metrics.Render();
+  EXPECT_THAT(text, HasSubstr("cairn_round_phase_seconds_bucket{federation=\"f\",phase=\"open\",le=\"10\"} 0"));
+  EXPECT_THAT(text, HasSubstr("cairn_round_phase_seconds_bucket{federation=\"f\",phase=\"open\",le=\"30\"} 1"));
+  EXPECT_THAT(text, HasSubstr("cairn_aggregation_seconds_count{federation=\"f\",rule=\"stack\"} 1"));
+  EXPECT_THAT(text, HasSubstr("cairn_rounds_total{federation=\"f\",outcome=\"published\"} 1"));
+  EXPECT_THAT(text, HasSubstr("cairn_round_contributions{federation=\"f\"} 2"));
+  EXPECT_THAT(text, HasSubstr("cairn_round_contributions_wanted{federation=\"f\"} 5"));
+  EXPECT_THAT(text, HasSubstr("cairn_memory_used_bytes 10"));
+  EXPECT_THAT(text, HasSubstr("cairn_memory_budget_bytes 100"));
+  EXPECT_THAT(text, HasSubstr("cairn_received_bytes_total{federation=\"f\"} 15"));
+  EXPECT_THAT(text, HasSubstr("cairn_sent_bytes_total{federation=\"f\"} 9"));
+  EXPECT_THAT(text, Not(HasSubstr("federation=\"\"")));
+}
+
+TEST(Metrics, InFlightReturnsToZeroFromManyThreads) {
+  Metrics metrics("x");
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&metrics] {
+      for (int i = 0; i < 200; ++i) {
+        metrics.InFlight("f", +1);
+        metrics.SetRound("f", i, i % 2 ? "open" : "waiting");
+        metrics.InFlight("f", -1);
+      }
+    });
+  }
+  metrics.InFlight("f", +1);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(metrics.Render(), HasSubstr("cairn_inflight_uploads{federation=\"f\"} 1"));
+}
+
+}  // namespace
+}  // namespace cairn
