@@ -1,13 +1,13 @@
 // An aggregation rule: takes the updates of one round, gives one adapter.
 //
-// Notation, per module: update i is dW_i = s_i B_i A_i, A_i [r_i, d_in], B_i [d_out, r_i]; p_i = n_i / sum(n) is its weight by
-// example counts n_i. Rules differ in how they merge factors (docs/rules.md).
+// Notation, per module: update i is dW_i = s_i B_i A_i, A_i [r_i, d_in], B_i [d_out, r_i]; p_i = n_i / sum(n) is its
+// weight by example counts n_i. Rules differ in how they merge factors (docs/rules.md).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -30,10 +30,13 @@ enum class RoundStart {
   kWarm,   // The result is the adapter: go on training it, cut to one's own rank.
 };
 
+// Beyond 2^53 a float64 no longer counts one by one; the bound also keeps the sum over a round finite.
+inline constexpr double kExamplesMax = 9'007'199'254'740'992.0;
+
 // One client's contribution. The adapter's views must live until Report returns.
 struct ClientUpdate {
   std::string client;
-  double examples = 0;  // n_i: finite, > 0.
+  double examples = 0;  // n_i: > 0, at most kExamplesMax.
   const LoraAdapter* adapter = nullptr;
 };
 
@@ -50,6 +53,12 @@ struct CombinedShape {
   std::int64_t d_in = 0, d_out = 0, rank = 0;
 };
 
+// One client's share of a module, as a rule sees it.
+struct WeightedModule {
+  double weight = 0;                   // p_i
+  const LoraModule* module = nullptr;  // A_i, B_i and s_i.
+};
+
 // Receives the result's modules one at a time, ascending by name, so that it never stands in memory whole.
 using ModuleSink = std::function<absl::Status(const CombinedModule&)>;
 
@@ -62,10 +71,11 @@ class Aggregator {
   virtual RoundStart round_start() const = 0;
 
   // Adds one client. Validates on behalf of every rule, so that none can forget; on error the state is unchanged:
-  //   INVALID_ARGUMENT    shape, dtype, non-finite value, weight not > 0, modules unlike those of the first client, or
-  //                       what the rule itself demands (equal ranks, say)
+  //   INVALID_ARGUMENT    client id, shape, non-finite value, weight not in (0, kExamplesMax], modules unlike those of
+  //   the
+  //                       clients already there, or what the rule itself demands (equal ranks, say)
   //   ALREADY_EXISTS      client seen before
-  //   RESOURCE_EXHAUSTED  beyond limits::kCohortClientsMax
+  //   RESOURCE_EXHAUSTED  beyond limits::kCohortClientsMax, or a combined rank beyond limits::kRankMax
   absl::Status Accumulate(const ClientUpdate& update);
 
   std::size_t clients() const { return updates_.size(); }
@@ -74,26 +84,30 @@ class Aggregator {
   absl::StatusOr<std::vector<CombinedShape>> Shapes() const;
 
   // Combines in ascending order of client id, whatever the order of arrival: the same updates give the same bytes.
-  // FAILED_PRECONDITION without any client; the sink's first error ends the report and is returned.
+  // Reads every input module once and holds one combined module at a time. FAILED_PRECONDITION without any client;
+  // OUT_OF_RANGE, with the module's name, when a combined factor overflows float32; the sink's first error ends the
+  // report and is returned.
   absl::Status Report(const ModuleSink& sink) &&;
 
  protected:
-  struct WeightedModule {
-    double weight;             // p_i
-    const LoraModule* module;  // s_i inside
-  };
-
-  // What the rule demands beyond the shared checks, of `update` next to those already there.
+  // What the rule demands beyond the shared checks, of `update` next to those already there. Their modules are the
+  // same.
   virtual absl::Status DoCheck(const ClientUpdate& update) const = 0;
-  // Rank of the combined module, from the inputs' ranks in client order.
-  virtual std::int64_t DoRank(absl::Span<const std::int64_t> ranks) const = 0;
-  // Fills a and b, which are zeroed and sized; `inputs` in client order.
+  // Rank of a combined module when a client of rank `added` joins those that combine to `so_far`, 0 for none. The order
+  // of the clients must not matter.
+  virtual std::int64_t DoRank(std::int64_t so_far, std::int64_t added) const = 0;
+  // Fills a and b, which are sized and hold arbitrary values; `inputs` in client order.
   virtual void DoCombine(absl::Span<const WeightedModule> inputs, CombinedModule& out) const = 0;
 
   const std::map<std::string, ClientUpdate>& updates() const { return updates_; }
 
  private:
+  absl::Status CheckUpdate(const ClientUpdate& update) const;
+  absl::StatusOr<std::vector<std::int64_t>> RanksWith(const LoraAdapter& adapter) const;
+  std::vector<double> Weights() const;  // p_i in client order.
+
   std::map<std::string, ClientUpdate> updates_;  // By client id: the canonical order.
+  std::vector<std::int64_t> ranks_;              // Of the result, by module; empty without any client.
 };
 
 }  // namespace cairn

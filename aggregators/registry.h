@@ -22,9 +22,7 @@ absl::StatusOr<std::unique_ptr<Aggregator>> MakeAggregator(absl::string_view nam
 std::vector<std::string> AggregatorNames();  // Ascending.
 
 #define CAIRN_REGISTER_RULE(name, type)                                                     \
-  [[maybe_unused]] static const bool cairn_registered_##type =                              \
-      ::cairn::RegisterAggregator(name, []() -> std::unique_ptr<::cairn::Aggregator> { \
-        return std::make_unique<type>();                                                    \
-      })
+  [[maybe_unused]] static const bool cairn_registered_##type = ::cairn::RegisterAggregator( \
+      name, []() -> std::unique_ptr<::cairn::Aggregator> { return std::make_unique<type>(); })
 
 }  // namespace cairn

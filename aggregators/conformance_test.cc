@@ -1,0 +1,337 @@
+// What every rule must do, run on every registered rule unasked. A new rule adds its facts to kFacts; nothing else.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "aggregators/registry.h"
+#include "aggregators/testing.h"
+#include "base/limits.h"
+
+namespace cairn {
+namespace {
+
+namespace reference = kernels::reference;
+using reference::Matrix;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::InMemoryUpdate;
+using testing::MakeUpdate;
+using testing::ReferenceOf;
+using testing::ReportAll;
+
+const std::vector<ModuleSpec> kModules = {{"h.0.k_proj", 12, 7}, {"h.0.q_proj", 9, 9}, {"h.1.up", 6, 17}};
+
+// What the slow twin of a rule says the combined dW is, and what else differs between rules.
+struct Facts {
+  bool mixed_ranks;    // Takes clients of different ranks and scales.
+  bool product_space;  // Depends on the products B_i A_i alone, not on how a client factors them.
+  Matrix (*twin)(absl::Span<const reference::Update>);
+};
+
+Matrix AveragedProduct(absl::Span<const reference::Update> updates) {
+  const reference::Factors mean = reference::AverageFactors(updates);
+  return reference::Product(mean.b, mean.a);
+}
+
+const std::map<std::string, Facts> kFacts = {
+    {"mean", {.mixed_ranks = false, .product_space = false, .twin = AveragedProduct}},
+    {"stack", {.mixed_ranks = true, .product_space = true, .twin = reference::DenseSum}},
+    {"zero_pad", {.mixed_ranks = true, .product_space = false, .twin = AveragedProduct}},
+};
+
+struct Client {
+  std::string name;
+  double examples;
+  InMemoryUpdate update;
+  ClientUpdate contribution() const { return {name, examples, &update.adapter()}; }
+};
+
+Matrix ProductOf(const CombinedModule& module) {
+  const reference::Factors factors = ReferenceOf(module);
+  return reference::Product(factors.b, factors.a);
+}
+
+bool SameBits(const std::vector<CombinedModule>& x, const std::vector<CombinedModule>& y) {
+  const auto same = [](const std::vector<float>& u, const std::vector<float>& v) {
+    return u.size() == v.size() && std::memcmp(u.data(), v.data(), u.size() * sizeof(float)) == 0;
+  };
+  return std::equal(x.begin(), x.end(), y.begin(), y.end(), [&](const CombinedModule& u, const CombinedModule& v) {
+    return u.name == v.name && u.rank == v.rank && same(u.a, v.a) && same(u.b, v.b);
+  });
+}
+
+class Conformance : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    const auto found = kFacts.find(GetParam());
+    ASSERT_NE(found, kFacts.end()) << "add the facts of rule " << GetParam() << " to kFacts";
+    facts_ = found->second;
+  }
+
+  std::unique_ptr<Aggregator> Rule() const { return *MakeAggregator(GetParam()); }
+
+  std::vector<CombinedModule> Combine(const std::vector<Client>& clients) const {
+    auto rule = Rule();
+    for (const Client& client : clients) {
+      const absl::Status status = rule->Accumulate(client.contribution());
+      EXPECT_TRUE(status.ok()) << status;
+    }
+    auto result = ReportAll(std::move(*rule));
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.ok() ? *std::move(result) : std::vector<CombinedModule>();
+  }
+
+  // Five clients; ranks, scales and dtypes are mixed as far as the rule allows.
+  std::vector<Client> Cohort(std::uint64_t seed) const {
+    constexpr DType kDTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
+    constexpr std::int64_t kRanks[] = {4, 1, 3, 8, 2};
+    std::vector<Client> clients;
+    for (std::uint64_t i = 0; i < 5; ++i) {
+      const std::int64_t rank = facts_.mixed_ranks ? kRanks[(seed + i) % 5] : 1 + static_cast<std::int64_t>(seed % 4);
+      const double alpha = facts_.mixed_ranks ? 1.0 + static_cast<double>(i) : 3.0;
+      clients.push_back({absl::StrCat("client-", i), 10.0 + 7.0 * static_cast<double>(i * seed % 11),
+                         MakeUpdate(100 * seed + i, kModules, rank, alpha, kDTypes[(seed + i) % 3])});
+    }
+    return clients;
+  }
+
+  std::vector<Matrix> Twin(const std::vector<Client>& clients) const {
+    double total = 0;
+    for (const Client& client : clients) total += client.examples;
+    std::vector<Matrix> products;
+    for (std::size_t m = 0; m < kModules.size(); ++m) {
+      std::vector<reference::Update> updates;
+      for (const Client& client : clients) {
+        updates.push_back(ReferenceOf(client.update.adapter().modules[m], client.examples / total));
+      }
+      products.push_back(facts_.twin(updates));
+    }
+    return products;
+  }
+
+  void ExpectProducts(const std::vector<CombinedModule>& result, const std::vector<Matrix>& expected) const {
+    ASSERT_EQ(result.size(), expected.size());
+    for (std::size_t m = 0; m < expected.size(); ++m) {
+      // Factors are rounded to float32 once (2^-24 relative each); products sum at most 18 terms of like size.
+      EXPECT_LE(reference::MaxDifference(ProductOf(result[m]), expected[m]), 1e-5) << kModules[m].name;
+    }
+  }
+
+  // `bad` is refused with `code`, and then the clients already there give what they gave without it.
+  std::string ExpectRefused(const ClientUpdate& bad, absl::StatusCode code) const {
+    const std::vector<Client> good = Cohort(1);
+    auto rule = Rule();
+    for (const Client& client : good) EXPECT_TRUE(rule->Accumulate(client.contribution()).ok());
+    const absl::Status status = rule->Accumulate(bad);
+    EXPECT_EQ(status.code(), code) << status;
+    EXPECT_EQ(rule->clients(), good.size());
+    auto after = ReportAll(std::move(*rule));
+    EXPECT_TRUE(after.ok() && SameBits(*after, Combine(good)));
+    return std::string(status.message());
+  }
+
+  // A newcomer that would be taken if nothing were wrong with it.
+  InMemoryUpdate Newcomer(const testing::EditFactors& edit = nullptr) const {
+    return MakeUpdate(9, kModules, 2, 3, DType::kF32, edit);
+  }
+
+  Facts facts_;
+};
+
+TEST_P(Conformance, AgreesWithItsSlowTwin) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    const std::vector<Client> clients = Cohort(seed);
+    ExpectProducts(Combine(clients), Twin(clients));
+    if (HasFailure()) FAIL() << "seed " << seed;
+  }
+}
+
+TEST_P(Conformance, OrderOfArrivalDoesNotChangeABit) {
+  std::vector<Client> clients = Cohort(3);
+  const std::vector<CombinedModule> expected = Combine(clients);
+  const auto by_name = [](const Client& x, const Client& y) { return x.name < y.name; };
+  int orders = 0;
+  do {
+    ASSERT_TRUE(SameBits(Combine(clients), expected)) << "order " << orders;
+    ++orders;
+  } while (std::next_permutation(clients.begin(), clients.end(), by_name));
+  EXPECT_EQ(orders, 120);
+}
+
+TEST_P(Conformance, ShapesAnnounceTheReport) {
+  const std::vector<Client> clients = Cohort(2);
+  auto rule = Rule();
+  for (const Client& client : clients) ASSERT_TRUE(rule->Accumulate(client.contribution()).ok());
+  const auto shapes = rule->Shapes();
+  const auto result = ReportAll(std::move(*rule));
+  ASSERT_TRUE(shapes.ok() && result.ok());
+  ASSERT_EQ(shapes->size(), result->size());
+  for (std::size_t m = 0; m < shapes->size(); ++m) {
+    const CombinedModule& module = (*result)[m];
+    EXPECT_EQ((*shapes)[m].name, module.name);
+    EXPECT_EQ((*shapes)[m].rank, module.rank);
+    EXPECT_EQ(module.a.size(), static_cast<std::size_t>(module.rank * module.d_in));
+    EXPECT_EQ(module.b.size(), static_cast<std::size_t>(module.d_out * module.rank));
+  }
+}
+
+TEST_P(Conformance, OneClientIsTheIdentity) {
+  std::vector<Client> clients;
+  clients.push_back({"alone", 17, MakeUpdate(5, kModules, 3, 2)});
+  std::vector<Matrix> own;
+  for (const LoraModule& module : clients[0].update.adapter().modules) {
+    own.push_back(reference::DenseSum({ReferenceOf(module, 1)}));
+  }
+  ExpectProducts(Combine(clients), own);
+}
+
+TEST_P(Conformance, IdenticalClientsGiveTheirOwnUpdate) {
+  std::vector<Client> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back({absl::StrCat("twin-", i), 3.0 + i, MakeUpdate(5, kModules, 3, 2, DType::kBF16)});
+  }
+  std::vector<Matrix> own;
+  for (const LoraModule& module : clients[0].update.adapter().modules) {
+    own.push_back(reference::DenseSum({ReferenceOf(module, 1)}));
+  }
+  ExpectProducts(Combine(clients), own);
+}
+
+TEST_P(Conformance, ZeroUpdatesGiveZero) {
+  std::vector<Client> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(
+        {absl::StrCat("zero-", i), 1,
+         MakeUpdate(i, kModules, 2, 2, DType::kF32,
+                    [](const ModuleSpec&, std::vector<float>&, std::vector<float>& b) { b.assign(b.size(), 0); })});
+  }
+  for (const CombinedModule& module : Combine(clients)) EXPECT_EQ(reference::MaxAbs(ProductOf(module)), 0);
+}
+
+TEST_P(Conformance, CollinearUpdatesAgreeWithTheTwin) {
+  std::vector<Client> clients;
+  for (int i = 0; i < 3; ++i) {
+    const float factor = static_cast<float>(i) - 1;  // -1, 0, 1 times the same B: opposites and nothing.
+    clients.push_back(
+        {absl::StrCat("line-", i), 1.0 + i,
+         MakeUpdate(5, kModules, 2, 2, DType::kF32, [=](const ModuleSpec&, std::vector<float>&, std::vector<float>& b) {
+           for (float& value : b) value *= factor;
+         })});
+  }
+  ExpectProducts(Combine(clients), Twin(clients));
+}
+
+TEST_P(Conformance, ManyRanksInOneCohortOrAClearRefusal) {
+  const InMemoryUpdate wide = MakeUpdate(1, kModules, 4, 4), narrow = MakeUpdate(2, kModules, 2, 4);
+  auto rule = Rule();
+  ASSERT_TRUE(rule->Accumulate({"wide", 1, &wide.adapter()}).ok());
+  const absl::Status status = rule->Accumulate({"narrow", 1, &narrow.adapter()});
+  if (facts_.mixed_ranks) {
+    EXPECT_TRUE(status.ok()) << status;
+  } else {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(rule->clients(), 1u);
+  }
+}
+
+TEST_P(Conformance, HowAClientFactorsItsUpdateDoesNotMatterInProductSpace) {
+  if (!facts_.product_space) GTEST_SKIP() << GetParam() << " works on factors";
+  // Swap the two rank units, and move a factor of 8 from A to B: B A stays the same.
+  const auto refactor = [](const ModuleSpec& spec, std::vector<float>& a, std::vector<float>& b) {
+    std::swap_ranges(a.begin(), a.begin() + spec.d_in, a.begin() + spec.d_in);
+    for (std::int64_t i = 0; i < spec.d_out; ++i) std::swap(b[2 * i], b[2 * i + 1]);
+    for (float& value : a) value /= 8;
+    for (float& value : b) value *= 8;
+  };
+  std::vector<Client> plain = Cohort(4), other = Cohort(4);
+  plain.push_back({"x", 20, MakeUpdate(77, kModules, 2, 3)});
+  other.push_back({"x", 20, MakeUpdate(77, kModules, 2, 3, DType::kF32, refactor)});
+  const std::vector<CombinedModule> expected = Combine(plain), result = Combine(other);
+  EXPECT_FALSE(SameBits(expected, result));
+  std::vector<Matrix> products;
+  for (const CombinedModule& module : expected) products.push_back(ProductOf(module));
+  ExpectProducts(result, products);
+}
+
+TEST_P(Conformance, RefusesNonFiniteValuesByNameAndTensor) {
+  for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                            -std::numeric_limits<float>::infinity()}) {
+    const InMemoryUpdate in_a = Newcomer([&](const ModuleSpec& spec, std::vector<float>& a, std::vector<float>&) {
+      if (spec.name == "h.0.q_proj") a.back() = value;
+    });
+    EXPECT_THAT(ExpectRefused({"newcomer", 1, &in_a.adapter()}, absl::StatusCode::kInvalidArgument),
+                AllOf(HasSubstr("newcomer"), HasSubstr("h.0.q_proj"), HasSubstr("lora_A")));
+    const InMemoryUpdate in_b = Newcomer([&](const ModuleSpec& spec, std::vector<float>&, std::vector<float>& b) {
+      if (spec.name == "h.1.up") b.front() = value;
+    });
+    EXPECT_THAT(ExpectRefused({"newcomer", 1, &in_b.adapter()}, absl::StatusCode::kInvalidArgument),
+                AllOf(HasSubstr("newcomer"), HasSubstr("h.1.up"), HasSubstr("lora_B")));
+  }
+}
+
+TEST_P(Conformance, RefusesWeightsThatAreNotPositiveNumbers) {
+  const InMemoryUpdate update = Newcomer();
+  for (const double examples : {0.0, -0.0, -3.0, std::numeric_limits<double>::quiet_NaN(),
+                                std::numeric_limits<double>::infinity(), 2 * kExamplesMax}) {
+    EXPECT_THAT(ExpectRefused({"newcomer", examples, &update.adapter()}, absl::StatusCode::kInvalidArgument),
+                AllOf(HasSubstr("client newcomer: weight"), HasSubstr(absl::StrCat("got ", examples))));
+  }
+}
+
+TEST_P(Conformance, RefusesASecondContribution) {
+  const InMemoryUpdate update = Newcomer();
+  EXPECT_THAT(ExpectRefused({"client-3", 1, &update.adapter()}, absl::StatusCode::kAlreadyExists),
+              HasSubstr("client-3"));
+}
+
+TEST_P(Conformance, RefusesOtherModules) {
+  std::vector<ModuleSpec> missing = kModules, extra = kModules, renamed = kModules, reshaped = kModules;
+  missing.pop_back();
+  extra.push_back({"h.2.extra", 3, 3});
+  renamed[1].name = "h.0.v_proj";
+  reshaped[1].d_in += 1;
+  for (const auto& [modules, named] : {std::pair(missing, "h.1.up"), std::pair(extra, "h.2.extra"),
+                                       std::pair(renamed, "h.0."), std::pair(reshaped, "h.0.q_proj")}) {
+    const InMemoryUpdate update = MakeUpdate(9, modules, 2, 3);
+    EXPECT_THAT(ExpectRefused({"newcomer", 1, &update.adapter()}, absl::StatusCode::kInvalidArgument),
+                AllOf(HasSubstr("newcomer"), HasSubstr(named)));
+  }
+}
+
+TEST_P(Conformance, RefusesClientsBeyondTheLimit) {
+  const InMemoryUpdate update = MakeUpdate(1, {{"m", 1, 1}}, 1, 1);
+  auto rule = Rule();
+  for (std::size_t i = 0; i < limits::kCohortClientsMax; ++i) {
+    ASSERT_TRUE(rule->Accumulate({absl::StrCat("client-", i), 1, &update.adapter()}).ok());
+  }
+  EXPECT_EQ(rule->Accumulate({"one-more", 1, &update.adapter()}).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(rule->clients(), limits::kCohortClientsMax);
+  EXPECT_TRUE(ReportAll(std::move(*rule)).ok());
+}
+
+TEST_P(Conformance, NothingToReportWithoutClients) {
+  EXPECT_EQ(Rule()->Shapes().status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ReportAll(std::move(*Rule())).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_P(Conformance, TheSinksFirstErrorEndsTheReport) {
+  auto rule = Rule();
+  const InMemoryUpdate update = Newcomer();
+  ASSERT_TRUE(rule->Accumulate({"x", 1, &update.adapter()}).ok());
+  int calls = 0;
+  const absl::Status status = std::move(*rule).Report(
+      [&](const CombinedModule&) { return ++calls == 2 ? absl::DataLossError("disk on fire") : absl::OkStatus(); });
+  EXPECT_EQ(status, absl::DataLossError("disk on fire"));
+  EXPECT_EQ(calls, 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rules, Conformance, ::testing::ValuesIn(AggregatorNames()),
+                         [](const auto& rule) { return rule.param; });
+
+}  // namespace
+}  // namespace cairn

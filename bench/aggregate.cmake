@@ -1,0 +1,3 @@
+find_package(benchmark REQUIRED)
+add_executable(aggregate_bench aggregate_bench.cc)
+target_link_libraries(aggregate_bench PRIVATE cairn_aggregators cairn_aggregator_testing benchmark::benchmark_main)
