@@ -1,3 +1,5 @@
+include(CairnTools)
+
 # What Cairn builds on; docs/adr/0002-dependencies.md says why each is there.
 find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED)
