@@ -37,23 +37,27 @@ struct ClientTls {
   std::filesystem::path key;
 };
 
-// Retries apply to UNAVAILABLE, ABORTED, DATA_LOSS, and RESOURCE_EXHAUSTED; other errors are final.
+// Retries apply to UNAVAILABLE (also: no answer within rpc_deadline or progress_timeout), ABORTED, DATA_LOSS, and
+// RESOURCE_EXHAUSTED; other errors are final.
 struct RetryPolicy {
   absl::Duration initial_backoff = absl::Milliseconds(200);
   absl::Duration max_backoff = absl::Seconds(15);
   double multiplier = 1.6;
-  double jitter = 0.2;                                  // Each pause is drawn from backoff * [1 - jitter, 1 + jitter].
+  double jitter = 0.2;  // Each pause is drawn from backoff * [1 - jitter, 1 + jitter].
   absl::Duration give_up_after = absl::InfiniteDuration();  // Without any progress; progress starts the count anew.
 };
 
 struct ClientOptions {
-  std::string server;      // host:port
+  std::string server;  // host:port
   std::string federation;
-  std::string client;      // Unique in the federation, and stable across restarts of the trainer.
+  std::string client;  // Unique in the federation, and stable across restarts of the trainer.
   ClientTls tls;
   RetryPolicy retry;
-  absl::Duration rpc_deadline = absl::Seconds(20);      // Of control calls.
-  absl::Duration progress_timeout = absl::Seconds(60);  // A transfer without a byte for this long is broken off and retried.
+  absl::Duration rpc_deadline = absl::Seconds(20);  // Of control calls.
+  absl::Duration progress_timeout =
+      absl::Seconds(60);  // A transfer that stands still for this long is broken off and retried.
+  // Told before each pause what failed and how long the pause is: for logs. Called on the thread that is in the call.
+  std::function<void(const absl::Status& failure, absl::Duration pause)> on_retry;
 };
 
 struct ModuleShape {
@@ -73,8 +77,8 @@ enum class StartMode {
 };
 
 struct Round {
-  std::uint64_t number = 0;        // From 1.
-  std::uint64_t version = 0;       // Published so far; the round starts from it. 0: from the base model.
+  std::uint64_t number = 0;   // From 1.
+  std::uint64_t version = 0;  // Published so far; the round starts from it. 0: from the base model.
   StartMode start = StartMode::kMerge;
   absl::Time deadline = absl::InfiniteFuture();
 };
@@ -110,10 +114,9 @@ class Client {
   virtual absl::StatusOr<std::uint64_t> Pull(std::uint64_t version, Form form, const std::filesystem::path& directory,
                                              const ProgressCallback& progress = nullptr) = 0;
 
-  // Uploads a PEFT adapter directory. Broken uploads go on where they stopped. The receipt means that the server holds the
-  // update durably; pushing the same bytes again returns the same receipt.
-  // INVALID_ARGUMENT (the server says which module and tensor), ALREADY_EXISTS (other bytes were contributed),
-  // FAILED_PRECONDITION (the round is closed).
+  // Uploads a PEFT adapter directory. Broken uploads go on where they stopped. The receipt means that the server holds
+  // the update durably; pushing the same bytes again returns the same receipt. INVALID_ARGUMENT (the server says which
+  // module and tensor), ALREADY_EXISTS (other bytes were contributed), FAILED_PRECONDITION (the round is closed).
   virtual absl::StatusOr<Receipt> Push(const Round& round, const std::filesystem::path& adapter_directory,
                                        std::uint64_t examples, const ProgressCallback& progress = nullptr) = 0;
 

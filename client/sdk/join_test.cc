@@ -1,0 +1,100 @@
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/sdk/client.h"
+#include "client/sdk/testing_server.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace cairn::sdk {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(Join, WaitsForALateServer) {
+  TestingServer server;
+  ClientOptions options = TestingOptions(server);
+  int pauses = 0;
+  options.on_retry = [&](const absl::Status& failure, absl::Duration) {
+    EXPECT_EQ(failure.code(), absl::StatusCode::kUnavailable) << failure;
+    if (++pauses == 2) server.Start();
+  };
+  const auto client = Client::Join(options);
+  ASSERT_TRUE(client.ok()) << client.status();
+  EXPECT_GE(pauses, 2);
+  EXPECT_THAT(server.With([](TestingState& state) { return state.joined; }), ElementsAre("client-1"));
+}
+
+TEST(Join, GivesUpWithinThePolicyAndSaysWhatItDid) {
+  TestingServer server;  // Never started.
+  ClientOptions options = TestingOptions(server);
+  options.retry.give_up_after = absl::Milliseconds(50);
+  const absl::Status status = Client::Join(options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("join test as client-1 at " + server.address()));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("gave up after"));
+}
+
+TEST(Join, AFinalAnswerIsNotRetried) {
+  TestingServer server;
+  server.Start();
+  server.With([](TestingState& state) {
+    state.join_answer = {grpc::StatusCode::FAILED_PRECONDITION, "module q_proj: d_in 8; the federation has 16"};
+  });
+  const absl::Status status = Client::Join(TestingOptions(server)).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("d_in 8; the federation has 16"));
+  EXPECT_EQ(server.With([](TestingState& state) { return state.joined.size(); }), 1u);
+}
+
+TEST(Join, RefusesOptionsBeforeConnecting) {
+  TestingServer server;
+  for (const auto spoil : std::vector<void (*)(ClientOptions&)>{
+           [](ClientOptions& o) { o.server.clear(); }, [](ClientOptions& o) { o.federation = "../etc"; },
+           [](ClientOptions& o) { o.client.clear(); }, [](ClientOptions& o) { o.rpc_deadline = absl::ZeroDuration(); },
+           [](ClientOptions& o) { o.retry.multiplier = 0; },
+           [](ClientOptions& o) { o.tls.certificate = "client.pem"; },  // Without its key.
+       }) {
+    ClientOptions options = TestingOptions(server);
+    spoil(options);
+    EXPECT_EQ(Client::Join(options).status().code(), absl::StatusCode::kInvalidArgument);
+  }
+  ClientOptions options = TestingOptions(server);
+  options.tls.root_ca = "/nonexistent/ca.pem";
+  const absl::Status status = Client::Join(options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("/nonexistent/ca.pem"));
+}
+
+TEST(Leave, SurvivesARestartOfTheServer) {
+  TestingServer server;
+  server.Start();
+  ClientOptions options = TestingOptions(server);
+  options.on_retry = [&](const absl::Status&, absl::Duration) {
+    server.Stop();
+    server.Start();
+  };
+  auto client = Client::Join(options);
+  ASSERT_TRUE(client.ok()) << client.status();
+  server.Stop();
+  EXPECT_TRUE((*client)->Leave().ok());
+  EXPECT_EQ(server.With([](TestingState& state) { return state.leaves; }), 1);
+}
+
+TEST(Cancel, RefusesEveryLaterCall) {
+  TestingServer server;
+  server.Start();
+  auto client = Client::Join(TestingOptions(server));
+  ASSERT_TRUE(client.ok()) << client.status();
+  (*client)->Cancel();
+  EXPECT_EQ((*client)->Leave().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ((*client)->AwaitRound().status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ((*client)->PushBytes(Round{1}, "{}", "bytes", 1).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ((*client)->Pull(1, Form::kAdapter, "/tmp/cairn-never-written").status().code(),
+            absl::StatusCode::kCancelled);
+}
+
+}  // namespace
+}  // namespace cairn::sdk

@@ -1,0 +1,136 @@
+#include <stdlib.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/sdk/client.h"
+#include "client/sdk/testing_server.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace cairn::sdk {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class PullTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (fs::temp_directory_path() / "cairn-pull-XXXXXX").string();
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    root_ = name;
+    for (std::size_t i = 0; i < 2'500'000; ++i) payload_.push_back(static_cast<char>(i * 31 + i / 977));
+    server_.With([&](TestingState& state) {
+      state.published = payload_;
+      state.published_version = 7;
+      state.adapter_config = R"({"r": 8})";
+    });
+    server_.Start();
+    auto client = Client::Join(TestingOptions(server_));
+    ASSERT_TRUE(client.ok()) << client.status();
+    client_ = *std::move(client);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  void Script(PullFault fault) {
+    server_.With([&](TestingState& state) { state.pull_faults.push_back(fault); });
+  }
+  std::vector<std::uint64_t> Offsets() {
+    return server_.With([](TestingState& state) { return state.pull_offsets; });
+  }
+  static std::string Read(const fs::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  void ExpectWhole() {
+    EXPECT_TRUE(Read(root_ / "out/adapter_model.safetensors") == payload_);
+    EXPECT_EQ(Read(root_ / "out/adapter_config.json"), R"({"r": 8})");
+    ExpectOnlyEntry();
+  }
+  void ExpectOnlyEntry() { EXPECT_EQ(std::distance(fs::directory_iterator(root_), fs::directory_iterator()), 1); }
+
+  fs::path root_;
+  std::string payload_;
+  TestingServer server_;
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(PullTest, WritesAnAdapterDirectoryAndReturnsItsVersion) {
+  const auto version = client_->Pull(0, Form::kAdapter, root_ / "out");
+  ASSERT_TRUE(version.ok()) << version.status();
+  EXPECT_EQ(*version, 7u);
+  ExpectWhole();
+}
+
+TEST_F(PullTest, ReplacesAnEarlierVersion) {
+  fs::create_directories(root_ / "out");
+  std::ofstream(root_ / "out/adapter_config.json") << "old";
+  ASSERT_TRUE(client_->Pull(7, Form::kDelta, root_ / "out").ok());
+  ExpectWhole();
+}
+
+TEST_F(PullTest, GoesOnAtTheByteWhereItBroke) {
+  Script({.break_at = 1'000'001});
+  Script({.break_at = 2'400'000});
+  std::vector<std::uint64_t> reached;
+  const auto version = client_->Pull(0, Form::kAdapter, root_ / "out", [&](std::uint64_t done, std::uint64_t total) {
+    EXPECT_EQ(total, payload_.size());
+    reached.push_back(done);
+  });
+  ASSERT_TRUE(version.ok()) << version.status();
+  EXPECT_THAT(Offsets(), ElementsAre(0, 1'000'001, 2'400'000));
+  EXPECT_TRUE(std::is_sorted(reached.begin(), reached.end()));
+  EXPECT_EQ(reached.back(), payload_.size());
+  ExpectWhole();
+}
+
+TEST_F(PullTest, ABadChunkIsAskedForAgain) {
+  Script({.flipped_bit = true});
+  ASSERT_TRUE(client_->Pull(0, Form::kAdapter, root_ / "out").ok());
+  EXPECT_THAT(Offsets(), ElementsAre(0, 0));
+  ExpectWhole();
+}
+
+TEST_F(PullTest, AWrongDigestStartsAllOverOnce) {
+  Script({.wrong_bytes = true});
+  ASSERT_TRUE(client_->Pull(0, Form::kAdapter, root_ / "out").ok());
+  EXPECT_THAT(Offsets(), ElementsAre(0, 0));
+  ExpectWhole();
+}
+
+TEST_F(PullTest, AWrongDigestTwiceIsFinalAndLeavesTheOldAdapter) {
+  fs::create_directories(root_ / "out");
+  std::ofstream(root_ / "out/adapter_config.json") << "old";
+  Script({.wrong_bytes = true});
+  Script({.wrong_bytes = true});
+  const absl::Status status = client_->Pull(7, Form::kAdapter, root_ / "out").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("pull version 7 of test"));
+  EXPECT_EQ(Read(root_ / "out/adapter_config.json"), "old");
+  ExpectOnlyEntry();
+}
+
+TEST_F(PullTest, AnUnknownVersionIsFinal) {
+  const absl::Status status = client_->Pull(8, Form::kAdapter, root_ / "out").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_FALSE(fs::exists(root_ / "out"));
+  EXPECT_EQ(Offsets().size(), 1u);
+}
+
+TEST_F(PullTest, StopsWhenAVersionChangesUnderIt) {
+  Script({.break_at = 1'000'000});
+  const ProgressCallback republish = [&](std::uint64_t, std::uint64_t) {
+    server_.With([](TestingState& state) { state.published[0] ^= 1; });
+  };
+  EXPECT_EQ(client_->Pull(0, Form::kAdapter, root_ / "out", republish).status().code(), absl::StatusCode::kAborted);
+  EXPECT_FALSE(fs::exists(root_ / "out"));
+}
+
+}  // namespace
+}  // namespace cairn::sdk
