@@ -25,15 +25,19 @@ absl::Status CheckExamples(double examples) {
       absl::StrCat("weight: expected an example count above 0 and at most 2^53, got ", examples));
 }
 
-// A view that lies about its size would be read past its end.
-absl::Status CheckView(const LoraModule& module, const TensorView& view, std::array<std::int64_t, 2> expected) {
+absl::Status CheckShape(const LoraModule& module, const TensorView& view, std::array<std::int64_t, 2> expected) {
   const auto [rows, columns] = expected;
   if (view.shape.size() != 2 || view.shape[0] != rows || view.shape[1] != columns) {
     return absl::InvalidArgumentError(absl::StrCat("module ", module.name, ": tensor ", view.name, ": expected shape [",
                                                    rows, ", ", columns, "], got [", absl::StrJoin(view.shape, ", "),
                                                    "]"));
   }
-  const std::size_t bytes = static_cast<std::size_t>(rows) * columns * SizeOf(view.dtype);
+  return absl::OkStatus();
+}
+
+// A view that lies about its size would be read past its end.
+absl::Status CheckBytes(const LoraModule& module, const TensorView& view) {
+  const std::size_t bytes = static_cast<std::size_t>(view.shape[0]) * view.shape[1] * SizeOf(view.dtype);
   if (view.data.size() == bytes) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("module ", module.name, ": tensor ", view.name, ": expected ", bytes,
                                                  " bytes, got ", view.data.size()));
@@ -48,8 +52,8 @@ absl::Status CheckModule(const LoraModule& module) {
     return absl::InvalidArgumentError(
         absl::StrCat("module ", module.name, ": expected a finite scale, got ", module.scale));
   }
-  CAIRN_RETURN_IF_ERROR(CheckView(module, module.a, {module.rank, module.d_in}));
-  return CheckView(module, module.b, {module.d_out, module.rank});
+  CAIRN_RETURN_IF_ERROR(CheckShape(module, module.a, {module.rank, module.d_in}));
+  return CheckShape(module, module.b, {module.d_out, module.rank});
 }
 
 absl::Status CheckAdapter(const LoraAdapter* adapter) {
@@ -57,6 +61,14 @@ absl::Status CheckAdapter(const LoraAdapter* adapter) {
   CAIRN_RETURN_IF_ERROR(CheckSpec(SpecOf(*adapter)));
   for (const LoraModule& module : adapter->modules) CAIRN_RETURN_IF_ERROR(CheckModule(module));
   return absl::OkStatus();
+}
+
+absl::Status CheckValues(const LoraAdapter& adapter) {
+  for (const LoraModule& module : adapter.modules) {
+    CAIRN_RETURN_IF_ERROR(CheckBytes(module, module.a));
+    CAIRN_RETURN_IF_ERROR(CheckBytes(module, module.b));
+  }
+  return CheckFinite(adapter);
 }
 
 absl::Status NoClients() { return absl::FailedPreconditionError("no client contributed: there is nothing to combine"); }
@@ -78,18 +90,26 @@ bool AllFinite(const std::vector<float>& values) {
 
 }  // namespace
 
-absl::Status Aggregator::Accumulate(const ClientUpdate& update) {
+absl::Status Aggregator::Accumulate(const ClientUpdate& update) { return Add(update, CheckValues); }
+
+absl::Status Aggregator::AccumulateShape(const ClientUpdate& update) {
+  return Add(update, [](const LoraAdapter&) { return absl::OkStatus(); });
+}
+
+// Cheap checks first: the values are looked at only when all else is right.
+absl::Status Aggregator::Add(const ClientUpdate& update,
+                             absl::FunctionRef<absl::Status(const LoraAdapter&)> check_values) {
   CAIRN_RETURN_IF_ERROR(CheckId("client id", update.client));
   CAIRN_RETURN_IF_ERROR(ForClient(update.client, CheckUpdate(update)));
   CAIRN_RETURN_IF_ERROR(DoCheck(update));
   auto ranks = RanksWith(*update.adapter);
   if (!ranks.ok()) return ForClient(update.client, ranks.status());
+  CAIRN_RETURN_IF_ERROR(ForClient(update.client, check_values(*update.adapter)));
   updates_.emplace(update.client, update);
   ranks_ = *std::move(ranks);
   return absl::OkStatus();
 }
 
-// Cheap checks first: the values are looked at only when all else is right.
 absl::Status Aggregator::CheckUpdate(const ClientUpdate& update) const {
   if (updates_.count(update.client) > 0) return absl::AlreadyExistsError("already contributed to this round");
   if (updates_.size() >= limits::kCohortClientsMax) {
@@ -101,7 +121,7 @@ absl::Status Aggregator::CheckUpdate(const ClientUpdate& update) const {
   if (!updates_.empty()) {
     CAIRN_RETURN_IF_ERROR(CheckAgainstSpec(*update.adapter, SpecOf(*updates_.begin()->second.adapter)));
   }
-  return CheckFinite(*update.adapter);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<std::int64_t>> Aggregator::RanksWith(const LoraAdapter& adapter) const {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -78,6 +79,10 @@ class Aggregator {
   //   RESOURCE_EXHAUSTED  beyond limits::kCohortClientsMax, or a combined rank beyond limits::kRankMax
   absl::Status Accumulate(const ClientUpdate& update);
 
+  // The same without looking at values, which need not be there (DescribeLora gives such adapters): to refuse an update
+  // that could not be combined with those before it while it can still be refused. Report must not follow.
+  absl::Status AccumulateShape(const ClientUpdate& update);
+
   std::size_t clients() const { return updates_.size(); }
 
   // Ranks of the result, ascending by module name. FAILED_PRECONDITION without any client.
@@ -102,6 +107,7 @@ class Aggregator {
   const std::map<std::string, ClientUpdate>& updates() const { return updates_; }
 
  private:
+  absl::Status Add(const ClientUpdate& update, absl::FunctionRef<absl::Status(const LoraAdapter&)> check_values);
   absl::Status CheckUpdate(const ClientUpdate& update) const;
   absl::StatusOr<std::vector<std::int64_t>> RanksWith(const LoraAdapter& adapter) const;
   std::vector<double> Weights() const;  // p_i in client order.

@@ -58,6 +58,8 @@ class MappedFile {
   MappedFile& operator=(MappedFile&& other) noexcept;
   ~MappedFile();
   absl::string_view bytes() const { return {data_, size_}; }
+  // Lets the pages leave this process' memory until they are read again.
+  void DropPages() const;
 
  private:
   const char* data_ = nullptr;

@@ -1,0 +1,282 @@
+#include "server/root/coordinator.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/status_macros.h"
+
+namespace cairn {
+namespace {
+
+constexpr char kDatabaseFile[] = "cairn.sqlite";
+constexpr absl::Duration kLongestSleep = absl::Seconds(60);  // Bounds the effect of a clock that jumps.
+
+}  // namespace
+
+Coordinator::Coordinator(CoordinatorOptions options, Store* store, Metrics* metrics, const Clock* clock)
+    : options_(std::move(options)), clock_(clock) {
+  host_.store = store;
+  host_.metrics = metrics;
+  host_.clock = clock;
+  host_.data_dir = options_.data_dir;
+  host_.durable = options_.durable;
+  host_.AfterCommit = [this](std::function<void()> action) { after_commit_.push_back(std::move(action)); };
+  host_.Announce = [this](const Notice& notice) { Announce(notice); };
+  host_.StartPublishing = [this](PublishJob job) { publisher_->Start(std::move(job)); };
+}
+
+absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(CoordinatorOptions options, Store* store,
+                                                               Metrics* metrics, const Clock* clock) {
+  std::unique_ptr<Coordinator> coordinator(new Coordinator(std::move(options), store, metrics, clock));
+  CAIRN_ASSIGN_OR_RETURN(coordinator->database_,
+                         Database::Open(coordinator->options_.data_dir / kDatabaseFile,
+                                        coordinator->options_.durable ? Database::Sync::kFull : Database::Sync::kOff));
+  coordinator->host_.database = coordinator->database_.get();
+  coordinator->publisher_ = std::make_unique<Publisher>(
+      metrics, [self = coordinator.get()](const PublishJob& job, absl::StatusOr<VersionRow> version) {
+        self->Run<bool>(
+            job.federation,
+            [version = std::move(version)](Federation& federation) -> absl::StatusOr<bool> {
+              CAIRN_RETURN_IF_ERROR(federation.PublishingEnded(version));
+              return true;
+            },
+            [](const absl::StatusOr<bool>&) {});
+      });
+  CAIRN_RETURN_IF_ERROR(coordinator->LoadFederations());
+  coordinator->thread_ = std::thread([self = coordinator.get()] { self->Loop(); });
+  return coordinator;
+}
+
+Coordinator::~Coordinator() {
+  publisher_.reset();  // Its last result is still queued and carried out.
+  if (!thread_.joinable()) return;
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+absl::Status Coordinator::LoadFederations() {
+  federations_.clear();
+  after_commit_.clear();
+  CAIRN_RETURN_IF_ERROR(database_->Begin());
+  for (const FederationOptions& options : options_.federations) {
+    auto federation = Federation::Load(options, host_);
+    if (!federation.ok()) {
+      database_->Rollback();
+      return federation.status();
+    }
+    federations_[options.name] = *std::move(federation);
+  }
+  CAIRN_RETURN_IF_ERROR(database_->Commit());
+  for (auto& action : std::exchange(after_commit_, {})) action();
+  return absl::OkStatus();
+}
+
+Federation* Coordinator::Find(const std::string& name) {
+  auto it = federations_.find(name);
+  return it == federations_.end() ? nullptr : it->second.get();
+}
+
+absl::Status Coordinator::NoFederation(const std::string& name) const {
+  const std::string known = absl::StrJoin(options_.federations, ", ", [](std::string* out, const FederationOptions& f) {
+    absl::StrAppend(out, "\"", f.name, "\"");
+  });
+  return absl::NotFoundError(absl::StrCat("no federation \"", name, "\" here; this server runs ", known));
+}
+
+template <typename T>
+void Coordinator::Run(std::string name, std::function<absl::StatusOr<T>(Federation&)> body, Done<T> done) {
+  Enqueue([this, name = std::move(name), body = std::move(body), done = std::move(done)]() -> Reply {
+    Federation* federation = Find(name);
+    absl::StatusOr<T> result = absl::UnavailableError("the server cannot read its database");
+    if (health_.ok()) result = federation == nullptr ? NoFederation(name) : body(*federation);
+    return [result = std::move(result), done](const absl::Status& committed) mutable {
+      done(committed.ok() || !result.ok() ? std::move(result) : absl::StatusOr<T>(committed));
+    };
+  });
+}
+
+void Coordinator::Join(const std::string& federation, const std::string& client, std::optional<AdapterSpec> spec,
+                       Done<JoinResult> done) {
+  Run<JoinResult>(
+      federation,
+      [client, spec = std::move(spec)](Federation& f) -> absl::StatusOr<JoinResult> {
+        CAIRN_RETURN_IF_ERROR(f.Join(client, spec));
+        return JoinResult{f.spec(), f.snapshot()};
+      },
+      std::move(done));
+}
+
+void Coordinator::Leave(const std::string& federation, const std::string& client,
+                        std::function<void(absl::Status)> done) {
+  Run<bool>(
+      federation,
+      [client](Federation& f) -> absl::StatusOr<bool> {
+        CAIRN_RETURN_IF_ERROR(f.Leave(client));
+        return true;
+      },
+      [done = std::move(done)](const absl::StatusOr<bool>& result) { done(result.status()); });
+}
+
+void Coordinator::CheckUpload(const UploadKey& key, Done<Admission> done) {
+  Run<Admission>(
+      key.federation,
+      [key](Federation& f) -> absl::StatusOr<Admission> {
+        CAIRN_ASSIGN_OR_RETURN(auto receipt, f.CheckUpload(key));
+        return Admission{std::move(receipt), f.spec()};
+      },
+      std::move(done));
+}
+
+void Coordinator::Progress(const UploadKey& key, std::uint64_t received) {
+  Run<bool>(
+      key.federation,
+      [key, received](Federation& f) -> absl::StatusOr<bool> {
+        f.Progress(key.client, received, key.bytes);
+        return true;
+      },
+      [](const absl::StatusOr<bool>&) {});
+}
+
+void Coordinator::UploadEnded(const UploadKey& key, const absl::Status& refusal) {
+  Run<bool>(
+      key.federation,
+      [key, refusal](Federation& f) -> absl::StatusOr<bool> {
+        f.UploadEnded(key.client, refusal);
+        return true;
+      },
+      [](const absl::StatusOr<bool>&) {});
+}
+
+void Coordinator::Contribute(SealedUpdate update, Done<ReceiptRow> done) {
+  const std::string federation = update.key.federation;
+  Run<ReceiptRow>(
+      federation, [update = std::move(update)](Federation& f) { return f.Contribute(update); }, std::move(done));
+}
+
+void Coordinator::FindVersion(const std::string& federation, std::uint64_t version, bool delta,
+                              Done<VersionFile> done) {
+  Run<VersionFile>(
+      federation,
+      [this, version, delta](Federation& f) -> absl::StatusOr<VersionFile> {
+        const std::uint64_t wanted = version != 0 ? version : f.snapshot()->state.version;
+        CAIRN_ASSIGN_OR_RETURN(auto row, database_->LoadVersion(f.name(), wanted));
+        if (!row)
+          return absl::NotFoundError(absl::StrCat("version ", wanted, " of \"", f.name(), "\" is not published"));
+        if (delta && !row->delta) {
+          return absl::FailedPreconditionError(
+              absl::StrCat("\"", f.name(), "\" starts rounds from the whole adapter; its versions have no delta"));
+        }
+        const AdapterFile& file = delta ? *row->delta : row->whole;
+        return VersionFile{wanted, file, AdapterPath(options_.data_dir, f.name(), file.sha256)};
+      },
+      std::move(done));
+}
+
+void Coordinator::Snapshots(const std::string& federation, Done<std::vector<std::shared_ptr<const Snapshot>>> done) {
+  Enqueue([this, federation, done = std::move(done)]() -> Reply {
+    return [this, federation, done](const absl::Status&) {
+      std::vector<std::shared_ptr<const Snapshot>> snapshots;
+      for (const auto& [name, f] : federations_) {
+        if (federation.empty() || federation == name) snapshots.push_back(f->snapshot());
+      }
+      if (snapshots.empty()) return done(NoFederation(federation));
+      done(std::move(snapshots));
+    };
+  });
+}
+
+void Coordinator::Subscribe(const std::string& federation, Listener listener, Done<Subscription> done) {
+  Enqueue([this, federation, listener = std::move(listener), done = std::move(done)]() -> Reply {
+    return [this, federation, listener, done](const absl::Status&) {
+      Federation* f = Find(federation);
+      if (f == nullptr) return done(NoFederation(federation));
+      Subscription subscription;
+      {
+        std::lock_guard lock(listeners_mutex_);
+        subscription = next_subscription_++;
+        listener(Notice{Notice::Kind::kSnapshot, f->snapshot(), "", "", clock_->Now()});
+        listeners_.emplace(subscription, std::make_pair(federation, listener));
+      }
+      done(subscription);
+    };
+  });
+}
+
+void Coordinator::Unsubscribe(Subscription subscription) {
+  std::lock_guard lock(listeners_mutex_);
+  listeners_.erase(subscription);
+}
+
+void Coordinator::Announce(const Notice& notice) {
+  std::lock_guard lock(listeners_mutex_);
+  for (const auto& [subscription, entry] : listeners_) {
+    if (entry.first == notice.snapshot->federation) entry.second(notice);
+  }
+}
+
+void Coordinator::Enqueue(Task task) {
+  {
+    std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(task));
+  }
+  wake_.notify_one();
+}
+
+absl::Time Coordinator::NextAlarm() const {
+  absl::Time alarm = clock_->Now() + kLongestSleep;
+  for (const auto& [name, federation] : federations_) alarm = std::min(alarm, federation->next_alarm());
+  return alarm;
+}
+
+void Coordinator::Loop() {
+  while (true) {
+    std::vector<Task> batch;
+    {
+      std::unique_lock lock(mutex_);
+      const absl::Duration sleep = std::max(NextAlarm() - clock_->Now(), absl::ZeroDuration());
+      wake_.wait_for(lock, absl::ToChronoNanoseconds(sleep), [this] { return stopping_ || !queue_.empty(); });
+      if (stopping_ && queue_.empty()) return;
+      batch.swap(queue_);
+    }
+    batch.push_back([this]() -> Reply {
+      TickDue();
+      return [](const absl::Status&) {};
+    });
+    RunBatch(std::move(batch));
+  }
+}
+
+void Coordinator::TickDue() {
+  for (auto& [name, federation] : federations_) {
+    if (clock_->Now() < federation->next_alarm()) continue;
+    if (absl::Status status = federation->Tick(); !status.ok()) spdlog::error("{}: {}", name, status.ToString());
+  }
+}
+
+void Coordinator::RunBatch(std::vector<Task> batch) {
+  if (!health_.ok()) health_ = LoadFederations();
+  absl::Status committed = database_->Begin();
+  std::vector<Reply> replies;
+  for (Task& task : batch) replies.push_back(task());
+  if (committed.ok()) committed = database_->Commit();
+  if (!committed.ok()) {
+    // What memory says and what the disk says now differ, and the disk is right: nothing of this batch happened.
+    spdlog::error("{}; the last {} requests are refused", committed.ToString(), batch.size());
+    database_->Rollback();
+    health_ = LoadFederations();
+    if (!health_.ok()) spdlog::error("reloading the federations failed: {}", health_.ToString());
+  }
+  for (Reply& reply : replies) reply(committed);
+  for (auto& action : std::exchange(after_commit_, {})) action();
+}
+
+}  // namespace cairn

@@ -1,0 +1,123 @@
+// Runs the federations of one data directory: one thread, one transaction at a time. Whatever happened since the last
+// transaction is carried out in the next one, and nothing is answered or announced before it is durable.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/root/database.h"
+#include "server/root/federation.h"
+#include "server/root/notice.h"
+#include "server/root/publisher.h"
+
+namespace cairn {
+
+struct CoordinatorOptions {
+  std::filesystem::path data_dir;
+  bool durable = true;
+  std::vector<FederationOptions> federations;
+};
+
+struct JoinResult {
+  std::shared_ptr<const AdapterSpec> spec;  // Null: not known yet.
+  std::shared_ptr<const Snapshot> snapshot;
+};
+
+// May this upload start?
+struct Admission {
+  std::optional<ReceiptRow> receipt;        // Set: these bytes are already there.
+  std::shared_ptr<const AdapterSpec> spec;  // Null: not known yet.
+};
+
+// A published adapter, ready to be sent.
+struct VersionFile {
+  std::uint64_t version = 0;
+  AdapterFile adapter;
+  std::filesystem::path path;
+};
+
+class Coordinator {
+ public:
+  template <typename T>
+  using Done = std::function<void(absl::StatusOr<T>)>;
+  using Subscription = std::uint64_t;
+
+  // Opens the database, loads every federation, starts the thread. All pointers must outlive the coordinator.
+  static absl::StatusOr<std::unique_ptr<Coordinator>> Open(CoordinatorOptions options, Store* store, Metrics* metrics,
+                                                           const Clock* clock);
+  // Finishes what is queued, then stops.
+  ~Coordinator();
+
+  // All calls return at once; `done` runs on the coordinator's thread and must not block. NOT_FOUND: no such
+  // federation. UNAVAILABLE: the database could not be written; nothing happened, try again.
+  void Join(const std::string& federation, const std::string& client, std::optional<AdapterSpec> spec,
+            Done<JoinResult> done);
+  void Leave(const std::string& federation, const std::string& client, std::function<void(absl::Status)> done);
+  void CheckUpload(const UploadKey& key, Done<Admission> done);
+  void Progress(const UploadKey& key, std::uint64_t received);
+  void UploadEnded(const UploadKey& key, const absl::Status& refusal);
+  void Contribute(SealedUpdate update, Done<ReceiptRow> done);
+  // Version 0: the latest. NOT_FOUND: not published. FAILED_PRECONDITION: a delta of a rule that has none.
+  void FindVersion(const std::string& federation, std::uint64_t version, bool delta, Done<VersionFile> done);
+  // Empty federation: all of them.
+  void Snapshots(const std::string& federation, Done<std::vector<std::shared_ptr<const Snapshot>>> done);
+
+  // The listener first hears a kSnapshot, then everything until Unsubscribe has returned.
+  void Subscribe(const std::string& federation, Listener listener, Done<Subscription> done);
+  void Unsubscribe(Subscription subscription);
+
+ private:
+  // Returns the reply to send once the transaction is durable, or with the error that prevented it.
+  using Reply = std::function<void(const absl::Status& committed)>;
+  using Task = std::function<Reply()>;
+
+  Coordinator(CoordinatorOptions options, Store* store, Metrics* metrics, const Clock* clock);
+
+  absl::Status LoadFederations();
+  Federation* Find(const std::string& name);
+  absl::Status NoFederation(const std::string& name) const;
+  // Queues `body`, whose result goes to `done` after the commit.
+  template <typename T>
+  void Run(std::string federation, std::function<absl::StatusOr<T>(Federation&)> body, Done<T> done);
+  void Enqueue(Task task);
+  void Loop();
+  void RunBatch(std::vector<Task> batch);
+  void TickDue();
+  absl::Time NextAlarm() const;
+  void Announce(const Notice& notice);
+
+  const CoordinatorOptions options_;
+  const Clock* clock_;
+  FederationHost host_;
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<Publisher> publisher_;
+
+  // Used by the thread alone.
+  absl::Status health_;  // Why the federations could not be reloaded after a failed commit.
+  std::map<std::string, std::unique_ptr<Federation>> federations_;
+  std::vector<std::function<void()>> after_commit_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::vector<Task> queue_;
+
+  std::mutex listeners_mutex_;  // Held while listeners run, so that Unsubscribe can promise silence.
+  Subscription next_subscription_ = 1;
+  std::map<Subscription, std::pair<std::string, Listener>> listeners_;
+
+  std::thread thread_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,275 @@
+#include "server/root/database.h"
+
+#include <sqlite3.h>
+
+#include <functional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+
+namespace cairn {
+namespace {
+
+constexpr int kSchemaVersion = 1;
+constexpr int kBusyMilliseconds =
+    5000;  // For a reader such as the sqlite3 shell; the directory lock keeps other servers away.
+
+constexpr char kSchema[] = R"sql(
+CREATE TABLE IF NOT EXISTS federations (
+  name TEXT PRIMARY KEY, rule TEXT NOT NULL, phase TEXT NOT NULL, round INTEGER NOT NULL, version INTEGER NOT NULL,
+  opened_ms INTEGER NOT NULL, deadline_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS specs (federation TEXT PRIMARY KEY, base_model TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS modules (
+  federation TEXT NOT NULL, name TEXT NOT NULL, d_in INTEGER NOT NULL, d_out INTEGER NOT NULL,
+  PRIMARY KEY (federation, name)) STRICT;
+CREATE TABLE IF NOT EXISTS clients (
+  federation TEXT NOT NULL, client TEXT NOT NULL, active INTEGER NOT NULL, PRIMARY KEY (federation, client)) STRICT;
+CREATE TABLE IF NOT EXISTS receipts (
+  federation TEXT NOT NULL, round INTEGER NOT NULL, client TEXT NOT NULL, sha256 TEXT NOT NULL, bytes INTEGER NOT NULL,
+  examples INTEGER NOT NULL, adapter_config TEXT NOT NULL, received_ms INTEGER NOT NULL,
+  PRIMARY KEY (federation, round, client)) STRICT;
+CREATE TABLE IF NOT EXISTS versions (
+  federation TEXT NOT NULL, version INTEGER NOT NULL, whole_sha256 TEXT NOT NULL, whole_bytes INTEGER NOT NULL,
+  whole_config TEXT NOT NULL, delta_sha256 TEXT, delta_bytes INTEGER, delta_config TEXT, published_ms INTEGER NOT NULL,
+  PRIMARY KEY (federation, version)) STRICT;
+)sql";
+
+absl::Status SqliteStatus(sqlite3* handle, absl::string_view what) {
+  const std::string message = absl::StrCat("database: ", what, ": ", sqlite3_errmsg(handle));
+  switch (sqlite3_errcode(handle)) {
+    case SQLITE_CONSTRAINT:
+      return absl::AlreadyExistsError(message);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return absl::DataLossError(message);
+    default:
+      return absl::UnavailableError(message);
+  }
+}
+
+// One execution of one statement: bind in order, then step.
+class Statement {
+ public:
+  Statement(sqlite3* handle, const char* sql) : handle_(handle), sql_(sql) {
+    ok_ = sqlite3_prepare_v2(handle, sql, -1, &statement_, nullptr) == SQLITE_OK;
+  }
+  ~Statement() { sqlite3_finalize(statement_); }
+  Statement(const Statement&) = delete;
+
+  Statement& Bind(const std::string& text) {
+    return Check(ok_ && sqlite3_bind_text(statement_, ++bound_, text.data(), static_cast<int>(text.size()),
+                                          SQLITE_TRANSIENT) == SQLITE_OK);
+  }
+  Statement& Bind(std::int64_t value) {
+    return Check(ok_ && sqlite3_bind_int64(statement_, ++bound_, value) == SQLITE_OK);
+  }
+  Statement& Bind(std::uint64_t value) { return Bind(static_cast<std::int64_t>(value)); }
+  Statement& BindNull() { return Check(ok_ && sqlite3_bind_null(statement_, ++bound_) == SQLITE_OK); }
+
+  absl::Status Run() {
+    return Rows([] {});
+  }
+  absl::Status Rows(const std::function<void()>& row) {
+    if (!ok_) return SqliteStatus(handle_, sql_);
+    int code;
+    while ((code = sqlite3_step(statement_)) == SQLITE_ROW) row();
+    return code == SQLITE_DONE ? absl::OkStatus() : SqliteStatus(handle_, sql_);
+  }
+
+  std::string Text(int column) const {
+    auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+    return text == nullptr ? std::string() : std::string(text, sqlite3_column_bytes(statement_, column));
+  }
+  std::int64_t Int(int column) const { return sqlite3_column_int64(statement_, column); }
+  std::uint64_t Unsigned(int column) const { return static_cast<std::uint64_t>(Int(column)); }
+  bool Null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+
+ private:
+  Statement& Check(bool ok) {
+    ok_ = ok;
+    return *this;
+  }
+  sqlite3* handle_;
+  const char* sql_;
+  sqlite3_stmt* statement_ = nullptr;
+  bool ok_ = false;
+  int bound_ = 0;
+};
+
+absl::Status Execute(sqlite3* handle, const char* sql) {
+  return sqlite3_exec(handle, sql, nullptr, nullptr, nullptr) == SQLITE_OK ? absl::OkStatus()
+                                                                           : SqliteStatus(handle, sql);
+}
+
+// Refuses a database of another version rather than guessing.
+absl::Status CheckSchemaVersion(sqlite3* handle, const std::filesystem::path& path) {
+  std::int64_t version = 0;
+  Statement query(handle, "PRAGMA user_version");
+  CAIRN_RETURN_IF_ERROR(query.Rows([&] { version = query.Int(0); }));
+  if (version == 0 || version == kSchemaVersion) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(path.string(), ": schema version ", version,
+                                                    ", this program reads ", kSchemaVersion,
+                                                    "; use the Cairn that wrote it"));
+}
+
+ReceiptRow ReceiptFrom(const Statement& row) {
+  return {row.Text(0),     row.Unsigned(1), row.Text(2), row.Text(3),
+          row.Unsigned(4), row.Unsigned(5), row.Text(6), row.Int(7)};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& path, Sync sync) {
+  sqlite3* handle = nullptr;
+  const int code = sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+  std::unique_ptr<Database> database(new Database(handle));
+  if (code != SQLITE_OK) return SqliteStatus(handle, absl::StrCat("open ", path.string()));
+  sqlite3_busy_timeout(handle, kBusyMilliseconds);
+  CAIRN_RETURN_IF_ERROR(Execute(handle, "PRAGMA journal_mode=WAL"));
+  CAIRN_RETURN_IF_ERROR(Execute(handle, sync == Sync::kFull ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=OFF"));
+  CAIRN_RETURN_IF_ERROR(CheckSchemaVersion(handle, path));
+  CAIRN_RETURN_IF_ERROR(Execute(handle, kSchema));
+  CAIRN_RETURN_IF_ERROR(Execute(handle, absl::StrCat("PRAGMA user_version=", kSchemaVersion).c_str()));
+  return database;
+}
+
+Database::~Database() { sqlite3_close(handle_); }
+
+absl::Status Database::Begin() {
+  failed_ = absl::OkStatus();
+  return Execute(handle_, "BEGIN IMMEDIATE");
+}
+absl::Status Database::Commit() {
+  CAIRN_RETURN_IF_ERROR(failed_);
+  return Execute(handle_, "COMMIT");
+}
+absl::Status Database::Write(absl::Status status) {
+  failed_.Update(status);
+  return status;
+}
+void Database::Rollback() { Execute(handle_, "ROLLBACK").IgnoreError(); }
+
+absl::Status Database::Save(const FederationRow& row) {
+  return Write(Statement(handle_, "INSERT OR REPLACE INTO federations VALUES (?,?,?,?,?,?,?)")
+                   .Bind(row.name)
+                   .Bind(row.rule)
+                   .Bind(row.phase)
+                   .Bind(row.round)
+                   .Bind(row.version)
+                   .Bind(row.opened_ms)
+                   .Bind(row.deadline_ms)
+                   .Run());
+}
+
+absl::StatusOr<std::optional<FederationRow>> Database::LoadFederation(const std::string& name) {
+  std::optional<FederationRow> row;
+  Statement query(handle_, "SELECT name,rule,phase,round,version,opened_ms,deadline_ms FROM federations WHERE name=?");
+  CAIRN_RETURN_IF_ERROR(query.Bind(name).Rows([&] {
+    row = FederationRow{query.Text(0),     query.Text(1), query.Text(2), query.Unsigned(3),
+                        query.Unsigned(4), query.Int(5),  query.Int(6)};
+  }));
+  return row;
+}
+
+absl::Status Database::SaveSpec(const std::string& federation, const AdapterSpec& spec) {
+  CAIRN_RETURN_IF_ERROR(
+      Write(Statement(handle_, "INSERT INTO specs VALUES (?,?)").Bind(federation).Bind(spec.base_model).Run()));
+  for (const ModuleSpec& module : spec.modules) {
+    CAIRN_RETURN_IF_ERROR(Write(Statement(handle_, "INSERT INTO modules VALUES (?,?,?,?)")
+                                    .Bind(federation)
+                                    .Bind(module.name)
+                                    .Bind(module.d_in)
+                                    .Bind(module.d_out)
+                                    .Run()));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<AdapterSpec>> Database::LoadSpec(const std::string& federation) {
+  std::optional<AdapterSpec> spec;
+  Statement head(handle_, "SELECT base_model FROM specs WHERE federation=?");
+  CAIRN_RETURN_IF_ERROR(head.Bind(federation).Rows([&] { spec = AdapterSpec{head.Text(0), {}}; }));
+  if (!spec) return spec;
+  Statement rows(handle_, "SELECT name,d_in,d_out FROM modules WHERE federation=? ORDER BY name");
+  CAIRN_RETURN_IF_ERROR(rows.Bind(federation).Rows([&] {
+    spec->modules.push_back({rows.Text(0), rows.Int(1), rows.Int(2)});
+  }));
+  return spec;
+}
+
+absl::Status Database::SaveClient(const std::string& federation, const ClientRow& row) {
+  return Write(Statement(handle_, "INSERT OR REPLACE INTO clients VALUES (?,?,?)")
+                   .Bind(federation)
+                   .Bind(row.client)
+                   .Bind(static_cast<std::int64_t>(row.active))
+                   .Run());
+}
+
+absl::StatusOr<std::vector<ClientRow>> Database::LoadClients(const std::string& federation) {
+  std::vector<ClientRow> clients;
+  Statement query(handle_, "SELECT client,active FROM clients WHERE federation=? ORDER BY client");
+  CAIRN_RETURN_IF_ERROR(query.Bind(federation).Rows([&] { clients.push_back({query.Text(0), query.Int(1) != 0}); }));
+  return clients;
+}
+
+absl::Status Database::Insert(const ReceiptRow& row) {
+  return Write(Statement(handle_, "INSERT INTO receipts VALUES (?,?,?,?,?,?,?,?)")
+                   .Bind(row.federation)
+                   .Bind(row.round)
+                   .Bind(row.client)
+                   .Bind(row.sha256)
+                   .Bind(row.bytes)
+                   .Bind(row.examples)
+                   .Bind(row.adapter_config)
+                   .Bind(row.received_ms)
+                   .Run());
+}
+
+absl::StatusOr<std::optional<ReceiptRow>> Database::LoadReceipt(const std::string& federation, std::uint64_t round,
+                                                                const std::string& client) {
+  std::optional<ReceiptRow> row;
+  Statement query(handle_, "SELECT * FROM receipts WHERE federation=? AND round=? AND client=?");
+  CAIRN_RETURN_IF_ERROR(query.Bind(federation).Bind(round).Bind(client).Rows([&] { row = ReceiptFrom(query); }));
+  return row;
+}
+
+absl::StatusOr<std::vector<ReceiptRow>> Database::LoadReceipts(const std::string& federation, std::uint64_t round) {
+  std::vector<ReceiptRow> rows;
+  Statement query(handle_, "SELECT * FROM receipts WHERE federation=? AND round=? ORDER BY client");
+  CAIRN_RETURN_IF_ERROR(query.Bind(federation).Bind(round).Rows([&] { rows.push_back(ReceiptFrom(query)); }));
+  return rows;
+}
+
+absl::Status Database::DeleteReceipts(const std::string& federation, std::uint64_t round) {
+  return Write(
+      Statement(handle_, "DELETE FROM receipts WHERE federation=? AND round=?").Bind(federation).Bind(round).Run());
+}
+
+absl::Status Database::Insert(const VersionRow& row) {
+  Statement insert(handle_, "INSERT INTO versions VALUES (?,?,?,?,?,?,?,?,?)");
+  insert.Bind(row.federation).Bind(row.version);
+  insert.Bind(row.whole.sha256).Bind(row.whole.bytes).Bind(row.whole.config);
+  if (row.delta) {
+    insert.Bind(row.delta->sha256).Bind(row.delta->bytes).Bind(row.delta->config);
+  } else {
+    insert.BindNull().BindNull().BindNull();
+  }
+  return Write(insert.Bind(row.published_ms).Run());
+}
+
+absl::StatusOr<std::optional<VersionRow>> Database::LoadVersion(const std::string& federation, std::uint64_t version) {
+  std::optional<VersionRow> row;
+  Statement query(handle_, "SELECT * FROM versions WHERE federation=? AND version=?");
+  CAIRN_RETURN_IF_ERROR(query.Bind(federation).Bind(version).Rows([&] {
+    row = VersionRow{query.Text(0),
+                     query.Unsigned(1),
+                     {query.Text(2), query.Unsigned(3), query.Text(4)},
+                     std::nullopt,
+                     query.Int(8)};
+    if (!query.Null(5)) row->delta = AdapterFile{query.Text(5), query.Unsigned(6), query.Text(7)};
+  }));
+  return row;
+}
+
+}  // namespace cairn

@@ -1,0 +1,102 @@
+// The durable facts of a server, in SQLite (WAL mode): federations, clients, receipts, versions.
+// docs/formats/database.md. One file sees SQLite: database.cc. Used by one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "adapter/lora.h"
+
+struct sqlite3;
+
+namespace cairn {
+
+// Times are milliseconds since the Unix epoch; infinite times are the extremes of int64.
+struct FederationRow {
+  std::string name;
+  std::string rule;
+  std::string phase;  // round::NameOf
+  std::uint64_t round = 0;
+  std::uint64_t version = 0;
+  std::int64_t opened_ms = 0;
+  std::int64_t deadline_ms = 0;
+};
+
+struct ClientRow {
+  std::string client;
+  bool active = true;
+};
+
+// An acknowledged update.
+struct ReceiptRow {
+  std::string federation;
+  std::uint64_t round = 0;
+  std::string client;
+  std::string sha256;
+  std::uint64_t bytes = 0;
+  std::uint64_t examples = 0;
+  std::string adapter_config;  // JSON
+  std::int64_t received_ms = 0;
+};
+
+struct AdapterFile {
+  std::string sha256;
+  std::uint64_t bytes = 0;
+  std::string config;  // adapter_config.json
+};
+
+struct VersionRow {
+  std::string federation;
+  std::uint64_t version = 0;
+  AdapterFile whole;                 // Relative to the base model.
+  std::optional<AdapterFile> delta;  // Relative to the version before; rules that start by merging.
+  std::int64_t published_ms = 0;
+};
+
+class Database {
+ public:
+  enum class Sync { kFull, kOff };  // kOff: a crash of the machine may lose commits; for memory-only servers.
+
+  static absl::StatusOr<std::unique_ptr<Database>> Open(const std::filesystem::path& path, Sync sync);
+  ~Database();
+
+  // Writes belong to a transaction. UNAVAILABLE when the disk refuses: then Rollback. Commit refuses a transaction of
+  // which a write failed.
+  absl::Status Begin();
+  absl::Status Commit();
+  void Rollback();
+
+  absl::Status Save(const FederationRow& row);
+  absl::StatusOr<std::optional<FederationRow>> LoadFederation(const std::string& name);
+
+  absl::Status SaveSpec(const std::string& federation, const AdapterSpec& spec);
+  absl::StatusOr<std::optional<AdapterSpec>> LoadSpec(const std::string& federation);
+
+  absl::Status SaveClient(const std::string& federation, const ClientRow& row);
+  absl::StatusOr<std::vector<ClientRow>> LoadClients(const std::string& federation);
+
+  absl::Status Insert(const ReceiptRow& row);  // ALREADY_EXISTS: the client has a receipt for this round.
+  absl::StatusOr<std::optional<ReceiptRow>> LoadReceipt(const std::string& federation, std::uint64_t round,
+                                                        const std::string& client);
+  absl::StatusOr<std::vector<ReceiptRow>> LoadReceipts(const std::string& federation, std::uint64_t round);
+  absl::Status DeleteReceipts(const std::string& federation, std::uint64_t round);
+
+  absl::Status Insert(const VersionRow& row);
+  absl::StatusOr<std::optional<VersionRow>> LoadVersion(const std::string& federation, std::uint64_t version);
+
+ private:
+  explicit Database(sqlite3* handle) : handle_(handle) {}
+  // Remembers the first failed write of the transaction.
+  absl::Status Write(absl::Status status);
+
+  sqlite3* handle_;
+  absl::Status failed_;
+};
+
+}  // namespace cairn

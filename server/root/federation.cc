@@ -1,0 +1,288 @@
+#include "server/root/federation.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "aggregators/registry.h"
+#include "base/ids.h"
+#include "base/status_macros.h"
+
+namespace cairn {
+namespace {
+
+std::int64_t ToMillis(absl::Time time) { return absl::ToUnixMillis(time); }
+
+absl::Time FromMillis(std::int64_t millis) {
+  // Infinite times saturate on the way out; anything near the ends was infinite.
+  constexpr std::int64_t kFar = std::int64_t{1} << 60;
+  if (millis > kFar) return absl::InfiniteFuture();
+  if (millis < -kFar) return absl::InfinitePast();
+  return absl::FromUnixMillis(millis);
+}
+
+absl::StatusOr<round::Phase> PhaseFromName(const std::string& name) {
+  for (round::Phase phase :
+       {round::Phase::kWaiting, round::Phase::kOpen, round::Phase::kAggregating, round::Phase::kFinished}) {
+    if (round::NameOf(phase) == name) return phase;
+  }
+  return absl::DataLossError(absl::StrCat("database: unknown phase \"", name, "\""));
+}
+
+absl::StatusOr<std::shared_ptr<const LoraAdapter>> ShapeOf(Store& store, const ReceiptRow& receipt) {
+  CAIRN_ASSIGN_OR_RETURN(auto blob, store.Find(receipt.federation, receipt.sha256));
+  CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParsePeftConfig(receipt.adapter_config));
+  CAIRN_ASSIGN_OR_RETURN(SafetensorsHeader header, ReadSafetensorsHeader(blob->bytes(), blob->bytes().size()));
+  CAIRN_ASSIGN_OR_RETURN(LoraAdapter shape, DescribeLora(header, config));
+  return std::make_shared<const LoraAdapter>(std::move(shape));
+}
+
+}  // namespace
+
+Federation::Federation(FederationOptions options, const FederationHost& host)
+    : options_(std::move(options)), host_(host), phase_since_(host.clock->Now()) {
+  state_.policy = options_.policy;
+}
+
+absl::StatusOr<std::unique_ptr<Federation>> Federation::Load(FederationOptions options, const FederationHost& host) {
+  CAIRN_RETURN_IF_ERROR(CheckId("federation name", options.name));
+  std::unique_ptr<Federation> federation(new Federation(std::move(options), host));
+  CAIRN_ASSIGN_OR_RETURN(auto rule, MakeAggregator(federation->options_.rule));
+  federation->start_ = rule->round_start();
+  CAIRN_ASSIGN_OR_RETURN(auto row, host.database->LoadFederation(federation->name()));
+  CAIRN_ASSIGN_OR_RETURN(auto spec, host.database->LoadSpec(federation->name()));
+  if (spec) {
+    federation->spec_ = std::make_shared<const AdapterSpec>(*std::move(spec));
+  } else if (federation->options_.spec) {
+    CAIRN_RETURN_IF_ERROR(federation->AdoptSpec(*federation->options_.spec));
+  }
+  if (row) {
+    CAIRN_RETURN_IF_ERROR(federation->Restore(*row));
+  } else {
+    CAIRN_RETURN_IF_ERROR(federation->StartRehearsal({}));
+    CAIRN_RETURN_IF_ERROR(federation->Save());
+  }
+  // An aggregation that was interrupted starts again; a deadline that passed meanwhile counts.
+  CAIRN_RETURN_IF_ERROR(federation->Tick());
+  return federation;
+}
+
+absl::Status Federation::Restore(const FederationRow& row) {
+  if (row.rule != options_.rule) {
+    return absl::FailedPreconditionError(absl::StrCat("federation \"", row.name, "\" was begun with rule ", row.rule,
+                                                      ", the configuration says ", options_.rule,
+                                                      ": use another name or another data_dir"));
+  }
+  CAIRN_ASSIGN_OR_RETURN(state_.phase, PhaseFromName(row.phase));
+  state_.round = row.round;
+  state_.version = row.version;
+  state_.opened = FromMillis(row.opened_ms);
+  state_.deadline = FromMillis(row.deadline_ms);
+  CAIRN_ASSIGN_OR_RETURN(auto clients, host_.database->LoadClients(name()));
+  for (const ClientRow& client : clients) state_.clients[client.client].active = client.active;
+
+  std::vector<ReceiptRow> receipts;
+  const bool in_round = state_.phase == round::Phase::kOpen || state_.phase == round::Phase::kAggregating;
+  if (in_round && host_.durable) {
+    CAIRN_ASSIGN_OR_RETURN(receipts, host_.database->LoadReceipts(name(), row.round));
+  } else if (in_round) {
+    // The bytes died with the last process: the clients are asked again.
+    CAIRN_RETURN_IF_ERROR(host_.database->DeleteReceipts(name(), row.round));
+    state_.phase = round::Phase::kOpen;
+  }
+  std::vector<std::string> digests;
+  for (const ReceiptRow& receipt : receipts) {
+    state_.clients[receipt.client].part = round::Client::Part::kContributed;
+    state_.clients[receipt.client].bytes_received = state_.clients[receipt.client].bytes_total = receipt.bytes;
+    digests.push_back(receipt.sha256);
+  }
+  // More rounds may have been configured since.
+  if (state_.phase == round::Phase::kFinished && (options_.policy.rounds == 0 || row.round < options_.policy.rounds)) {
+    state_.phase = round::Phase::kWaiting;
+  }
+  state_ = round::Recovered(std::move(state_), host_.clock->Now());
+  CAIRN_RETURN_IF_ERROR(host_.store->Retain(name(), in_round ? row.round : row.round + 1, digests));
+  return StartRehearsal(receipts);
+}
+
+absl::Status Federation::StartRehearsal(const std::vector<ReceiptRow>& receipts) {
+  CAIRN_ASSIGN_OR_RETURN(rehearsal_, MakeAggregator(options_.rule));
+  rehearsed_.clear();
+  for (const ReceiptRow& receipt : receipts) {
+    CAIRN_ASSIGN_OR_RETURN(auto shape, ShapeOf(*host_.store, receipt));
+    CAIRN_RETURN_IF_ERROR(Rehearse(receipt.client, receipt.examples, std::move(shape)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Federation::Rehearse(const std::string& client, std::uint64_t examples,
+                                  std::shared_ptr<const LoraAdapter> shape) {
+  CAIRN_RETURN_IF_ERROR(rehearsal_->AccumulateShape({client, static_cast<double>(examples), shape.get()}));
+  rehearsed_.push_back(std::move(shape));
+  return absl::OkStatus();
+}
+
+absl::Status Federation::AdoptSpec(const AdapterSpec& spec) {
+  CAIRN_RETURN_IF_ERROR(CheckSpec(spec));
+  CAIRN_RETURN_IF_ERROR(host_.database->SaveSpec(name(), spec));
+  spec_ = std::make_shared<const AdapterSpec>(spec);
+  return absl::OkStatus();
+}
+
+std::shared_ptr<const Snapshot> Federation::snapshot() const {
+  return std::make_shared<const Snapshot>(
+      Snapshot{name(), options_.rule, start_, state_, round::WaitingFor(state_, host_.clock->Now())});
+}
+
+absl::Status Federation::Join(const std::string& client, const std::optional<AdapterSpec>& spec) {
+  CAIRN_RETURN_IF_ERROR(CheckId("client id", client));
+  if (spec && spec_ != nullptr && spec->modules != spec_->modules) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "client \"", client, "\" declares ", spec->modules.size(), " modules that are not those of federation \"",
+        name(), "\" (", spec_->modules.size(), "): adapters must adapt the same modules with the same dimensions"));
+  }
+  if (spec && spec_ == nullptr) CAIRN_RETURN_IF_ERROR(AdoptSpec(*spec));
+  const auto known = state_.clients.find(client);
+  if (known != state_.clients.end() && known->second.active) return absl::OkStatus();
+  CAIRN_RETURN_IF_ERROR(host_.database->SaveClient(name(), {client, true}));
+  Tell(Notice::Kind::kJoined, client);
+  return Apply(round::Joined{client});
+}
+
+absl::Status Federation::Leave(const std::string& client) {
+  if (state_.clients.count(client) == 0) {
+    return absl::NotFoundError(absl::StrCat("client \"", client, "\" has not joined federation \"", name(), "\""));
+  }
+  CAIRN_RETURN_IF_ERROR(host_.database->SaveClient(name(), {client, false}));
+  Tell(Notice::Kind::kLeft, client);
+  return Apply(round::Left{client});
+}
+
+absl::StatusOr<std::optional<ReceiptRow>> Federation::CheckUpload(const UploadKey& key) {
+  CAIRN_ASSIGN_OR_RETURN(auto receipt, host_.database->LoadReceipt(name(), key.round, key.client));
+  if (receipt && receipt->sha256 == key.sha256) return receipt;
+  CAIRN_RETURN_IF_ERROR(round::CheckUpload(state_, key.client, key.round));
+  return std::optional<ReceiptRow>();
+}
+
+void Federation::Progress(const std::string& client, std::uint64_t received, std::uint64_t total) {
+  Apply(round::UploadProgressed{client, received, total}).IgnoreError();  // Writes nothing.
+  Tell(Notice::Kind::kProgress, client);
+}
+
+void Federation::UploadEnded(const std::string& client, const absl::Status& refusal) {
+  Apply(round::UploadEnded{client}).IgnoreError();  // Writes nothing.
+  if (refusal.ok()) {
+    Tell(Notice::Kind::kProgress, client);
+  } else {
+    Tell(Notice::Kind::kRejected, client, std::string(refusal.message()));
+  }
+}
+
+absl::StatusOr<ReceiptRow> Federation::Contribute(const SealedUpdate& update) {
+  CAIRN_ASSIGN_OR_RETURN(auto known, CheckUpload(update.key));
+  if (known) return *known;
+  if (spec_ != nullptr) CAIRN_RETURN_IF_ERROR(CheckAgainstSpec(*update.shape, *spec_));
+  CAIRN_RETURN_IF_ERROR(Rehearse(update.key.client, update.examples, update.shape));
+  if (spec_ == nullptr) CAIRN_RETURN_IF_ERROR(AdoptSpec(SpecOf(*update.shape)));
+  ReceiptRow receipt{name(),           update.key.round, update.key.client,     update.key.sha256,
+                     update.key.bytes, update.examples,  update.adapter_config, ToMillis(host_.clock->Now())};
+  CAIRN_RETURN_IF_ERROR(host_.database->Insert(receipt));
+  host_.AfterCommit([this, bytes = update.key.bytes] { host_.metrics->UpdateAccepted(name(), bytes); });
+  Tell(Notice::Kind::kContributed, update.key.client);
+  CAIRN_RETURN_IF_ERROR(Apply(round::Contributed{update.key.client}));
+  return receipt;
+}
+
+absl::Status Federation::PublishingEnded(absl::StatusOr<VersionRow> version) {
+  if (version.ok() && version->version <= state_.version) return absl::OkStatus();  // An attempt that was repeated.
+  if (!version.ok()) {
+    spdlog::error("{}: round {}: aggregation failed: {}", name(), state_.round, version.status().ToString());
+    host_.metrics->RoundFinished(name(), "failed");
+    CAIRN_RETURN_IF_ERROR(Apply(round::AggregationFailed{std::string(version.status().message())}));
+    Tell(Notice::Kind::kFailed, "", std::string(version.status().message()));
+    return absl::OkStatus();
+  }
+  version->published_ms = ToMillis(host_.clock->Now());
+  CAIRN_RETURN_IF_ERROR(host_.database->Insert(*version));
+  host_.AfterCommit([this, number = version->version] {
+    absl::Status status = PointLatestAt(host_.data_dir, name(), number);
+    if (status.ok()) status = host_.store->Retain(name(), number + 1, {});
+    if (!status.ok()) spdlog::warn("{}: after publishing version {}: {}", name(), number, status.ToString());
+    host_.metrics->RoundFinished(name(), "published");
+  });
+  Tell(Notice::Kind::kPublished, "", absl::StrCat("version ", version->version));
+  return Apply(round::Published{version->version});
+}
+
+absl::Status Federation::Tick() { return Apply(round::Tick{}); }
+
+absl::Status Federation::Apply(const round::Event& event) {
+  const round::State before = state_;
+  round::Transition next = round::Step(std::move(state_), event, host_.clock->Now());
+  state_ = std::move(next.state);
+  ObserveState(before.phase);
+  if (before.phase != state_.phase || before.round != state_.round || before.version != state_.version ||
+      before.deadline != state_.deadline) {
+    CAIRN_RETURN_IF_ERROR(Save());
+  }
+  for (const round::Effect& effect : next.effects) CAIRN_RETURN_IF_ERROR(CarryOut(effect));
+  return absl::OkStatus();
+}
+
+void Federation::ObserveState(round::Phase before) {
+  host_.metrics->SetContributions(name(), state_.contributed(), options_.policy.clients_target);
+  host_.metrics->SetRound(name(), state_.round, round::NameOf(state_.phase));
+  if (before == state_.phase) return;
+  const absl::Time now = host_.clock->Now();
+  host_.metrics->ObservePhase(name(), round::NameOf(before), absl::ToDoubleSeconds(now - phase_since_));
+  phase_since_ = now;
+}
+
+absl::Status Federation::CarryOut(const round::Effect& effect) {
+  if (auto* opened = std::get_if<round::RoundOpened>(&effect)) {
+    spdlog::info("{}: round {} open", name(), opened->round);
+    CAIRN_RETURN_IF_ERROR(StartRehearsal({}));
+    Tell(Notice::Kind::kOpened);
+  } else if (auto* extended = std::get_if<round::RoundExtended>(&effect)) {
+    spdlog::warn("{}: round {}: too few updates at the deadline, extended: {}", name(), state_.round,
+                 round::WaitingFor(state_, host_.clock->Now()));
+    Tell(Notice::Kind::kExtended, "", absl::StrCat("until ", absl::FormatTime(extended->until)));
+  } else if (auto* closed = std::get_if<round::RoundClosed>(&effect)) {
+    spdlog::info("{}: round {} closed with {} updates", name(), closed->round, closed->contributors.size());
+    Tell(Notice::Kind::kClosed);
+    return Aggregate(*closed);
+  } else {
+    spdlog::info("{}: finished after {} rounds", name(), state_.round);
+    Tell(Notice::Kind::kFinished);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Federation::Aggregate(const round::RoundClosed& closed) {
+  PublishJob job{name(), options_.rule, closed.round, spec_ ? spec_->base_model : "", {}, {}, host_.data_dir};
+  CAIRN_ASSIGN_OR_RETURN(auto receipts, host_.database->LoadReceipts(name(), closed.round));
+  for (ReceiptRow& receipt : receipts) {
+    CAIRN_ASSIGN_OR_RETURN(auto blob, host_.store->Find(name(), receipt.sha256));
+    job.contributions.push_back({std::move(receipt), std::move(blob)});
+  }
+  CAIRN_ASSIGN_OR_RETURN(auto previous, host_.database->LoadVersion(name(), state_.version));
+  if (previous) job.previous = previous->whole;
+  host_.AfterCommit([this, job = std::move(job)] { host_.StartPublishing(job); });
+  return absl::OkStatus();
+}
+
+absl::Status Federation::Save() {
+  return host_.database->Save({name(), options_.rule, std::string(round::NameOf(state_.phase)), state_.round,
+                               state_.version, ToMillis(state_.opened), ToMillis(state_.deadline)});
+}
+
+void Federation::Tell(Notice::Kind kind, std::string client, std::string detail) {
+  // The snapshot is taken after the commit, so that it shows what the whole transaction led to.
+  host_.AfterCommit([this, kind, client = std::move(client), detail = std::move(detail)] {
+    host_.Announce(Notice{kind, snapshot(), client, detail, host_.clock->Now()});
+  });
+}
+
+}  // namespace cairn

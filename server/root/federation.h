@@ -1,0 +1,104 @@
+// One federation: its round state, what its database rows say, and which update fits. Runs on the coordinator's thread,
+// inside its transaction; what must wait until the transaction is durable goes through FederationHost::AfterCommit.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "adapter/lora.h"
+#include "aggregators/aggregator.h"
+#include "base/clock.h"
+#include "server/metrics/metrics.h"
+#include "server/root/database.h"
+#include "server/root/notice.h"
+#include "server/root/publish.h"
+#include "server/round/round.h"
+#include "server/store/store.h"
+
+namespace cairn {
+
+struct FederationOptions {
+  std::string name;
+  std::string rule = "stack";
+  round::Policy policy;
+  std::optional<AdapterSpec> spec;  // Not set: the first client's.
+};
+
+// What a federation needs of its surroundings.
+struct FederationHost {
+  Database* database = nullptr;
+  Store* store = nullptr;
+  Metrics* metrics = nullptr;
+  const Clock* clock = nullptr;
+  std::filesystem::path data_dir;
+  bool durable = true;
+  std::function<void(std::function<void()>)> AfterCommit;
+  std::function<void(const Notice&)> Announce;      // Call it after the commit.
+  std::function<void(PublishJob)> StartPublishing;  // Call it after the commit.
+};
+
+// An update whose bytes are sealed in the store.
+struct SealedUpdate {
+  UploadKey key;  // With the verified digest.
+  std::uint64_t examples = 0;
+  std::string adapter_config;
+  std::shared_ptr<const LoraAdapter> shape;  // Values need not be there.
+};
+
+class Federation {
+ public:
+  // From the database, or new. FAILED_PRECONDITION: the database knows it with another rule.
+  static absl::StatusOr<std::unique_ptr<Federation>> Load(FederationOptions options, const FederationHost& host);
+
+  const std::string& name() const { return options_.name; }
+  std::shared_ptr<const AdapterSpec> spec() const { return spec_; }
+  std::shared_ptr<const Snapshot> snapshot() const;
+
+  absl::Status Join(const std::string& client, const std::optional<AdapterSpec>& spec);
+  absl::Status Leave(const std::string& client);
+  // Whether the upload may start. Returns the receipt when exactly these bytes are already there.
+  absl::StatusOr<std::optional<ReceiptRow>> CheckUpload(const UploadKey& key);
+  void Progress(const std::string& client, std::uint64_t received, std::uint64_t total);
+  // A stream ended without a receipt; `refusal` is OK when it merely broke off.
+  void UploadEnded(const std::string& client, const absl::Status& refusal);
+  absl::StatusOr<ReceiptRow> Contribute(const SealedUpdate& update);
+  absl::Status PublishingEnded(absl::StatusOr<VersionRow> version);
+  absl::Status Tick();
+  absl::Time next_alarm() const { return round::NextAlarm(state_); }
+
+ private:
+  Federation(FederationOptions options, const FederationHost& host);
+
+  absl::Status Restore(const FederationRow& row);
+  absl::Status StartRehearsal(const std::vector<ReceiptRow>& receipts);
+  absl::Status Rehearse(const std::string& client, std::uint64_t examples, std::shared_ptr<const LoraAdapter> shape);
+  absl::Status AdoptSpec(const AdapterSpec& spec);
+
+  absl::Status Apply(const round::Event& event);
+  absl::Status CarryOut(const round::Effect& effect);
+  absl::Status Aggregate(const round::RoundClosed& closed);
+  absl::Status Save();
+  void Tell(Notice::Kind kind, std::string client = "", std::string detail = "");
+  void ObserveState(round::Phase before);
+
+  FederationOptions options_;
+  const FederationHost& host_;
+  RoundStart start_ = RoundStart::kMerge;
+  std::shared_ptr<const AdapterSpec> spec_;  // Null until known.
+  round::State state_;
+  absl::Time phase_since_;
+  // The open round's rule, fed with the shapes of what was acknowledged: so that an update the rule could not combine
+  // with the others is refused before it is acknowledged, not after.
+  std::unique_ptr<Aggregator> rehearsal_;
+  std::vector<std::shared_ptr<const LoraAdapter>> rehearsed_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,48 @@
+// What the coordinator tells whoever watches a federation.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "aggregators/aggregator.h"
+#include "server/round/round.h"
+
+namespace cairn {
+
+// A federation's state at one moment.
+struct Snapshot {
+  std::string federation;
+  std::string rule;
+  RoundStart start = RoundStart::kMerge;
+  round::State state;
+  std::string waiting_for;
+};
+
+struct Notice {
+  enum class Kind {
+    kSnapshot,
+    kJoined,
+    kLeft,
+    kOpened,
+    kProgress,
+    kContributed,
+    kRejected,
+    kExtended,
+    kClosed,
+    kPublished,
+    kFailed,
+    kFinished,
+  };
+  Kind kind = Kind::kSnapshot;
+  std::shared_ptr<const Snapshot> snapshot;
+  std::string client;  // The one concerned, if any.
+  std::string detail;
+  absl::Time at;
+};
+
+// Runs on the coordinator's thread: must not block.
+using Listener = std::function<void(const Notice&)>;
+
+}  // namespace cairn

@@ -1,0 +1,45 @@
+// From the updates of a closed round to a published version: combine, write, make durable, put in place atomically.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/root/database.h"
+#include "server/store/store.h"
+
+namespace cairn {
+
+struct Contribution {
+  ReceiptRow receipt;
+  std::shared_ptr<const Blob> payload;
+};
+
+struct PublishJob {
+  std::string federation;
+  std::string rule;
+  std::uint64_t version = 0;
+  std::string base_model;
+  std::vector<Contribution> contributions;
+  std::optional<AdapterFile> previous;  // The whole adapter of the version before.
+  std::filesystem::path data_dir;
+};
+
+// Writes adapters/<federation>/<sha256>.safetensors and published/<federation>/v<version>/ below the data directory.
+// Running it again, after a crash at any point, gives the same bytes in the same places.
+// INVALID_ARGUMENT: what the rule refuses. RESOURCE_EXHAUSTED: disk full.
+absl::StatusOr<VersionRow> Publish(const PublishJob& job);
+
+// Points published/<federation>/latest at a version. Call it when the version is on record.
+absl::Status PointLatestAt(const std::filesystem::path& data_dir, const std::string& federation, std::uint64_t version);
+
+std::filesystem::path AdapterPath(const std::filesystem::path& data_dir, const std::string& federation,
+                                  const std::string& sha256);
+std::filesystem::path VersionDirectory(const std::filesystem::path& data_dir, const std::string& federation,
+                                       std::uint64_t version);
+
+}  // namespace cairn

@@ -1,0 +1,45 @@
+#include "server/root/publisher.h"
+
+#include <chrono>
+#include <utility>
+
+namespace cairn {
+
+Publisher::Publisher(Metrics* metrics, Done done) : metrics_(metrics), done_(std::move(done)) {
+  thread_ = std::thread([this] { Loop(); });
+}
+
+Publisher::~Publisher() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void Publisher::Start(PublishJob job) {
+  {
+    std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+}
+
+void Publisher::Loop() {
+  while (true) {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    if (stopping_) return;
+    PublishJob job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    const auto start = std::chrono::steady_clock::now();
+    absl::StatusOr<VersionRow> version = Publish(job);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    metrics_->ObserveAggregation(job.federation, job.rule, seconds.count());
+    done_(job, std::move(version));
+  }
+}
+
+}  // namespace cairn

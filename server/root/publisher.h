@@ -1,0 +1,39 @@
+// The thread that aggregates, so that uploads of other federations go on meanwhile.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "server/metrics/metrics.h"
+#include "server/root/publish.h"
+
+namespace cairn {
+
+class Publisher {
+ public:
+  using Done = std::function<void(const PublishJob& job, absl::StatusOr<VersionRow> version)>;
+
+  // `done` runs on the publisher's thread.
+  Publisher(Metrics* metrics, Done done);
+  // Finishes the job in hand and drops the others: after a restart their rounds are still closed and not published.
+  ~Publisher();
+
+  void Start(PublishJob job);
+
+ private:
+  void Loop();
+
+  Metrics* metrics_;
+  Done done_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::deque<PublishJob> jobs_;
+  std::thread thread_;
+};
+
+}  // namespace cairn

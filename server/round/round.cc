@@ -1,0 +1,190 @@
+#include "server/round/round.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace cairn::round {
+namespace {
+
+using Part = Client::Part;
+
+bool MoreRounds(const State& state) { return state.policy.rounds == 0 || state.round < state.policy.rounds; }
+
+Client* Find(State& state, const std::string& id) {
+  auto it = state.clients.find(id);
+  return it == state.clients.end() ? nullptr : &it->second;
+}
+
+std::vector<std::string> Contributors(const State& state) {
+  std::vector<std::string> ids;
+  for (const auto& [id, client] : state.clients) {
+    if (client.part == Part::kContributed) ids.push_back(id);
+  }
+  return ids;
+}
+
+void Reset(Client& client) {
+  client.part = Part::kJoined;
+  client.bytes_received = client.bytes_total = 0;
+}
+
+void Apply(State& state, const Joined& event, absl::Time) { state.clients[event.client].active = true; }
+
+void Apply(State& state, const Left& event, absl::Time) {
+  Client* client = Find(state, event.client);
+  if (client == nullptr) return;
+  client->active = false;
+  if (client->part == Part::kUploading) Reset(*client);
+}
+
+void Apply(State& state, const UploadProgressed& event, absl::Time now) {
+  Client* client = Find(state, event.client);
+  if (client == nullptr || state.phase != Phase::kOpen || client->part == Part::kContributed) return;
+  client->part = Part::kUploading;
+  client->bytes_received = event.bytes_received;
+  client->bytes_total = event.bytes_total;
+  state.last_progress = now;
+}
+
+void Apply(State& state, const UploadEnded& event, absl::Time) {
+  Client* client = Find(state, event.client);
+  if (client != nullptr && client->part == Part::kUploading) Reset(*client);
+}
+
+void Apply(State& state, const Contributed& event, absl::Time now) {
+  Client* client = Find(state, event.client);
+  if (client == nullptr || state.phase != Phase::kOpen) return;
+  client->part = Part::kContributed;
+  client->bytes_received = client->bytes_total;
+  state.last_progress = now;
+}
+
+void Apply(State& state, const Published& event, absl::Time) {
+  if (state.phase != Phase::kAggregating) return;
+  state.version = event.version;
+  state.phase = MoreRounds(state) ? Phase::kWaiting : Phase::kFinished;
+  state.failure.clear();
+  state.retry_at = absl::InfiniteFuture();
+  for (auto& [id, client] : state.clients) Reset(client);
+}
+
+void Apply(State& state, const AggregationFailed& event, absl::Time now) {
+  if (state.phase != Phase::kAggregating) return;
+  state.failure = event.reason;
+  state.retry_at = now + kAggregationRetry;
+}
+
+void Apply(State&, const Tick&, absl::Time) {}
+
+void Open(State& state, absl::Time now, std::vector<Effect>& effects) {
+  ++state.round;
+  state.phase = Phase::kOpen;
+  state.opened = state.last_progress = now;
+  state.deadline = now + state.policy.deadline;
+  effects.push_back(RoundOpened{state.round});
+}
+
+void Close(State& state, std::vector<Effect>& effects) {
+  state.phase = Phase::kAggregating;
+  state.retry_at = absl::InfiniteFuture();
+  effects.push_back(RoundClosed{state.round, Contributors(state)});
+}
+
+void DecideOpen(State& state, absl::Time now, std::vector<Effect>& effects) {
+  const std::uint32_t have = state.contributed();
+  const bool enough = have >= state.policy.clients_min;
+  const bool late = now >= state.deadline || now >= state.last_progress + state.policy.progress_timeout;
+  if (have >= state.policy.clients_target || (enough && late)) {
+    Close(state, effects);
+  } else if (now >= state.deadline) {
+    // Too few to publish anything: the round goes on, and says so.
+    state.deadline = now + state.policy.deadline;
+    effects.push_back(RoundExtended{state.deadline});
+  }
+}
+
+// What the state asks for, whichever event led to it.
+void Decide(State& state, absl::Time now, std::vector<Effect>& effects) {
+  switch (state.phase) {
+    case Phase::kWaiting:
+      if (MoreRounds(state) && state.active() >= state.policy.clients_min) Open(state, now, effects);
+      return;
+    case Phase::kOpen:
+      return DecideOpen(state, now, effects);
+    case Phase::kAggregating:
+      if (now >= state.retry_at) Close(state, effects);
+      return;
+    case Phase::kFinished:
+      return;
+  }
+}
+
+}  // namespace
+
+absl::string_view NameOf(Phase phase) {
+  switch (phase) {
+    case Phase::kWaiting:
+      return "waiting";
+    case Phase::kOpen:
+      return "open";
+    case Phase::kAggregating:
+      return "aggregating";
+    case Phase::kFinished:
+      return "finished";
+  }
+  return "unknown";
+}
+
+std::uint32_t State::active() const {
+  return std::count_if(clients.begin(), clients.end(), [](const auto& entry) { return entry.second.active; });
+}
+
+std::uint32_t State::contributed() const {
+  return std::count_if(clients.begin(), clients.end(),
+                       [](const auto& entry) { return entry.second.part == Part::kContributed; });
+}
+
+Transition Step(State state, const Event& event, absl::Time now) {
+  const bool was_finished = state.phase == Phase::kFinished;
+  std::vector<Effect> effects;
+  std::visit([&](const auto& e) { Apply(state, e, now); }, event);
+  Decide(state, now, effects);
+  if (state.phase == Phase::kFinished && !was_finished) effects.push_back(FederationFinished{});
+  return {std::move(state), std::move(effects)};
+}
+
+absl::Status CheckUpload(const State& state, absl::string_view client, std::uint64_t round) {
+  auto it = state.clients.find(std::string(client));
+  if (it == state.clients.end()) {
+    return absl::NotFoundError(absl::StrCat("client \"", client, "\" has not joined this federation: call Join first"));
+  }
+  if (state.phase != Phase::kOpen || round != state.round) {
+    return absl::FailedPreconditionError(absl::StrCat("round ", round, " is closed: the federation is at round ",
+                                                      state.round, " (", NameOf(state.phase), ")"));
+  }
+  if (it->second.part == Part::kContributed) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("client \"", client, "\" has already contributed other bytes to round ", round));
+  }
+  return absl::OkStatus();
+}
+
+absl::Time NextAlarm(const State& state) {
+  if (state.phase == Phase::kAggregating) return state.retry_at;
+  if (state.phase != Phase::kOpen) return absl::InfiniteFuture();
+  if (state.contributed() < state.policy.clients_min) return state.deadline;
+  return std::min(state.deadline, state.last_progress + state.policy.progress_timeout);
+}
+
+State Recovered(State state, absl::Time now) {
+  for (auto& [id, client] : state.clients) {
+    if (client.part == Part::kUploading) Reset(client);
+  }
+  state.last_progress = now;
+  state.retry_at = state.phase == Phase::kAggregating ? now : absl::InfiniteFuture();
+  return state;
+}
+
+}  // namespace cairn::round

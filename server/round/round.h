@@ -1,0 +1,121 @@
+// The life of a federation's rounds as a pure function: Step(state, event, now) -> state, effects. No threads, clocks,
+// disks or sockets; the coordinator (server/root) feeds it and carries out what it asks.
+//
+//   kWaiting --minimum joined--> kOpen --target, or minimum and deadline or no progress--> kAggregating
+//      ^                                                                                      |
+//      '-------------------------------- Published (more rounds to come) --------------------'--> kFinished
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace cairn::round {
+
+enum class Phase { kWaiting, kOpen, kAggregating, kFinished };
+absl::string_view NameOf(Phase phase);  // "waiting", "open", "aggregating", "finished"
+
+struct Policy {
+  std::uint32_t clients_min = 1;                        // Opens a round, and is enough to close it late.
+  std::uint32_t clients_target = 1;                     // Closes it at once. At least clients_min.
+  absl::Duration deadline = absl::InfiniteDuration();   // From the opening.
+  absl::Duration progress_timeout = absl::Minutes(10);  // Since the last received byte of anyone.
+  std::uint64_t rounds = 0;                             // 0: no end.
+};
+
+struct Client {
+  enum class Part { kJoined, kUploading, kContributed };
+  bool active = true;  // False after Leave: not counted as present, though a contribution stays.
+  Part part = Part::kJoined;
+  std::uint64_t bytes_received = 0, bytes_total = 0;
+  friend bool operator==(const Client&, const Client&) = default;
+};
+
+struct State {
+  Policy policy;
+  Phase phase = Phase::kWaiting;
+  std::uint64_t round = 0;    // The current or latest round; 0 before the first.
+  std::uint64_t version = 0;  // The latest published version.
+  absl::Time opened = absl::InfinitePast();
+  absl::Time deadline = absl::InfiniteFuture();  // Moves when the round is extended.
+  absl::Time last_progress = absl::InfinitePast();
+  absl::Time retry_at = absl::InfiniteFuture();  // kAggregating, after a failure.
+  std::string failure;                           // kAggregating: why the last attempt failed.
+  std::map<std::string, Client> clients;         // By id.
+
+  std::uint32_t active() const;
+  std::uint32_t contributed() const;
+};
+
+// What happened.
+struct Joined {
+  std::string client;
+};
+struct Left {
+  std::string client;
+};
+struct UploadProgressed {  // Also the start of an upload, with what a resumed one already has.
+  std::string client;
+  std::uint64_t bytes_received = 0, bytes_total = 0;
+};
+struct UploadEnded {  // Broken off or refused.
+  std::string client;
+};
+struct Contributed {  // The update is durable.
+  std::string client;
+};
+struct Published {
+  std::uint64_t version = 0;
+};
+struct AggregationFailed {
+  std::string reason;
+};
+struct Tick {};  // Time has passed.
+using Event =
+    std::variant<Joined, Left, UploadProgressed, UploadEnded, Contributed, Published, AggregationFailed, Tick>;
+
+// What is to be done.
+struct RoundOpened {
+  std::uint64_t round = 0;
+};
+struct RoundExtended {
+  absl::Time until;
+};
+struct RoundClosed {  // Aggregate these contributions; again after a failure.
+  std::uint64_t round = 0;
+  std::vector<std::string> contributors;  // Ascending.
+};
+struct FederationFinished {};
+using Effect = std::variant<RoundOpened, RoundExtended, RoundClosed, FederationFinished>;
+
+struct Transition {
+  State state;
+  std::vector<Effect> effects;
+};
+
+// An event that does not apply in the state (progress of an unknown client, say) changes nothing.
+Transition Step(State state, const Event& event, absl::Time now);
+
+// Whether `client` may upload to `round` now. NOT_FOUND: has not joined. FAILED_PRECONDITION: the round is not the open
+// one. ALREADY_EXISTS: has contributed.
+absl::Status CheckUpload(const State& state, absl::string_view client, std::uint64_t round);
+
+// When to send the next Tick; InfiniteFuture when only another event can change anything.
+absl::Time NextAlarm(const State& state);
+
+// After a restart: uploads are no longer in progress, and an aggregation starts again. Feed a Tick next.
+State Recovered(State state, absl::Time now);
+
+// For people: "2 of 5; client-3 at 63 %; client-4 and client-5 not started; closes with 2 in 3m20s".
+std::string WaitingFor(const State& state, absl::Time now);
+
+// How long after a failed aggregation the next attempt starts.
+inline constexpr absl::Duration kAggregationRetry = absl::Seconds(15);
+
+}  // namespace cairn::round

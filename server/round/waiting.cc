@@ -1,0 +1,77 @@
+// The sentence that explains a wait.
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "server/round/round.h"
+
+namespace cairn::round {
+namespace {
+
+constexpr std::size_t kNamesShown = 5;  // Clients named before "and N more".
+
+std::string Names(const std::vector<std::string>& names) {
+  if (names.size() <= kNamesShown) return absl::StrJoin(names, ", ");
+  const std::vector<std::string> shown(names.begin(), names.begin() + kNamesShown);
+  return absl::StrCat(absl::StrJoin(shown, ", "), " and ", names.size() - kNamesShown, " more");
+}
+
+int Percent(const Client& client) {
+  return client.bytes_total == 0 ? 0 : static_cast<int>(100.0 * client.bytes_received / client.bytes_total);
+}
+
+// "63 % of the way", "not started": who is where.
+void AppendClients(const State& state, std::vector<std::string>& parts) {
+  std::vector<std::string> uploading, idle;
+  for (const auto& [id, client] : state.clients) {
+    if (client.part == Client::Part::kUploading) {
+      uploading.push_back(absl::StrFormat("%s at %d %%", id, Percent(client)));
+    } else if (client.part == Client::Part::kJoined && client.active) {
+      idle.push_back(id);
+    }
+  }
+  if (!uploading.empty()) parts.push_back(Names(uploading));
+  if (!idle.empty()) parts.push_back(absl::StrCat(Names(idle), " not started"));
+}
+
+std::string Short(absl::Duration duration) {
+  return absl::FormatDuration(absl::Floor(std::max(duration, absl::ZeroDuration()), absl::Seconds(1)));
+}
+
+std::string WaitingForUpdates(const State& state, absl::Time now) {
+  const std::uint32_t have = state.contributed();
+  std::vector<std::string> parts = {absl::StrCat(have, " of ", state.policy.clients_target)};
+  AppendClients(state, parts);
+  if (state.active() < state.policy.clients_target) {
+    parts.push_back(absl::StrCat(state.active(), " of ", state.policy.clients_target, " clients present"));
+  }
+  const absl::Time alarm = NextAlarm(state);
+  if (have >= state.policy.clients_min) {
+    if (alarm != absl::InfiniteFuture())
+      parts.push_back(absl::StrCat("closes without the rest in ", Short(alarm - now)));
+  } else {
+    parts.push_back(absl::StrCat("needs at least ", state.policy.clients_min));
+  }
+  return absl::StrJoin(parts, "; ");
+}
+
+}  // namespace
+
+std::string WaitingFor(const State& state, absl::Time now) {
+  switch (state.phase) {
+    case Phase::kWaiting:
+      return absl::StrCat(state.active(), " of ", state.policy.clients_min, " clients joined");
+    case Phase::kOpen:
+      return WaitingForUpdates(state, now);
+    case Phase::kAggregating:
+      if (state.failure.empty()) return absl::StrCat("aggregating ", state.contributed(), " updates");
+      return absl::StrCat("aggregation failed (", state.failure, "); next attempt in ", Short(state.retry_at - now));
+    case Phase::kFinished:
+      return absl::StrCat("nothing: all ", state.round, " rounds are published");
+  }
+  return "";
+}
+
+}  // namespace cairn::round
