@@ -44,6 +44,9 @@ const std::map<std::string, Facts> kFacts = {
     {"zero_pad", {.mixed_ranks = true, .product_space = false, .twin = AveragedProduct}},
 };
 
+// Factors are rounded to float32 once (2^-24 relative); products sum at most 18 terms below 10.
+constexpr double kTolerance = 1e-5;
+
 struct Client {
   std::string name;
   double examples;
@@ -117,8 +120,7 @@ class Conformance : public ::testing::TestWithParam<std::string> {
   void ExpectProducts(const std::vector<CombinedModule>& result, const std::vector<Matrix>& expected) const {
     ASSERT_EQ(result.size(), expected.size());
     for (std::size_t m = 0; m < expected.size(); ++m) {
-      // Factors are rounded to float32 once (2^-24 relative each); products sum at most 18 terms of like size.
-      EXPECT_LE(reference::MaxDifference(ProductOf(result[m]), expected[m]), 1e-5) << kModules[m].name;
+      EXPECT_LE(reference::MaxDifference(ProductOf(result[m]), expected[m]), kTolerance) << kModules[m].name;
     }
   }
 
@@ -239,8 +241,7 @@ TEST_P(Conformance, ManyRanksInOneCohortOrAClearRefusal) {
   }
 }
 
-TEST_P(Conformance, HowAClientFactorsItsUpdateDoesNotMatterInProductSpace) {
-  if (!facts_.product_space) GTEST_SKIP() << GetParam() << " works on factors";
+TEST_P(Conformance, HowAClientFactorsItsUpdateMattersOutsideProductSpaceOnly) {
   // Swap the two rank units, and move a factor of 8 from A to B: B A stays the same.
   const auto refactor = [](const ModuleSpec& spec, std::vector<float>& a, std::vector<float>& b) {
     std::swap_ranges(a.begin(), a.begin() + spec.d_in, a.begin() + spec.d_in);
@@ -248,14 +249,20 @@ TEST_P(Conformance, HowAClientFactorsItsUpdateDoesNotMatterInProductSpace) {
     for (float& value : a) value /= 8;
     for (float& value : b) value *= 8;
   };
-  std::vector<Client> plain = Cohort(4), other = Cohort(4);
+  std::vector<Client> plain = Cohort(1), other = Cohort(1);
   plain.push_back({"x", 20, MakeUpdate(77, kModules, 2, 3)});
   other.push_back({"x", 20, MakeUpdate(77, kModules, 2, 3, DType::kF32, refactor)});
   const std::vector<CombinedModule> expected = Combine(plain), result = Combine(other);
-  EXPECT_FALSE(SameBits(expected, result));
-  std::vector<Matrix> products;
-  for (const CombinedModule& module : expected) products.push_back(ProductOf(module));
-  ExpectProducts(result, products);
+  double difference = 0;
+  for (std::size_t m = 0; m < kModules.size(); ++m) {
+    difference = std::max(difference, reference::MaxDifference(ProductOf(result.at(m)), ProductOf(expected.at(m))));
+  }
+  if (facts_.product_space) {
+    EXPECT_FALSE(SameBits(expected, result));
+    EXPECT_LE(difference, kTolerance);
+  } else {
+    EXPECT_GT(difference, 0.01);
+  }
 }
 
 TEST_P(Conformance, RefusesNonFiniteValuesByNameAndTensor) {
