@@ -44,7 +44,7 @@ absl::Status CheckModuleNames(const LoraAdapter& adapter, const AdapterSpec& spe
 }
 
 absl::Status CheckFinite(const LoraModule& module, absl::string_view factor, const TensorView& tensor) {
-  const auto count = static_cast<std::size_t>(tensor.elements());
+  const std::size_t count = tensor.data.size() / SizeOf(tensor.dtype);
   const std::size_t index = FirstNonFinite(tensor.dtype, tensor.data.data(), count);
   if (index == count) return absl::OkStatus();
   float value = 0;

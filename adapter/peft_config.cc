@@ -17,8 +17,8 @@ namespace {
 constexpr JsonBounds kConfigBounds = {.depth_max = 16, .values_max = 2 * limits::kTensorsMax};
 
 absl::Status KeyError(absl::string_view key, absl::string_view expected, absl::string_view got) {
-  return absl::InvalidArgumentError(absl::StrCat(kAdapterConfigFile, ": ", absl::CHexEscape(key.substr(0, 128)),
-                                                 ": expected ", expected, ", got ", got));
+  return absl::InvalidArgumentError(
+      absl::StrCat(kAdapterConfigFile, ": ", key, ": expected ", expected, ", got ", got));
 }
 
 // PEFT writes null for an option that is not set.
@@ -79,7 +79,8 @@ absl::Status ReadPattern(const JsonValue& config, absl::string_view key,
   const auto* object = value->As<JsonObject>();
   if (object == nullptr) return KeyError(key, "an object", Describe(*value));
   for (const auto& [pattern, item] : *object) {
-    CAIRN_ASSIGN_OR_RETURN(T read_item, read(item, absl::StrCat(key, "[\"", pattern, "\"]")));
+    CAIRN_ASSIGN_OR_RETURN(T read_item,
+                           read(item, absl::StrCat(key, "[\"", absl::CHexEscape(pattern.substr(0, 128)), "\"]")));
     out.emplace_back(pattern, read_item);
   }
   return absl::OkStatus();

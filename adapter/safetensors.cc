@@ -1,6 +1,8 @@
 #include "adapter/safetensors.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -146,7 +148,9 @@ absl::StatusOr<absl::string_view> JsonText(absl::string_view header) {
 
 }  // namespace
 
-std::int64_t TensorView::elements() const { return static_cast<std::int64_t>(data.size() / SizeOf(dtype)); }
+std::int64_t TensorView::elements() const {
+  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+}
 
 absl::StatusOr<std::uint64_t> SafetensorsHeaderBytes(absl::string_view prefix, std::uint64_t file_bytes) {
   if (prefix.size() < kLengthBytes || file_bytes < kLengthBytes) {

@@ -21,7 +21,7 @@ struct TensorView {
   std::vector<std::int64_t> shape;
   absl::string_view data;
 
-  std::int64_t elements() const;
+  std::int64_t elements() const;  // The product of the shape, whether the data is there or not.
 };
 
 // What a header declares, before any tensor byte is there.

@@ -1,0 +1,194 @@
+#include "adapter/peft_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+
+namespace cairn {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+
+// What PEFT 0.13 wrote for a LoRA of two projections.
+constexpr char kWrittenByPeft[] = R"({
+  "alpha_pattern": {"o_proj": 32},
+  "auto_mapping": null,
+  "base_model_name_or_path": "org/base",
+  "bias": "none",
+  "fan_in_fan_out": false,
+  "inference_mode": true,
+  "init_lora_weights": true,
+  "layer_replication": null,
+  "layers_pattern": null,
+  "layers_to_transform": null,
+  "loftq_config": {},
+  "lora_alpha": 16,
+  "lora_dropout": 0.05,
+  "megatron_config": null,
+  "megatron_core": "megatron.core",
+  "modules_to_save": null,
+  "peft_type": "LORA",
+  "r": 8,
+  "rank_pattern": {"z": 4, "a": 2},
+  "revision": null,
+  "target_modules": ["q_proj", "o_proj"],
+  "task_type": "CAUSAL_LM",
+  "use_dora": false,
+  "use_rslora": false
+})";
+
+TEST(ParsePeftConfig, ReadsWhatPeftWrites) {
+  const auto config = ParsePeftConfig(kWrittenByPeft);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->base_model, "org/base");
+  EXPECT_EQ(config->task_type, "CAUSAL_LM");
+  EXPECT_EQ(config->rank, 8);
+  EXPECT_EQ(config->alpha, 16);
+  EXPECT_FALSE(config->rslora);
+  EXPECT_FALSE(config->fan_in_fan_out);
+  EXPECT_THAT(config->target_modules, ElementsAre("q_proj", "o_proj"));
+  EXPECT_FALSE(config->target_modules_is_regex);
+  EXPECT_THAT(config->rank_pattern, ElementsAre(Pair("z", 4), Pair("a", 2)));
+  EXPECT_THAT(config->alpha_pattern, ElementsAre(Pair("o_proj", 32.0)));
+}
+
+std::string With(absl::string_view members) {
+  return absl::StrCat(R"({"peft_type": "LORA", "r": 8, "lora_alpha": 16)", members.empty() ? "" : ", ", members, "}");
+}
+
+TEST(ParsePeftConfig, NeedsLittle) {
+  const auto config = ParsePeftConfig(With(R"("target_modules": ".*_proj", "base_model_name_or_path": null)"));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->base_model, "");
+  EXPECT_THAT(config->target_modules, ElementsAre(".*_proj"));
+  EXPECT_TRUE(config->target_modules_is_regex);
+}
+
+TEST(ParsePeftConfig, AcceptsOptionsThatChangeNothing) {
+  for (const char* members : {R"("init_lora_weights": "gaussian")", R"("init_lora_weights": "eva")",
+                              R"("init_lora_weights": false)", R"("modules_to_save": [])", R"("lora_bias": false)",
+                              R"("some_future_option": {"deep": [1, {"x": null}]})", R"("lora_dropout": 1e-3)"}) {
+    EXPECT_TRUE(ParsePeftConfig(With(members)).ok()) << members;
+  }
+}
+
+struct BadConfig {
+  std::string json;
+  const char* message;
+};
+
+std::vector<BadConfig> BadConfigs() {
+  return {
+      {"", "not JSON at byte"},
+      {"[]", "the document: expected an object, got a list of 0"},
+      {With(R"("r": 4)"), "duplicate key \"r\""},
+      {With(R"("rank_pattern": {"q": 1, "q": 2})"), "duplicate key \"q\""},
+      {With(absl::StrCat("\"x\": ", std::string(100'000, '['))), "nested deeper than 16"},
+      {R"({"r": 8, "lora_alpha": 16})", "peft_type: expected \"LORA\", got nothing"},
+      {R"({"peft_type": "LOHA", "r": 8, "lora_alpha": 16})", "peft_type: expected \"LORA\", got \"LOHA\""},
+      {R"({"peft_type": 7})", "peft_type: expected \"LORA\", got 7"},
+      {R"({"peft_type": "LORA", "lora_alpha": 16})", "r: expected a number, got nothing"},
+      {R"({"peft_type": "LORA", "r": 8})", "lora_alpha: expected a number, got nothing"},
+      {R"({"peft_type": "LORA", "r": 0, "lora_alpha": 1})", "r: expected an integer from 1 to 65536, got 0"},
+      {R"({"peft_type": "LORA", "r": -4, "lora_alpha": 1})", "r: expected an integer from 1 to 65536, got -4"},
+      {R"({"peft_type": "LORA", "r": 8.0, "lora_alpha": 1})", "r: expected an integer from 1 to 65536, got 8"},
+      {R"({"peft_type": "LORA", "r": "8", "lora_alpha": 1})", "r: expected an integer from 1 to 65536, got \"8\""},
+      {R"({"peft_type": "LORA", "r": 65537, "lora_alpha": 1})", "r: expected an integer from 1 to 65536, got 65537"},
+      {R"({"peft_type": "LORA", "r": 8, "lora_alpha": 0})", "lora_alpha: expected a positive number, got 0"},
+      {R"({"peft_type": "LORA", "r": 8, "lora_alpha": -1})", "lora_alpha: expected a positive number, got -1"},
+      {R"({"peft_type": "LORA", "r": 8, "lora_alpha": true})", "lora_alpha: expected a positive number, got true"},
+      {R"({"peft_type": "LORA", "r": 8, "lora_alpha": NaN})", "not JSON at byte"},
+      {R"({"peft_type": "LORA", "r": 8, "lora_alpha": 1e999})", "not JSON at byte"},
+      {With(R"("use_rslora": 1)"), "use_rslora: expected true or false, got 1"},
+      {With(R"("fan_in_fan_out": "no")"), "fan_in_fan_out: expected true or false, got \"no\""},
+      {With(R"("base_model_name_or_path": 3)"), "base_model_name_or_path: expected a string, got 3"},
+      {With(R"("target_modules": 3)"), "target_modules: expected a list of strings or a string, got 3"},
+      {With(R"("target_modules": ["q", null])"), "target_modules: expected a list of strings or a string, got null"},
+      {With(R"("rank_pattern": [])"), "rank_pattern: expected an object, got a list of 0"},
+      {With(R"("rank_pattern": {"q": 0})"), "rank_pattern[\"q\"]: expected an integer from 1 to 65536, got 0"},
+      {With(R"("alpha_pattern": {"q": "x"})"), "alpha_pattern[\"q\"]: expected a positive number, got \"x\""},
+      {With(R"("use_dora": true)"), "use_dora: expected it unset, since only plain LoRA is supported, got true"},
+      {With(R"("lora_bias": true)"), "lora_bias: expected it unset"},
+      {With(R"("bias": "lora_only")"), "bias: expected \"none\", got \"lora_only\""},
+      {With(R"("bias": true)"), "bias: expected a string, got true"},
+      {With(R"("modules_to_save": ["lm_head"])"), "modules_to_save: expected it unset"},
+      {With(R"("layer_replication": [[0, 4]])"), "layer_replication: expected it unset"},
+      {With(R"("trainable_token_indices": [7])"), "trainable_token_indices: expected it unset"},
+      {With(R"("init_lora_weights": "pissa")"), "init_lora_weights: expected true, false"},
+      {With(R"("init_lora_weights": {})"), "init_lora_weights: expected true, false"},
+      {std::string(limits::kAdapterConfigBytesMax + 1, ' '), "expected at most 1048576 bytes"},
+  };
+}
+
+TEST(ParsePeftConfig, RefusesBadConfigsByKey) {
+  for (const BadConfig& bad : BadConfigs()) {
+    const auto config = ParsePeftConfig(bad.json);
+    EXPECT_EQ(config.status().code(), absl::StatusCode::kInvalidArgument) << bad.message;
+    EXPECT_THAT(std::string(config.status().message()), HasSubstr(absl::StrCat("adapter_config.json: ", bad.message)));
+  }
+}
+
+TEST(SerializePeftConfig, WritesTheseBytes) {
+  PeftConfig config;
+  config.base_model = "org/\"base\"";
+  config.rank = 4;
+  config.alpha = 4;
+  config.target_modules = {"a", "b.c"};
+  config.rank_pattern = {{"^b\\.c", 2}};
+  config.alpha_pattern = {{"^b\\.c", 2.5}};
+  EXPECT_EQ(SerializePeftConfig(config), R"({
+  "alpha_pattern": {
+    "^b\\.c": 2.5
+  },
+  "base_model_name_or_path": "org/\"base\"",
+  "bias": "none",
+  "fan_in_fan_out": false,
+  "inference_mode": true,
+  "init_lora_weights": true,
+  "lora_alpha": 4,
+  "lora_dropout": 0.0,
+  "modules_to_save": null,
+  "peft_type": "LORA",
+  "r": 4,
+  "rank_pattern": {
+    "^b\\.c": 2
+  },
+  "target_modules": [
+    "a",
+    "b.c"
+  ],
+  "task_type": null,
+  "use_dora": false,
+  "use_rslora": false
+}
+)");
+}
+
+TEST(SerializePeftConfig, ReadsBackTheSame) {
+  auto config = *ParsePeftConfig(kWrittenByPeft);
+  config.alpha = 0.1;
+  config.rslora = true;
+  config.alpha_pattern.emplace_back("x", 1e300);
+  const auto back = ParsePeftConfig(SerializePeftConfig(config));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->alpha, 0.1);
+  EXPECT_TRUE(back->rslora);
+  EXPECT_EQ(back->rank_pattern, config.rank_pattern);
+  EXPECT_EQ(back->alpha_pattern, config.alpha_pattern);
+  EXPECT_EQ(back->target_modules, config.target_modules);
+  EXPECT_EQ(SerializePeftConfig(*back), SerializePeftConfig(config));
+}
+
+TEST(SerializePeftConfig, KeepsATargetRegex) {
+  const auto config = ParsePeftConfig(With(R"("target_modules": "all-linear")"));
+  EXPECT_THAT(SerializePeftConfig(*config), HasSubstr("\"target_modules\": \"all-linear\""));
+}
+
+}  // namespace
+}  // namespace cairn
