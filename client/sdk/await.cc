@@ -36,10 +36,11 @@ class Waiter {
  private:
   // Follows one Watch stream until it shows a round or ends. UNAVAILABLE when it ended without an error.
   absl::StatusOr<Round> Watch();
+  // OK: watch again at once. Otherwise what is left of `failure`.
+  absl::Status Recover(const absl::Status& failure);
   // None: not yet. OUT_OF_RANGE: never again.
   std::optional<absl::StatusOr<Round>> Judge(const v1::RoundInfo& info);
   v1::ClientProgress::State OwnState(const v1::RoundInfo& info) const;
-  absl::Status JoinAgain();
   absl::Status TimedOut() const;
 
   Connection& connection_;
@@ -56,12 +57,16 @@ absl::StatusOr<Round> Waiter::Run() {
     if (round.ok()) return round;
     CAIRN_RETURN_IF_ERROR(retry_.Final(connection_.cancellation.Check()));
     if (absl::Now() >= deadline_) return retry_.Final(TimedOut());
-    if (unknown_here_ && !joined_again_) {
-      CAIRN_RETURN_IF_ERROR(retry_.Final(JoinAgain()));
-    } else {
-      CAIRN_RETURN_IF_ERROR(retry_.PauseAfter(round.status()));
-    }
+    const absl::Status failure = Recover(round.status());
+    if (!failure.ok()) CAIRN_RETURN_IF_ERROR(retry_.PauseAfter(failure, deadline_));
   }
+}
+
+absl::Status Waiter::Recover(const absl::Status& failure) {
+  if (!unknown_here_ || joined_again_) return failure;
+  CAIRN_RETURN_IF_ERROR(JoinAgain(connection_));
+  joined_again_ = true;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Round> Waiter::Watch() {
@@ -105,11 +110,6 @@ v1::ClientProgress::State Waiter::OwnState(const v1::RoundInfo& info) const {
     if (progress.client() == connection_.options.client) return progress.state();
   }
   return v1::ClientProgress::STATE_UNSPECIFIED;
-}
-
-absl::Status Waiter::JoinAgain() {
-  joined_again_ = true;
-  return JoinFederation(connection_).status();
 }
 
 absl::Status Waiter::TimedOut() const {

@@ -92,7 +92,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Join(ClientOptions options, cons
   v1::JoinRequest request = JoinRequestOf(options, shape);
   auto connection = std::make_unique<sdk::Connection>(std::move(options), *std::move(channel));
   connection->join_request = std::move(request);
-  CAIRN_RETURN_IF_ERROR(sdk::JoinFederation(*connection).status());
+  CAIRN_RETURN_IF_ERROR(sdk::JoinFederation(*connection));
   return std::make_unique<RemoteClient>(std::move(connection));
 }
 

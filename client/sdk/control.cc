@@ -39,11 +39,16 @@ absl::StatusOr<Reply> CallUntilAnswered(Connection& connection, const std::strin
 
 }  // namespace
 
-absl::StatusOr<v1::JoinReply> JoinFederation(Connection& connection) {
+absl::Status JoinFederation(Connection& connection) {
   const ClientOptions& options = connection.options;
   return CallUntilAnswered(connection,
                            absl::StrCat("join ", options.federation, " as ", options.client, " at ", options.server),
-                           &v1::Federation::Stub::Join, connection.join_request);
+                           &v1::Federation::Stub::Join, connection.join_request)
+      .status();
+}
+
+absl::Status JoinAgain(Connection& connection) {
+  return Annotate(CallOnce(connection, &v1::Federation::Stub::Join, connection.join_request).status(), "join again");
 }
 
 absl::Status LeaveFederation(Connection& connection) {

@@ -7,8 +7,10 @@
 
 namespace cairn::sdk {
 
-// Sends connection.join_request until the server answers. Also the way back to a server that forgot this client.
-absl::StatusOr<v1::JoinReply> JoinFederation(Connection& connection);
+// Sends connection.join_request until the server answers.
+absl::Status JoinFederation(Connection& connection);
+// One attempt of the same: the way back to a server that forgot this client, inside another operation's loop.
+absl::Status JoinAgain(Connection& connection);
 
 absl::Status LeaveFederation(Connection& connection);
 

@@ -65,12 +65,13 @@ class Pusher {
 
  private:
   absl::Status Prepare();
+  // OK: try again at once. Otherwise what is left of `failure`.
+  absl::Status Recover(const absl::Status& failure);
   absl::StatusOr<v1::Receipt> Attempt();
   absl::StatusOr<v1::ResumePointReply> ResumePoint();
   void Send(RawStream& stream);
   absl::StatusOr<v1::Receipt> ReadReceipt(RawStream& stream);
   absl::StatusOr<Receipt> Accept(const v1::Receipt& receipt);
-  absl::Status JoinAgain();
 
   Connection& connection_;
   const Update& update_;
@@ -85,12 +86,18 @@ absl::StatusOr<Receipt> Pusher::Run() {
   while (true) {
     const absl::StatusOr<v1::Receipt> receipt = Attempt();
     if (receipt.ok()) return Accept(*receipt);
-    if (absl::IsNotFound(receipt.status()) && !joined_again_) {
-      CAIRN_RETURN_IF_ERROR(retry_.Final(JoinAgain()));
-    } else {
-      CAIRN_RETURN_IF_ERROR(retry_.PauseAfter(receipt.status()));
-    }
+    const absl::Status failure = Recover(receipt.status());
+    if (!failure.ok()) CAIRN_RETURN_IF_ERROR(retry_.PauseAfter(failure));
   }
+}
+
+// A server that restarted without its memory does not know this client any more. Joining again once is enough: if that
+// does not help, something else is missing.
+absl::Status Pusher::Recover(const absl::Status& failure) {
+  if (!absl::IsNotFound(failure) || joined_again_) return failure;
+  CAIRN_RETURN_IF_ERROR(JoinAgain(connection_));
+  joined_again_ = true;
+  return absl::OkStatus();
 }
 
 absl::Status Pusher::Prepare() {
@@ -156,13 +163,6 @@ absl::StatusOr<Receipt> Pusher::Accept(const v1::Receipt& receipt) {
   }
   progress_.Reached(header_.payload_bytes());
   return Receipt{receipt.sha256(), receipt.payload_bytes(), absl::FromUnixMillis(receipt.received_unix_ms())};
-}
-
-// A server that restarted without its memory does not know this client any more. Once is enough: if that does not help,
-// something else is missing.
-absl::Status Pusher::JoinAgain() {
-  joined_again_ = true;
-  return JoinFederation(connection_).status();
 }
 
 }  // namespace
