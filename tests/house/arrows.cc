@@ -102,8 +102,8 @@ void CheckThirdParty(const std::string& path, const std::string& include, Compla
     complaints->push_back(absl::StrCat(path, ": the round is a pure function and needs no <", include, ">"));
   }
   const bool library = absl::StrContains(include, '/') || absl::EndsWith(include, ".h");
-  const bool kernel_may =
-      absl::StartsWith(include, "absl/") || absl::StartsWith(include, "ATen/") || absl::StartsWith(include, "c10/");
+  const bool kernel_may = FolderOf(include) == "aggregators/kernels" || absl::StartsWith(include, "absl/") ||
+                          absl::StartsWith(include, "ATen/") || absl::StartsWith(include, "c10/");
   if (FolderOf(path) == "aggregators/kernels" && library && !kernel_may) {
     complaints->push_back(absl::StrCat(path, ": kernels see std, absl and ATen only, not <", include, ">"));
   }
