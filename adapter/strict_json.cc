@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 #include <unordered_set>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
@@ -78,7 +79,7 @@ class Builder final : public nlohmann::json_sax<Json> {
     }
     Level& level = open_.back();
     if (auto* object = std::get_if<JsonObject>(&level.value.value)) {
-      object->emplace_back(std::move(level.key), std::move(value));
+      object->push_back({std::move(level.key), std::move(value)});
     } else {
       std::get<JsonArray>(level.value.value).push_back(std::move(value));
     }

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -15,8 +14,9 @@
 namespace cairn {
 
 struct JsonValue;
+struct JsonMember;
 using JsonArray = std::vector<JsonValue>;
-using JsonObject = std::vector<std::pair<std::string, JsonValue>>;  // In the order of the text; keys are unique.
+using JsonObject = std::vector<JsonMember>;  // In the order of the text; keys are unique.
 
 struct JsonValue {
   // An integer without a minus sign is uint64_t, one with it int64_t; one that fits neither is a double.
@@ -28,6 +28,11 @@ struct JsonValue {
   }
   bool IsNull() const { return std::holds_alternative<std::nullptr_t>(value); }
   const JsonValue* Find(absl::string_view key) const;  // Null unless this is an object with that key.
+};
+
+struct JsonMember {
+  std::string key;
+  JsonValue value;
 };
 
 struct JsonBounds {

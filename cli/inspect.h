@@ -1,0 +1,18 @@
+// `cairn inspect ADAPTER_DIR`: what an adapter contains.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <filesystem>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace cairn {
+
+// Registers the subcommand. Its callback prints the report, or an error to stderr and throws CLI::RuntimeError(1).
+void AddInspect(CLI::App& app);
+
+// A table of the adapter's modules, a summary line, and warnings.
+absl::StatusOr<std::string> InspectAdapter(const std::filesystem::path& directory);
+
+}  // namespace cairn
