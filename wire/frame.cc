@@ -87,6 +87,13 @@ std::uint32_t CopyWithCrc(const char* in, std::size_t bytes, std::uint32_t crc, 
   return crc;
 }
 
+// Only chunks carry a checksum.
+absl::Status CheckCrc(const FramePrefix& prefix, std::uint32_t crc) {
+  if (prefix.kind != FrameKind::kChunk || crc == prefix.crc32c) return absl::OkStatus();
+  return absl::DataLossError(absl::StrFormat(
+      "chunk: crc32c of the received bytes is %#010x; the sender computed %#010x", crc, prefix.crc32c));
+}
+
 void RunRelease(void* release) {
   std::unique_ptr<std::function<void()>> owned(static_cast<std::function<void()>*>(release));
   if (*owned) (*owned)();
@@ -172,11 +179,22 @@ absl::Status ReceivedFrame::CopyPayload(char* out) const {
     crc = CopyWithCrc(reinterpret_cast<const char*>(slice.begin()), slice.size(), crc, out);
     out += slice.size();
   }
-  if (prefix_.kind == FrameKind::kChunk && crc != prefix_.crc32c) {
-    return absl::DataLossError(absl::StrFormat(
-        "chunk: crc32c of the received bytes is %#010x; the sender computed %#010x", crc, prefix_.crc32c));
+  return CheckCrc(prefix_, crc);
+}
+
+absl::Status ReceivedFrame::VerifyChecksum() const {
+  std::uint32_t crc = 0;
+  for (const grpc::Slice& slice : slices_) crc = Crc32c(slice.begin(), slice.size(), crc);
+  return CheckCrc(prefix_, crc);
+}
+
+std::vector<absl::string_view> ReceivedFrame::slices() const {
+  std::vector<absl::string_view> views;
+  views.reserve(slices_.size());
+  for (const grpc::Slice& slice : slices_) {
+    views.emplace_back(reinterpret_cast<const char*>(slice.begin()), slice.size());
   }
-  return absl::OkStatus();
+  return views;
 }
 
 absl::StatusOr<std::string> ReceivedFrame::Payload() const {

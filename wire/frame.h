@@ -58,6 +58,10 @@ class ReceivedFrame {
   // Copies the payload to `out`, which has room for payload_bytes, and verifies a chunk's crc32c on the way.
   // DATA_LOSS with both checksums when it differs.
   absl::Status CopyPayload(char* out) const;
+  // The same check without a copy, for a payload that goes to its place slice by slice.
+  absl::Status VerifyChecksum() const;
+  // The payload's pieces in order. They live as long as this frame.
+  std::vector<absl::string_view> slices() const;
   // For headers and trailers.
   absl::StatusOr<std::string> Payload() const;
 

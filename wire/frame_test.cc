@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/digest.h"
 #include "base/limits.h"
 #include "gmock/gmock.h"
@@ -92,6 +93,8 @@ TEST(Frame, ChunkSurvivesEverySliceSize) {
     std::string copy(frame->prefix().payload_bytes, '\0');
     ASSERT_TRUE(frame->CopyPayload(copy.data()).ok()) << slice_bytes;
     EXPECT_TRUE(copy == payload) << slice_bytes;
+    EXPECT_TRUE(frame->VerifyChecksum().ok()) << slice_bytes;
+    EXPECT_TRUE(absl::StrJoin(frame->slices(), "") == payload) << slice_bytes;
   }
 }
 
@@ -103,6 +106,7 @@ TEST(Frame, AFlippedBitIsDataLossWithBothChecksums) {
   ASSERT_TRUE(frame.ok());
   std::string copy(payload.size(), '\0');
   const absl::Status status = frame->CopyPayload(copy.data());
+  EXPECT_EQ(frame->VerifyChecksum(), status);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()),
               HasSubstr(absl::StrFormat("%#010x", Crc32c(payload.data(), payload.size()))));
