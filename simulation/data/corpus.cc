@@ -45,8 +45,8 @@ absl::StatusOr<ClientCorpus> ReadFolder(const fs::path& folder) {
     corpus.documents.push_back({file.filename().string(), std::move(text)});
   }
   if (!corpus.documents.empty()) return corpus;
-  return absl::InvalidArgumentError(
-      absl::StrCat(folder.string(), ": expected at least one text file, got ", files.size(), " files, none of them text"));
+  return absl::InvalidArgumentError(absl::StrCat(folder.string(), ": expected at least one text file, got ",
+                                                 files.size(), " files, none of them text"));
 }
 
 }  // namespace
@@ -74,9 +74,8 @@ absl::StatusOr<ClientCorpus> ReadDocuments(const std::string& client, const fs::
 absl::StatusOr<std::vector<ClientCorpus>> ReadFolders(const fs::path& directory) {
   CAIRN_ASSIGN_OR_RETURN(const std::vector<fs::path> folders, Entries(directory, true));
   if (folders.size() < 2) {
-    return absl::InvalidArgumentError(absl::StrCat(directory.string(),
-                                                   ": expected one sub-folder of text files per client, at least 2, got ",
-                                                   folders.size()));
+    return absl::InvalidArgumentError(absl::StrCat(
+        directory.string(), ": expected one sub-folder of text files per client, at least 2, got ", folders.size()));
   }
   std::vector<ClientCorpus> out;
   for (const fs::path& folder : folders) {

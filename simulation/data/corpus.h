@@ -25,9 +25,9 @@ struct ClientCorpus {
 absl::StatusOr<ClientCorpus> ReadDocuments(const std::string& client, const std::filesystem::path& directory,
                                            const std::vector<std::string>& names);
 
-// One client per sub-folder of `directory`, ascending by name; every regular file in it that is text, binary ones left out.
-// NOT_FOUND: no such directory. INVALID_ARGUMENT: fewer than two sub-folders, a sub-folder without text, or whose name cannot
-// be a client id. RESOURCE_EXHAUSTED: more text than kCorpusBytesMax.
+// One client per sub-folder of `directory`, ascending by name; every regular file in it that is text, binary ones left
+// out. NOT_FOUND: no such directory. INVALID_ARGUMENT: fewer than two sub-folders, a sub-folder without text, or whose
+// name cannot be a client id. RESOURCE_EXHAUSTED: more text than kCorpusBytesMax.
 absl::StatusOr<std::vector<ClientCorpus>> ReadFolders(const std::filesystem::path& directory);
 
 inline constexpr std::size_t kCorpusBytesMax = std::size_t{256} << 20;  // Of all documents of one client.

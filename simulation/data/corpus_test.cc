@@ -15,7 +15,9 @@ using ::testing::HasSubstr;
 
 class CorpusTest : public ::testing::Test {
  protected:
-  CorpusTest() : root_(fs::path(::testing::TempDir()) / absl::StrCat("corpus_", ::testing::UnitTest::GetInstance()->current_test_info()->name())) {
+  CorpusTest()
+      : root_(fs::path(::testing::TempDir()) /
+              absl::StrCat("corpus_", ::testing::UnitTest::GetInstance()->current_test_info()->name())) {
     fs::remove_all(root_);
     fs::create_directories(root_);
   }

@@ -16,7 +16,7 @@ constexpr std::size_t kParagraphBytesMax = 1500;  // Text without blank lines is
 
 enum Part { kPretrain, kTrain, kHeldOut };
 // Spread out, so that every part sees the beginning, the middle and the end of a document.
-constexpr std::array<Part, 10> kPattern = {kTrain, kTrain,    kPretrain, kHeldOut, kTrain,
+constexpr std::array<Part, 10> kPattern = {kTrain,    kTrain, kPretrain, kHeldOut, kTrain,
                                            kPretrain, kTrain, kPretrain, kTrain,   kHeldOut};
 
 struct Paragraphs {

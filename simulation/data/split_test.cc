@@ -34,7 +34,8 @@ TEST(Split, GivesEveryByteToOnePart) {
 }
 
 TEST(Split, PartsShareNoRunOfWordsWithAnyHeldOutPart) {
-  // The second client's document is the first's behind a preface, as editions of one licence are: blocks fall elsewhere.
+  // The second client's document is the first's behind a preface, as editions of one licence are: blocks fall
+  // elsewhere.
   const std::string text = UniqueText("w", 60);
   const auto splits = Split({Corpus("one", text), Corpus("two", UniqueText("preface", 22) + text)}, 100);
   ASSERT_TRUE(splits.ok()) << splits.status();

@@ -27,12 +27,12 @@ struct Lora {
   std::map<std::string, Factors> modules;  // By module name: "layers.0.attn.q_proj".
 };
 
-// A uniform in +-1/sqrt(d_in) as in PEFT, B = 0, scale = alpha / rank. The rows of A are drawn one after the other, so that
-// with one seed a smaller rank is the beginning of a larger one.
+// A uniform in +-1/sqrt(d_in) as in PEFT, B = 0, scale = alpha / rank. The rows of A are drawn one after the other, so
+// that with one seed a smaller rank is the beginning of a larger one.
 Lora FreshLora(const ModelConfig& config, std::int64_t rank, double alpha, std::uint64_t seed);
 
-// The first `rank` units of `published`, with the scale alpha / rank: A[:rank] and B[:, :rank] * published scale / scale.
-// Where the published rank is smaller, units of `fresh` (A random, B = 0, so that they add nothing yet) fill up.
+// The first `rank` units of `published`, with the scale alpha / rank: A[:rank] and B[:, :rank] * published scale /
+// scale. Where the published rank is smaller, units of `fresh` (A random, B = 0, so that they add nothing yet) fill up.
 Lora CutToRank(const Lora& published, const Lora& fresh);
 
 // weights += scale * B * A, module by module. INVALID_ARGUMENT when modules or shapes are not the model's.

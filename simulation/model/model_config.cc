@@ -13,7 +13,7 @@ namespace {
 
 struct Field {
   const char* name;
-  std::int64_t ModelConfig::* value;
+  std::int64_t ModelConfig::*value;
   std::int64_t max;
 };
 constexpr Field kFields[] = {

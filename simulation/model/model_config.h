@@ -15,7 +15,7 @@ namespace cairn {
 inline constexpr std::int64_t kVocabulary = 256;
 
 struct ModelConfig {
-  std::int64_t width = 96;    // Of the residual stream; a multiple of `heads`.
+  std::int64_t width = 96;  // Of the residual stream; a multiple of `heads`.
   std::int64_t layers = 3;
   std::int64_t heads = 4;
   std::int64_t context = 96;  // Bytes of one training window.

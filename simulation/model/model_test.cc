@@ -119,7 +119,7 @@ TEST_F(ModelTest, MergeRefusesAForeignModule) {
 }
 
 TEST_F(ModelTest, CutKeepsTheFirstUnitsAndTheirProduct) {
-  const Lora published = Trained(base_, 4);                        // scale 2
+  const Lora published = Trained(base_, 4);                          // scale 2
   const Lora cut = CutToRank(published, FreshLora(kTiny, 2, 1, 9));  // scale 1/2
   const Factors& from = published.modules.at("layers.0.attn.q_proj");
   const Factors& to = cut.modules.at("layers.0.attn.q_proj");
@@ -158,8 +158,8 @@ TEST_F(ModelTest, HeldOutLossCountsTheLastPartialWindow) {
   // 12 + 12 + 5 predicted bytes; the mean over all of them, each window alone.
   const std::string text = Text().substr(0, 30);
   const double whole = *HeldOutLoss(base_, nullptr, text) * 29;
-  const double parts = *HeldOutLoss(base_, nullptr, text.substr(0, 25)) * 24 +
-                       *HeldOutLoss(base_, nullptr, text.substr(24)) * 5;
+  const double parts =
+      *HeldOutLoss(base_, nullptr, text.substr(0, 25)) * 24 + *HeldOutLoss(base_, nullptr, text.substr(24)) * 5;
   EXPECT_NEAR(whole, parts, 1e-3);
 }
 

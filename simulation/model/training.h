@@ -15,7 +15,7 @@ namespace cairn {
 
 struct TrainOptions {
   int steps = 100;
-  int batch = 8;               // Windows of config.context bytes per step.
+  int batch = 8;                // Windows of config.context bytes per step.
   double learning_rate = 2e-3;  // Peak: linear rise over the first tenth of the steps, then a cosine down to a tenth.
   std::uint64_t seed = 0;
 };

@@ -18,7 +18,7 @@ namespace cairn {
 struct Weights {
   ModelConfig config;
   std::map<std::string, at::Tensor> tensors;  // Exactly those of WeightsOf(config).
-  std::string base_model;                     // base_model_name_or_path of adapters: names the file's content. May be empty.
+  std::string base_model;  // base_model_name_or_path of adapters: names the file's content. May be empty.
 
   const at::Tensor& at(const std::string& name) const { return tensors.at(name); }
   Weights Clone() const;

@@ -1,9 +1,10 @@
 // cairn-trainer client: takes part in a federation until its last round.
+#include "client/sdk/client.h"
+
 #include <memory>
 #include <optional>
 
 #include "base/status_macros.h"
-#include "client/sdk/client.h"
 #include "simulation/trainer/commands.h"
 #include "simulation/trainer/events.h"
 #include "simulation/trainer/local_options.h"
@@ -48,8 +49,8 @@ class FederatedTrainer {
   }
 
  private:
-  // Every round begins from the base and the whole published adapter, whatever this process did before: a client that was
-  // killed and started again computes exactly what it would have computed otherwise.
+  // Every round begins from the base and the whole published adapter, whatever this process did before: a client that
+  // was killed and started again computes exactly what it would have computed otherwise.
   absl::Status TakePart(const Round& round) {
     std::optional<Lora> published;
     if (round.version > 0) {
@@ -76,18 +77,18 @@ class FederatedTrainer {
     events_.Phase(round.number, "pushing");
     CAIRN_ASSIGN_OR_RETURN(const AdapterBytes adapter, ToAdapter(update, base_.base_model));
     const std::uint64_t examples = std::max<std::uint64_t>(1, local_.train_text.size() / base_.config.context);
-    const auto receipt = client_->PushBytes(
-        round, adapter.config_json, adapter.safetensors, examples,
-        [this](std::uint64_t done, std::uint64_t total) { events_.Transfer("push", done, total); });
+    const auto receipt =
+        client_->PushBytes(round, adapter.config_json, adapter.safetensors, examples,
+                           [this](std::uint64_t done, std::uint64_t total) { events_.Transfer("push", done, total); });
     return absl::IsFailedPrecondition(receipt.status()) ? absl::OkStatus() : receipt.status();
   }
 
   absl::StatusOr<Lora> PullAdapter(std::uint64_t version, std::uint64_t round, const fs::path& directory) {
     events_.Phase(round, "pulling");
-    CAIRN_ASSIGN_OR_RETURN(pulled_, client_->Pull(version, Form::kAdapter, directory,
-                                                  [this](std::uint64_t done, std::uint64_t total) {
-                                                    events_.Transfer("pull", done, total);
-                                                  }));
+    CAIRN_ASSIGN_OR_RETURN(
+        pulled_, client_->Pull(version, Form::kAdapter, directory, [this](std::uint64_t done, std::uint64_t total) {
+          events_.Transfer("pull", done, total);
+        }));
     return ReadAdapter(directory);
   }
 

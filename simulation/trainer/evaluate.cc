@@ -33,7 +33,8 @@ void AddEvaluate(CLI::App& app, Command& run) {
   auto options = std::make_shared<EvaluateOptions>();
   CLI::App* command = app.add_subcommand("evaluate", "Measure a base model, with or without an adapter, on a text");
   command->footer(
-      "Example:\n  cairn-trainer evaluate --base out/base.safetensors --adapter out/adapter --text out/data/gpl.held_out");
+      "Example:\n  cairn-trainer evaluate --base out/base.safetensors --adapter out/adapter --text "
+      "out/data/gpl.held_out");
   command->add_option("--base", options->base, "The base model")->required();
   command->add_option("--adapter", options->adapter, "A PEFT adapter directory to merge into it");
   command->add_option("--text", options->text, "Text to measure on")->required();

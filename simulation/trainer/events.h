@@ -1,4 +1,5 @@
-// What a trainer process says on its standard output: one JSON object per line, flushed, for simulation/trainer_event.h.
+// What a trainer process says on its standard output: one JSON object per line, flushed, for
+// simulation/trainer_event.h.
 #pragma once
 
 #include <cstdint>

@@ -24,7 +24,8 @@ class LocalTrainingTest : public ::testing::Test {
   const Weights base_ = *InitWeights(kTiny, 1);
 };
 
-// What the recovery after kill -9 stands on: a process that begins with round 2 makes the update of one that did round 1.
+// What the recovery after kill -9 stands on: a process that begins with round 2 makes the update of one that did
+// round 1.
 TEST_F(LocalTrainingTest, ARestartedClientMakesTheSameUpdate) {
   const LocalClient client = TestClient("c", 4);
   const Lora first = *TrainFresh(client, base_, 1, nullptr);

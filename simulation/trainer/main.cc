@@ -9,8 +9,8 @@
 
 namespace {
 
-// OpenBLAS reads its thread count when it is loaded, before main: start once more with it set. Without this, every client
-// process would compute with as many threads as there are cores.
+// OpenBLAS reads its thread count when it is loaded, before main: start once more with it set. Without this, every
+// client process would compute with as many threads as there are cores.
 void PinBlasThreads(char** argv, const char* threads) {
   if (std::getenv("OPENBLAS_NUM_THREADS") != nullptr) return;
   setenv("OPENBLAS_NUM_THREADS", threads, 1);
@@ -18,8 +18,9 @@ void PinBlasThreads(char** argv, const char* threads) {
 }
 
 int Run(int argc, char** argv) {
-  CLI::App app("Trains LoRA adapters of a small byte-level language model, in a federation or alone.\n"
-               "Progress goes to standard output, one JSON object per line.");
+  CLI::App app(
+      "Trains LoRA adapters of a small byte-level language model, in a federation or alone.\n"
+      "Progress goes to standard output, one JSON object per line.");
   app.require_subcommand(1);
   int threads = 1;
   app.add_option("--threads", threads, "Threads of this process. Results depend on it")->check(CLI::Range(1, 1024));

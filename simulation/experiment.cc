@@ -1,0 +1,132 @@
+#include "simulation/experiment.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/ids.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+#include "config/yaml.h"
+#include "proto/cairn/v1/simulation.pb.h"
+#include "simulation/data/corpus.h"
+
+namespace cairn {
+namespace {
+
+constexpr std::array<const char*, 4> kMethods = {kAlone, "mean", "zero_pad", "stack"};
+
+absl::Status Wrong(absl::string_view key, absl::string_view expected, absl::string_view got) {
+  return absl::InvalidArgumentError(absl::StrCat("key \"", key, "\": expected ", expected, ", got ", got));
+}
+
+ExperimentTraining TrainingOf(const v1::SimulatedTraining& proto, const ExperimentTraining& defaults) {
+  return {proto.steps() > 0 ? proto.steps() : defaults.steps, proto.batch() > 0 ? proto.batch() : defaults.batch,
+          proto.learning_rate() != 0 ? proto.learning_rate() : defaults.learning_rate};
+}
+
+ExperimentClient ClientOf(const v1::SimulatedClient& proto) {
+  return {proto.name(),
+          proto.rank(),
+          proto.alpha() != 0 ? proto.alpha() : 2.0 * proto.rank(),
+          {proto.documents().begin(), proto.documents().end()}};
+}
+
+Experiment FromProto(const v1::SimulationConfig& proto) {
+  Experiment out;
+  out.name = proto.name();
+  out.seed = proto.seed();
+  if (proto.rounds() > 0) out.rounds = proto.rounds();
+  out.data = proto.data();
+  if (proto.model().width() > 0) out.width = proto.model().width();
+  if (proto.model().layers() > 0) out.layers = proto.model().layers();
+  if (proto.model().heads() > 0) out.heads = proto.model().heads();
+  if (proto.model().context() > 0) out.context = proto.model().context();
+  out.pretraining = TrainingOf(proto.pretraining(), out.pretraining);
+  out.training = TrainingOf(proto.training(), out.training);
+  for (const v1::SimulatedClient& client : proto.clients()) out.clients.push_back(ClientOf(client));
+  out.methods.assign(proto.methods().begin(), proto.methods().end());
+  if (out.methods.empty()) out.methods = {kAlone, "zero_pad", "stack"};
+  return out;
+}
+
+absl::Status CheckTraining(absl::string_view key, const ExperimentTraining& training) {
+  if (training.learning_rate > 0 && training.learning_rate <= 1) return absl::OkStatus();
+  return Wrong(absl::StrCat(key, ".learning_rate"), "more than 0, at most 1", absl::StrCat(training.learning_rate));
+}
+
+absl::Status CheckClients(const Experiment& experiment) {
+  if (experiment.clients.size() < 2) {
+    return Wrong("clients", "at least 2", absl::StrCat(experiment.clients.size()));
+  }
+  std::set<std::string> names;
+  for (const ExperimentClient& client : experiment.clients) {
+    CAIRN_RETURN_IF_ERROR(CheckId("clients.name", client.name));
+    if (!names.insert(client.name).second) return Wrong("clients.name", "each name once", client.name);
+    if (client.rank < 1 || client.rank > limits::kRankMax) {
+      return Wrong(absl::StrCat("rank of client ", client.name), absl::StrCat("1 to ", limits::kRankMax),
+                   absl::StrCat(client.rank));
+    }
+    if (!(client.alpha > 0)) {
+      return Wrong(absl::StrCat("alpha of client ", client.name), "more than 0", absl::StrCat(client.alpha));
+    }
+    if (client.documents.empty()) {
+      return Wrong(absl::StrCat("documents of client ", client.name), "at least one file name", "none");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckMethods(const Experiment& experiment) {
+  std::set<std::string> seen;
+  for (const std::string& method : experiment.methods) {
+    const bool known = std::find(kMethods.begin(), kMethods.end(), method) != kMethods.end();
+    if (!known || !seen.insert(method).second) {
+      return Wrong("methods", absl::StrCat("each of ", absl::StrJoin(kMethods, ", "), " at most once"), method);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Check(const Experiment& experiment) {
+  if (experiment.name.empty()) return Wrong("name", "a name", "nothing");
+  if (experiment.data.empty()) return Wrong("data", "a directory", "nothing");
+  CAIRN_RETURN_IF_ERROR(CheckTraining("pretraining", experiment.pretraining));
+  CAIRN_RETURN_IF_ERROR(CheckTraining("training", experiment.training));
+  CAIRN_RETURN_IF_ERROR(CheckClients(experiment));
+  return CheckMethods(experiment);
+}
+
+}  // namespace
+
+absl::StatusOr<Experiment> LoadExperiment(const std::filesystem::path& file) {
+  v1::SimulationConfig proto;
+  CAIRN_RETURN_IF_ERROR(LoadYamlFile(file, &proto));
+  Experiment experiment = FromProto(proto);
+  const absl::Status status = Check(experiment);
+  if (!status.ok()) return absl::Status(status.code(), absl::StrCat(file.string(), ": ", status.message()));
+  return experiment;
+}
+
+absl::StatusOr<Experiment> WithData(Experiment experiment, const std::filesystem::path& directory) {
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<ClientCorpus> corpora, ReadFolders(directory));
+  const std::vector<ExperimentClient> given = std::move(experiment.clients);
+  experiment.clients.clear();
+  for (std::size_t i = 0; i < corpora.size(); ++i) {
+    const ExperimentClient& like = given[i % given.size()];
+    experiment.clients.push_back({corpora[i].client, like.rank, like.alpha, {}});
+  }
+  experiment.data = directory;
+  return experiment;
+}
+
+std::string MethodTitle(const std::string& method) {
+  if (method == "stack") return "FLoRA stacking";
+  if (method == "zero_pad") return "zero-padded averaging";
+  if (method == "mean") return "FedIT averaging";
+  return method;
+}
+
+}  // namespace cairn

@@ -1,0 +1,48 @@
+// An experiment as plain values: what examples/licenses.yaml says, checked.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace cairn {
+
+inline constexpr char kAlone[] = "alone";  // The method without a server; all others are the server's rules.
+
+struct ExperimentTraining {
+  std::uint32_t steps = 0, batch = 0;
+  double learning_rate = 0;
+};
+
+struct ExperimentClient {
+  std::string name;
+  std::uint32_t rank = 0;
+  double alpha = 0;
+  std::vector<std::string> documents;  // File names in Experiment::data; empty: every text file of the folder `name`.
+};
+
+struct Experiment {
+  std::string name;
+  std::uint64_t seed = 0;
+  std::uint32_t rounds = 3;
+  std::filesystem::path data;
+  std::uint32_t width = 96, layers = 3, heads = 4, context = 96;
+  ExperimentTraining pretraining{600, 16, 3e-3}, training{40, 8, 1e-2};
+  std::vector<ExperimentClient> clients;
+  std::vector<std::string> methods;
+};
+
+// INVALID_ARGUMENT names the file, the key, what was expected and what came.
+absl::StatusOr<Experiment> LoadExperiment(const std::filesystem::path& file);
+
+// The same experiment on other text: one client per sub-folder of `directory`; ranks and alphas are taken from the
+// experiment's clients in turn.
+absl::StatusOr<Experiment> WithData(Experiment experiment, const std::filesystem::path& directory);
+
+// "FLoRA stacking" for "stack".
+std::string MethodTitle(const std::string& method);
+
+}  // namespace cairn

@@ -1,0 +1,27 @@
+#include "simulation/interrupt.h"
+
+namespace cairn {
+namespace {
+
+volatile std::sig_atomic_t interrupted = 0;
+
+void OnSignal(int) { interrupted = 1; }
+
+}  // namespace
+
+InterruptGuard::InterruptGuard() {
+  interrupted = 0;
+  struct sigaction action = {};
+  action.sa_handler = OnSignal;  // Without SA_RESTART: poll returns.
+  sigaction(SIGINT, &action, &old_interrupt_);
+  sigaction(SIGTERM, &action, &old_terminate_);
+}
+
+InterruptGuard::~InterruptGuard() {
+  sigaction(SIGINT, &old_interrupt_, nullptr);
+  sigaction(SIGTERM, &old_terminate_, nullptr);
+}
+
+absl::Status InterruptGuard::Check() { return interrupted ? absl::CancelledError("interrupted") : absl::OkStatus(); }
+
+}  // namespace cairn

@@ -1,0 +1,100 @@
+#include "simulation/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "simulation/chart.h"
+
+namespace cairn {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TrainerState State(const std::string& name, std::vector<double> held_out) {
+  TrainerState state{.name = name};
+  for (std::size_t v = 0; v < held_out.size(); ++v) state.held_out[v] = held_out[v];
+  state.losses = {{1, 5, 2.0}, {1, 10, 1.9}};
+  return state;
+}
+
+Results Example() {
+  Results results;
+  results.experiment.name = "a <test> & more";
+  results.experiment.rounds = 2;
+  results.experiment.clients = {{"gpl", 16, 32, {}}, {"bsd", 2, 4, {}}};
+  results.data = {{100, 200, 50, 7}, {100, 200, 50, 0}};
+  results.methods = {{"alone", 1.5, {State("gpl", {2, 1.9, 1.8}), State("bsd", {2, 2.1, 2.2})}},
+                     {"stack", 2.5, {State("gpl", {2, 1.8, 1.7}), State("bsd", {2, 1.9, 1.9})}}};
+  return results;
+}
+
+// "" when every element is closed in order and '&' only begins the four entities that EscapeXml writes.
+std::string XmlFault(const std::string& xml) {
+  std::vector<std::string> open;
+  for (std::size_t at = 0; at < xml.size(); ++at) {
+    if (xml[at] == '&') {
+      const std::string entity = xml.substr(at, xml.find(';', at) - at + 1);
+      if (entity != "&amp;" && entity != "&lt;" && entity != "&gt;" && entity != "&quot;")
+        return "bad entity " + entity;
+    }
+    if (xml[at] != '<') continue;
+    const std::size_t end = xml.find('>', at);
+    if (end == std::string::npos) return "'<' without '>'";
+    const std::string tag = xml.substr(at + 1, end - at - 1), name = tag.substr(0, tag.find_first_of(" /", 1));
+    if (tag[0] == '!' || tag.back() == '/') continue;
+    if (tag[0] != '/') {
+      open.push_back(name);
+    } else if (open.empty() || tag.substr(1) != open.back()) {
+      return "unexpected </" + tag.substr(1) + ">";
+    } else {
+      open.pop_back();
+    }
+  }
+  return open.empty() ? "" : "unclosed <" + open.back() + ">";
+}
+
+TEST(Report, IsWellFormedAndSelfContained) {
+  const std::string html = ReportHtml(Example());
+  EXPECT_EQ(XmlFault(html), "");
+  EXPECT_THAT(html, HasSubstr("a &lt;test&gt; &amp; more"));
+  EXPECT_THAT(html, Not(HasSubstr("http")));
+  EXPECT_THAT(html, HasSubstr("prefers-color-scheme: dark"));
+  EXPECT_THAT(html, HasSubstr("<polyline"));
+}
+
+TEST(Report, TheCheckItselfSeesFaults) {
+  EXPECT_NE(XmlFault("<a><b></a>"), "");
+  EXPECT_NE(XmlFault("<a>"), "");
+  EXPECT_NE(XmlFault("<a>x & y</a>"), "");
+}
+
+TEST(Report, MarksWhatIsWorseThanTheBase) {
+  EXPECT_THAT(ReportHtml(Example()), HasSubstr("<td class=\"worse\">2.2000 <small>+10.0 %</small></td>"));
+}
+
+TEST(Results, TableIsAlignedAndMarksWhatIsBelowTheBase) {
+  EXPECT_EQ(ResultsTable(Example()),
+            "client         rank       base        alone         stack \n"
+            "gpl              16     2.0000       1.8000*       1.7000*\n"
+            "bsd               2     2.0000       2.2000        1.9000*\n"
+            "mean                    2.0000       2.0000        1.8000*\n");
+}
+
+TEST(Results, VerdictCounts) {
+  EXPECT_EQ(Verdict(Example()), "FLoRA stacking: below the base for 2 of 2 clients, below alone for 2.");
+}
+
+TEST(Results, JsonHasEveryVersion) {
+  const auto json = nlohmann::json::parse(ResultsJson(Example()));
+  EXPECT_EQ(json["methods"][1]["clients"][1]["held_out"][2]["loss"], 1.9);
+  EXPECT_EQ(json["clients"][0]["dropped_bytes"], 7);
+}
+
+TEST(Chart, OfNothingIsStillAChart) { EXPECT_EQ(XmlFault(ChartSvg({"empty", "x", {}})), ""); }
+
+}  // namespace
+}  // namespace cairn

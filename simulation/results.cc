@@ -1,0 +1,130 @@
+#include "simulation/results.h"
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+
+namespace cairn {
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+const MethodResult* Find(const Results& results, const std::string& method) {
+  for (const MethodResult& result : results.methods) {
+    if (result.method == method) return &result;
+  }
+  return nullptr;
+}
+
+std::string Cell(double value, double base) { return absl::StrFormat("%13.4f%c", value, value < base ? '*' : ' '); }
+
+std::string Row(const std::string& name, const std::string& rank, double base, const std::vector<double>& finals) {
+  std::string row = absl::StrFormat("%-14s %4s %10.4f", name, rank, base);
+  for (double value : finals) absl::StrAppend(&row, Cell(value, base));
+  return row + "\n";
+}
+
+nlohmann::ordered_json ClientJson(const TrainerState& state) {
+  nlohmann::ordered_json held_out = nlohmann::ordered_json::array(), losses = nlohmann::ordered_json::array();
+  for (const auto& [version, loss] : state.held_out) held_out.push_back({{"version", version}, {"loss", loss}});
+  for (const LossPoint& p : state.losses) losses.push_back({{"round", p.round}, {"step", p.step}, {"loss", p.loss}});
+  return {{"client", state.name},
+          {"held_out", held_out},
+          {"bytes_sent", state.bytes_sent},
+          {"bytes_received", state.bytes_received},
+          {"train", losses}};
+}
+
+}  // namespace
+
+double Results::Base(std::size_t client) const {
+  for (const MethodResult& method : methods) {
+    const auto found = method.clients[client].held_out.find(0);
+    if (found != method.clients[client].held_out.end()) return found->second;
+  }
+  return kNone;
+}
+
+double Results::Final(const MethodResult& method, std::size_t client) const {
+  const std::map<std::uint64_t, double>& held_out = method.clients[client].held_out;
+  return held_out.empty() ? kNone : held_out.rbegin()->second;
+}
+
+double MeanOf(const std::vector<double>& values) {
+  double sum = 0;
+  for (double value : values) sum += value;
+  return values.empty() ? kNone : sum / static_cast<double>(values.size());
+}
+
+std::string ResultsTable(const Results& results) {
+  const std::vector<ExperimentClient>& clients = results.experiment.clients;
+  std::string out = absl::StrFormat("%-14s %4s %10s", "client", "rank", "base");
+  for (const MethodResult& method : results.methods) absl::StrAppend(&out, absl::StrFormat("%13s ", method.method));
+  absl::StrAppend(&out, "\n");
+  std::vector<double> bases;
+  std::vector<std::vector<double>> columns(results.methods.size());
+  for (std::size_t c = 0; c < clients.size(); ++c) {
+    std::vector<double> finals;
+    for (std::size_t m = 0; m < columns.size(); ++m) {
+      finals.push_back(results.Final(results.methods[m], c));
+      columns[m].push_back(finals.back());
+    }
+    bases.push_back(results.Base(c));
+    absl::StrAppend(&out, Row(clients[c].name, absl::StrCat(clients[c].rank), bases.back(), finals));
+  }
+  std::vector<double> means;
+  for (const std::vector<double>& column : columns) means.push_back(MeanOf(column));
+  return out + Row("mean", "", MeanOf(bases), means);
+}
+
+std::string Verdict(const Results& results) {
+  const MethodResult* stack = Find(results, "stack");
+  if (stack == nullptr) return "";
+  const std::size_t clients = results.experiment.clients.size();
+  const auto count_below = [&](const auto& other) {
+    std::size_t count = 0;
+    for (std::size_t c = 0; c < clients; ++c) count += results.Final(*stack, c) < other(c);
+    return count;
+  };
+  std::vector<std::string> parts = {absl::StrFormat(
+      "below the base for %d of %d clients", count_below([&](std::size_t c) { return results.Base(c); }), clients)};
+  for (const MethodResult& method : results.methods) {
+    if (&method == stack) continue;
+    parts.push_back(absl::StrFormat("below %s for %d", MethodTitle(method.method),
+                                    count_below([&](std::size_t c) { return results.Final(method, c); })));
+  }
+  return absl::StrCat("FLoRA stacking: ", absl::StrJoin(parts, ", "), ".");
+}
+
+std::string ResultsJson(const Results& results) {
+  nlohmann::ordered_json methods = nlohmann::ordered_json::array(), clients = nlohmann::ordered_json::array();
+  for (const MethodResult& method : results.methods) {
+    nlohmann::ordered_json states = nlohmann::ordered_json::array();
+    for (const TrainerState& state : method.clients) states.push_back(ClientJson(state));
+    methods.push_back({{"method", method.method}, {"seconds", method.seconds}, {"clients", states}});
+  }
+  for (std::size_t c = 0; c < results.experiment.clients.size(); ++c) {
+    const ExperimentClient& client = results.experiment.clients[c];
+    const ClientData& data = results.data[c];
+    clients.push_back({{"name", client.name},
+                       {"rank", client.rank},
+                       {"alpha", client.alpha},
+                       {"pretrain_bytes", data.pretrain_bytes},
+                       {"train_bytes", data.train_bytes},
+                       {"held_out_bytes", data.held_out_bytes},
+                       {"dropped_bytes", data.dropped_bytes}});
+  }
+  const nlohmann::ordered_json all = {{"name", results.experiment.name},
+                                      {"seed", results.experiment.seed},
+                                      {"rounds", results.experiment.rounds},
+                                      {"seconds", results.seconds},
+                                      {"unit", "nats per byte"},
+                                      {"clients", clients},
+                                      {"methods", methods}};
+  return all.dump(2) + "\n";
+}
+
+}  // namespace cairn

@@ -1,0 +1,31 @@
+// A real `cairn serve` on loopback with one federation per aggregation rule.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "simulation/process.h"
+
+namespace cairn {
+
+struct ServerSpec {
+  std::filesystem::path executable;  // cairn
+  std::filesystem::path directory;   // For its configuration and data; created.
+  std::filesystem::path log;
+  std::vector<std::string> rules;  // Each is the name of its federation as well.
+  std::uint64_t rounds = 1;
+  std::uint32_t clients = 1;  // Every round waits for all of them.
+};
+
+struct RunningServer {
+  ChildProcess process;
+  std::string endpoint;  // host:port
+};
+
+// Returns when the server accepts calls. INTERNAL, with the tail of its log, when it ends first; DEADLINE_EXCEEDED;
+// CANCELLED on Ctrl-C.
+absl::StatusOr<RunningServer> StartServer(const ServerSpec& spec);
+
+}  // namespace cairn

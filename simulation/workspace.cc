@@ -1,0 +1,73 @@
+#include "simulation/workspace.h"
+
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+#include "simulation/data/corpus.h"
+
+namespace cairn {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What a run writes. Anything else in the output directory is somebody else's and stays.
+constexpr const char* kOwnEntries[] = {"logs",        "data",        "server", "work", "adapter", "base.safetensors",
+                                       "report.html", "results.json"};
+
+absl::StatusOr<std::vector<ClientCorpus>> ReadCorpora(const Experiment& experiment) {
+  std::vector<ClientCorpus> corpora;
+  for (const ExperimentClient& client : experiment.clients) {
+    if (client.documents.empty()) return ReadFolders(experiment.data);
+    CAIRN_ASSIGN_OR_RETURN(ClientCorpus corpus, ReadDocuments(client.name, experiment.data, client.documents));
+    corpora.push_back(std::move(corpus));
+  }
+  return corpora;
+}
+
+absl::Status ClearAndCreate(const fs::path& out) {
+  std::error_code error;
+  for (const char* entry : kOwnEntries) {
+    fs::remove_all(out / entry, error);
+    if (error) return ErrnoStatus(error.value(), "remove", out / entry);
+  }
+  for (const char* folder : {"logs", "data"}) {
+    fs::create_directories(out / folder, error);
+    if (error) return ErrnoStatus(error.value(), "create", out / folder);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteParts(const Workspace& workspace) {
+  std::string pretrain;
+  for (const ClientSplit& split : workspace.splits) {
+    absl::StrAppend(&pretrain, split.pretrain);
+    CAIRN_RETURN_IF_ERROR(WriteFileAtomically(workspace.train_text(split.client), split.train));
+    CAIRN_RETURN_IF_ERROR(WriteFileAtomically(workspace.held_out_text(split.client), split.held_out));
+  }
+  return WriteFileAtomically(workspace.pretrain_text(), pretrain);
+}
+
+}  // namespace
+
+absl::StatusOr<Workspace> PrepareWorkspace(const Experiment& experiment, const fs::path& out) {
+  std::error_code error;
+  Workspace workspace;
+  workspace.cairn = fs::read_symlink("/proc/self/exe", error);
+  workspace.trainer = workspace.cairn.parent_path() / "cairn-trainer";
+  if (error || !fs::exists(workspace.trainer, error)) {
+    return absl::NotFoundError(absl::StrCat(workspace.trainer.string(),
+                                            ": expected the trainer beside cairn; build it, ",
+                                            "or configure with -DCAIRN_SIMULATION=ON"));
+  }
+  workspace.out = fs::absolute(out, error);
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<ClientCorpus> corpora, ReadCorpora(experiment));
+  // A window and its target, twice over, so that training has more than one window to draw.
+  CAIRN_ASSIGN_OR_RETURN(workspace.splits, Split(corpora, 2 * (experiment.context + 1)));
+  CAIRN_RETURN_IF_ERROR(ClearAndCreate(workspace.out));
+  CAIRN_RETURN_IF_ERROR(WriteParts(workspace));
+  return workspace;
+}
+
+}  // namespace cairn
