@@ -29,10 +29,10 @@
 
 namespace cairn {
 
-// PEM files. Empty: plaintext when all three are empty; the system's roots when only `root_ca` is.
+// PEM files. Any of them turns TLS on.
 struct ClientTls {
-  bool enabled = false;
-  std::filesystem::path root_ca;
+  bool enabled = false;               // On without any file: the system's authorities, no client certificate.
+  std::filesystem::path root_ca;      // Empty: the system's authorities.
   std::filesystem::path certificate;  // With `key`: mutual TLS.
   std::filesystem::path key;
 };

@@ -1,13 +1,13 @@
 #include "client/sdk/testing_server.h"
 
 #include <arpa/inet.h>
-#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
@@ -104,10 +104,10 @@ TestingServer::TestingServer() : address_(absl::StrCat("127.0.0.1:", FreePort())
 
 TestingServer::~TestingServer() { Stop(); }
 
-void TestingServer::Start() {
+void TestingServer::Start(std::shared_ptr<grpc::ServerCredentials> credentials) {
   service_ = std::make_unique<Service>(*this);
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(address_, grpc::InsecureServerCredentials());
+  builder.AddListeningPort(address_, std::move(credentials));
   builder.SetMaxReceiveMessageSize(limits::kMessageBytesMax);
   builder.RegisterService(service_.get());
   stopping_ = false;

@@ -1,6 +1,7 @@
 // A scripted Cairn server on loopback, for the SDK's tests: real gRPC and real sockets, no rounds and no disks.
 #pragma once
 
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 
 #include <condition_variable>
@@ -57,7 +58,7 @@ class TestingServer {
  public:
   TestingServer();  // Reserves an address; nobody listens there yet.
   ~TestingServer();
-  void Start();
+  void Start(std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials());
   void Stop();
   const std::string& address() const { return address_; }
 
