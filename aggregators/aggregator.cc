@@ -63,11 +63,16 @@ absl::Status CheckAdapter(const LoraAdapter* adapter) {
   return absl::OkStatus();
 }
 
-absl::Status CheckValues(const LoraAdapter& adapter) {
+absl::Status CheckAllBytes(const LoraAdapter& adapter) {
   for (const LoraModule& module : adapter.modules) {
     CAIRN_RETURN_IF_ERROR(CheckBytes(module, module.a));
     CAIRN_RETURN_IF_ERROR(CheckBytes(module, module.b));
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckValues(const LoraAdapter& adapter) {
+  CAIRN_RETURN_IF_ERROR(CheckAllBytes(adapter));
   return CheckFinite(adapter);
 }
 
@@ -159,6 +164,10 @@ absl::StatusOr<std::vector<CombinedShape>> Aggregator::Shapes() const {
 
 absl::Status Aggregator::Report(const ModuleSink& sink) && {
   if (updates_.empty()) return NoClients();
+  // AccumulateShape takes updates without bytes; combining them would read past the end of nothing.
+  for (const auto& [client, update] : updates_) {
+    CAIRN_RETURN_IF_ERROR(ForClient(client, CheckAllBytes(*update.adapter)));
+  }
   const std::vector<LoraModule>& first = updates_.begin()->second.adapter->modules;
   const std::vector<double> weights = Weights();
   std::vector<WeightedModule> inputs(updates_.size());

@@ -56,6 +56,19 @@ TEST(Aggregator, RefusesAViewWhoseBytesAreNotAllThere) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("layer.q.lora_B.weight: expected 32 bytes, got 31"));
 }
 
+TEST(Aggregator, ShapesAloneAreTakenButNotReported) {
+  const InMemoryUpdate x = MakeUpdate(1, kModules, 2, 4);
+  LoraAdapter shape = x.adapter();
+  for (LoraModule& module : shape.modules) module.a.data = module.b.data = {};
+  auto rule = Stack();
+  ASSERT_TRUE(rule->AccumulateShape({"x", 1, &shape}).ok());
+  EXPECT_EQ((*rule->Shapes())[0].rank, 2);
+  EXPECT_EQ(rule->AccumulateShape({"x", 1, &shape}).code(), absl::StatusCode::kAlreadyExists);
+  const absl::Status status = testing::ReportAll(std::move(*rule)).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("client x: module layer.k"));
+}
+
 TEST(Aggregator, RefusesAShapeUnlikeTheModules) {
   const InMemoryUpdate x = MakeUpdate(1, kModules, 2, 4);
   LoraAdapter turned = x.adapter();
