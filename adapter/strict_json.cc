@@ -32,9 +32,8 @@ class Builder final : public nlohmann::json_sax<Json> {
   bool end_array() override { return Close(); }
 
   bool key(string_t& key) override {
-    Level& level = open_.back();
-    if (!level.keys.insert(key).second) return Fail(absl::StrCat("duplicate key ", Quote(key)));
-    level.key = std::move(key);
+    if (!open_.back().AddKey(key)) return Fail(absl::StrCat("duplicate key ", Quote(key)));
+    open_.back().key = std::move(key);
     return true;
   }
 
@@ -48,10 +47,22 @@ class Builder final : public nlohmann::json_sax<Json> {
   }
 
  private:
+  // An array or object that is not closed yet.
   struct Level {
     JsonValue value;
-    std::string key;
-    std::unordered_set<std::string> keys;
+    std::string key;                       // Of the member whose value comes next.
+    std::unordered_set<std::string> keys;  // All keys so far, once there are too many to compare with each.
+
+    // False when the object has the key already. Most objects are small, and comparing is faster than hashing.
+    bool AddKey(const std::string& key) {
+      constexpr std::size_t kCompared = 8;
+      const auto& members = std::get<JsonObject>(value.value);
+      if (members.size() < kCompared) return value.Find(key) == nullptr;
+      if (members.size() == kCompared) {
+        for (const JsonMember& member : members) keys.insert(member.key);
+      }
+      return keys.insert(key).second;
+    }
   };
 
   static std::string Quote(absl::string_view text) {
