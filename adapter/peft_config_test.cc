@@ -78,6 +78,19 @@ TEST(ParsePeftConfig, AcceptsOptionsThatChangeNothing) {
   }
 }
 
+// Objects of many keys look duplicates up in another way than small ones.
+TEST(ParsePeftConfig, FindsDuplicatesAmongManyKeys) {
+  for (int keys : {1, 7, 8, 9, 10, 40}) {
+    std::string pattern;
+    for (int i = 0; i < keys; ++i) absl::StrAppend(&pattern, "\"q", i, "\": 1, ");
+    EXPECT_TRUE(ParsePeftConfig(With(absl::StrCat("\"rank_pattern\": {", pattern, "\"last\": 1}"))).ok()) << keys;
+    for (int twice : {0, keys - 1}) {
+      const auto config = ParsePeftConfig(With(absl::StrCat("\"rank_pattern\": {", pattern, "\"q", twice, "\": 1}")));
+      EXPECT_THAT(std::string(config.status().message()), HasSubstr(absl::StrCat("duplicate key \"q", twice, "\"")));
+    }
+  }
+}
+
 struct BadConfig {
   std::string json;
   const char* message;
