@@ -1,7 +1,5 @@
 #include "client/sdk/raw_stream.h"
 
-#include <cstdint>
-
 #include "absl/strings/str_cat.h"
 #include "client/sdk/status.h"
 
@@ -64,7 +62,7 @@ absl::Status RawStream::Finish() {
 void* RawStream::Begin(Operation operation) {
   pending_.set(operation);
   succeeded_.reset(operation);
-  return reinterpret_cast<void*>(static_cast<std::uintptr_t>(operation));
+  return &tags_[operation];
 }
 
 bool RawStream::Await(Operation operation) {
@@ -75,8 +73,7 @@ bool RawStream::Await(Operation operation) {
         timed_out_ ? absl::InfiniteDuration() : connection_.options.progress_timeout;  // Once cancelled, all ends soon.
     switch (queue_.AsyncNext(&tag, &ok, DeadlineAfter(timeout))) {
       case grpc::CompletionQueue::GOT_EVENT:
-        pending_.reset(reinterpret_cast<std::uintptr_t>(tag));
-        succeeded_.set(reinterpret_cast<std::uintptr_t>(tag), ok);
+        Complete(tag, ok);
         break;
       case grpc::CompletionQueue::TIMEOUT:
         timed_out_ = true;
@@ -87,6 +84,12 @@ bool RawStream::Await(Operation operation) {
     }
   }
   return succeeded_[operation];
+}
+
+void RawStream::Complete(const void* tag, bool ok) {
+  const auto operation = static_cast<std::size_t>(static_cast<const char*>(tag) - tags_);
+  pending_.reset(operation);
+  succeeded_.set(operation, ok);
 }
 
 void RawStream::BeginRead() { call_->Read(&incoming_, Begin(kRead)); }

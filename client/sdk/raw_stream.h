@@ -41,6 +41,7 @@ class RawStream {
 
   void* Begin(Operation operation);  // The tag to give to gRPC.
   bool Await(Operation operation);   // Until it is done; whether it succeeded.
+  void Complete(const void* tag, bool ok);
   void BeginRead();
 
   Connection& connection_;
@@ -48,6 +49,7 @@ class RawStream {
   Cancellation::Scope scope_{connection_.cancellation, context_};
   grpc::CompletionQueue queue_;
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+  char tags_[kOperations];  // Only their addresses mean something.
   std::bitset<kOperations> pending_, succeeded_;
   bool timed_out_ = false;
   grpc::ByteBuffer incoming_;
