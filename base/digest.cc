@@ -1,10 +1,9 @@
 #include "base/digest.h"
 
+#include <isa-l/crc.h>
 #include <openssl/evp.h>
 
 #include <cstdlib>
-
-#include <isa-l/crc.h>
 
 #include "absl/strings/escaping.h"
 
@@ -34,8 +33,7 @@ Sha256Digest Sha256::Finish() {
 }
 
 std::string ToHex(const Sha256Digest& digest) {
-  return absl::BytesToHexString(
-      absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
+  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
 }
 
 std::string Sha256Hex(absl::string_view data) {

@@ -15,9 +15,9 @@ absl::Status CheckId(absl::string_view what, absl::string_view id) {
                        return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
                      });
   if (valid) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      what, " \"", absl::CHexEscape(id.substr(0, limits::kIdBytesMax)), "\": expected 1 to ", limits::kIdBytesMax,
-      " characters of A-Z a-z 0-9 . _ - that do not start with a dot"));
+  return absl::InvalidArgumentError(absl::StrCat(what, " \"", absl::CHexEscape(id.substr(0, limits::kIdBytesMax)),
+                                                 "\": expected 1 to ", limits::kIdBytesMax,
+                                                 " characters of A-Z a-z 0-9 . _ - that do not start with a dot"));
 }
 
 }  // namespace cairn

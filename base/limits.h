@@ -1,4 +1,5 @@
-// Every bound of Cairn, in one place, with its unit. A bound is part of the public contract: docs/operations.md lists them.
+// Every bound of Cairn, in one place, with its unit. A bound is part of the public contract: docs/operations.md lists
+// them.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +16,10 @@ inline constexpr std::size_t kSafetensorsHeaderBytesMax = 16 * kMiB;  // JSON he
 inline constexpr std::size_t kTensorsMax = 65'536;                    // Tensors in one safetensors file.
 inline constexpr std::size_t kTensorNameBytesMax = 512;
 inline constexpr std::size_t kTensorDimsMax = 8;
-inline constexpr std::size_t kAdapterConfigBytesMax = 1 * kMiB;       // adapter_config.json.
-inline constexpr std::size_t kPatternBytesMax = 1024;                 // One key of rank_pattern or alpha_pattern.
-inline constexpr std::size_t kPatternRegexesMax = 16;                 // Keys that are more than a path, each config.
-inline constexpr int kPatternProgramMax = 1000;                       // Instructions of one compiled expression.
+inline constexpr std::size_t kAdapterConfigBytesMax = 1 * kMiB;  // adapter_config.json.
+inline constexpr std::size_t kPatternBytesMax = 1024;            // One key of rank_pattern or alpha_pattern.
+inline constexpr std::size_t kPatternRegexesMax = 16;            // Keys that are more than a path, each config.
+inline constexpr int kPatternProgramMax = 1000;                  // Instructions of one compiled expression.
 
 // Adapters.
 inline constexpr std::int64_t kRankMax = 65'536;
@@ -28,13 +29,13 @@ inline constexpr std::int64_t kModuleDimMax = 1 << 24;  // Rows or columns of on
 inline constexpr std::size_t kIdBytesMax = 64;
 
 // The wire.
-inline constexpr std::size_t kChunkBytes = 1 * kMiB;                // Payload bytes of one chunk frame.
-inline constexpr std::size_t kFramePrefixBytes = 16;                // wire/frame.h.
-inline constexpr std::size_t kPushHeaderBytesMax = 2 * kMiB;        // Serialised PushHeader with adapter_config.json inside.
-inline constexpr std::size_t kMessageBytesMax = 4 * kMiB;           // Largest gRPC message either side accepts.
-inline constexpr std::uint64_t kPayloadBytesMax = 64ULL * kGiB;     // One upload. The configuration may set a lower bound.
+inline constexpr std::size_t kChunkBytes = 1 * kMiB;          // Payload bytes of one chunk frame.
+inline constexpr std::size_t kFramePrefixBytes = 16;          // wire/frame.h.
+inline constexpr std::size_t kPushHeaderBytesMax = 2 * kMiB;  // Serialised PushHeader with adapter_config.json inside.
+inline constexpr std::size_t kMessageBytesMax = 4 * kMiB;     // Largest gRPC message either side accepts.
+inline constexpr std::uint64_t kPayloadBytesMax = 64ULL * kGiB;  // One upload. The configuration may set a lower bound.
 
 // Rounds.
-inline constexpr std::size_t kCohortClientsMax = 10'000;            // Contributors of one round.
+inline constexpr std::size_t kCohortClientsMax = 10'000;  // Contributors of one round.
 
 }  // namespace cairn::limits

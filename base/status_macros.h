@@ -10,10 +10,10 @@
 #define CAIRN_CONCAT(a, b) CAIRN_CONCAT_INNER(a, b)
 
 // Returns the status of `expr` from the enclosing function unless it is OK.
-#define CAIRN_RETURN_IF_ERROR(expr)                \
-  do {                                             \
-    ::absl::Status cairn_status = (expr);          \
-    if (!cairn_status.ok()) return cairn_status;   \
+#define CAIRN_RETURN_IF_ERROR(expr)              \
+  do {                                           \
+    ::absl::Status cairn_status = (expr);        \
+    if (!cairn_status.ok()) return cairn_status; \
   } while (false)
 
 // Evaluates `expr` (a StatusOr<T>); on success assigns the value to `lhs`, which may be a declaration.

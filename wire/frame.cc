@@ -90,8 +90,8 @@ std::uint32_t CopyWithCrc(const char* in, std::size_t bytes, std::uint32_t crc, 
 // Only chunks carry a checksum.
 absl::Status CheckCrc(const FramePrefix& prefix, std::uint32_t crc) {
   if (prefix.kind != FrameKind::kChunk || crc == prefix.crc32c) return absl::OkStatus();
-  return absl::DataLossError(absl::StrFormat(
-      "chunk: crc32c of the received bytes is %#010x; the sender computed %#010x", crc, prefix.crc32c));
+  return absl::DataLossError(
+      absl::StrFormat("chunk: crc32c of the received bytes is %#010x; the sender computed %#010x", crc, prefix.crc32c));
 }
 
 void RunRelease(void* release) {

@@ -1,0 +1,28 @@
+// cairn: one program, one subcommand a task.
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "base/version.h"
+#include "cli/inspect.h"
+#include "cli/serve.h"
+#ifdef CAIRN_WITH_SIMULATION
+#include "cli/simulate.h"
+#endif
+#include "cli/status.h"
+#include "cli/watch.h"
+
+int main(int argc, char** argv) {
+  CLI::App app("Cairn combines LoRA adapters that were trained apart, exactly, whatever their ranks.");
+  app.set_version_flag("--version", std::string("cairn ") + cairn::kVersion);
+  app.require_subcommand(1);
+  app.footer("`cairn COMMAND --help` explains each with an example.");
+  cairn::AddServe(app);
+  cairn::AddStatus(app);
+  cairn::AddWatch(app);
+  cairn::AddInspect(app);
+#ifdef CAIRN_WITH_SIMULATION
+  cairn::AddSimulate(app);
+#endif
+  CLI11_PARSE(app, argc, argv);
+  return 0;
+}

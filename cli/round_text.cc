@@ -1,0 +1,82 @@
+#include "cli/round_text.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
+#include "absl/time/time.h"
+
+namespace cairn {
+namespace {
+
+// "KIND_PROGRESS" is "progress".
+std::string ShortName(absl::string_view enum_name, absl::string_view prefix) {
+  return absl::AsciiStrToLower(enum_name.substr(std::min(enum_name.size(), prefix.size())));
+}
+
+std::string Share(const v1::ClientProgress& client) {
+  if (client.bytes_total() == 0) return "-";
+  return absl::StrFormat("%.0f %%", 100.0 * client.bytes_received() / client.bytes_total());
+}
+
+}  // namespace
+
+std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i)
+      absl::StrAppendFormat(&line, "%-*s  ", static_cast<int>(widths[i]), row[i]);
+    absl::StripTrailingAsciiWhitespace(&line);
+    absl::StrAppend(&text, line, "\n");
+  }
+  return text;
+}
+
+absl::string_view PhaseName(v1::RoundPhase phase) {
+  switch (phase) {
+    case v1::ROUND_PHASE_WAITING:
+      return "waiting";
+    case v1::ROUND_PHASE_OPEN:
+      return "open";
+    case v1::ROUND_PHASE_AGGREGATING:
+      return "aggregating";
+    case v1::ROUND_PHASE_FINISHED:
+      return "finished";
+    default:
+      return "unknown";
+  }
+}
+
+std::string RoundNumber(const v1::RoundInfo& info) {
+  if (info.rounds_total() == 0) return absl::StrCat(info.round());
+  return absl::StrCat(info.round(), "/", info.rounds_total());
+}
+
+std::string FormatClients(const v1::RoundInfo& info) {
+  std::vector<std::vector<std::string>> rows = {{info.federation() + ":", "state", "received"}};
+  for (const v1::ClientProgress& client : info.clients()) {
+    rows.push_back(
+        {client.client(), ShortName(v1::ClientProgress::State_Name(client.state()), "STATE_"), Share(client)});
+  }
+  return "\n" + FormatTable(rows);
+}
+
+std::string FormatEvent(const v1::RoundEvent& event) {
+  const std::string time =
+      absl::FormatTime("%H:%M:%S", absl::FromUnixMillis(event.at_unix_ms()), absl::LocalTimeZone());
+  std::string line = absl::StrFormat("%s  round %-6s %-11s", time, RoundNumber(event.info()),
+                                     ShortName(v1::RoundEvent::Kind_Name(event.kind()), "KIND_"));
+  if (!event.client().empty()) absl::StrAppend(&line, "  ", event.client());
+  if (!event.detail().empty()) absl::StrAppend(&line, "  ", event.detail());
+  return absl::StrCat(line, "  |  ", event.info().waiting_for());
+}
+
+}  // namespace cairn

@@ -1,0 +1,24 @@
+// What the handlers of the gateway share. Everything pointed to outlives them.
+#pragma once
+
+#include <cstdint>
+
+#include "base/worker_pool.h"
+#include "server/gateway/stream_watch.h"
+#include "server/metrics/metrics.h"
+#include "server/root/coordinator.h"
+#include "server/store/store.h"
+
+namespace cairn {
+
+struct GatewayContext {
+  Coordinator* coordinator = nullptr;
+  Store* store = nullptr;
+  Metrics* metrics = nullptr;
+  WorkerPool* workers = nullptr;  // For what may block.
+  StreamWatch* watch = nullptr;
+  std::uint64_t upload_bytes_max = 0;
+  bool mutual_tls = false;
+};
+
+}  // namespace cairn

@@ -1,0 +1,147 @@
+#include "server/gateway/convert.h"
+
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace cairn {
+namespace {
+
+v1::RoundPhase ToProto(round::Phase phase) {
+  switch (phase) {
+    case round::Phase::kWaiting:
+      return v1::ROUND_PHASE_WAITING;
+    case round::Phase::kOpen:
+      return v1::ROUND_PHASE_OPEN;
+    case round::Phase::kAggregating:
+      return v1::ROUND_PHASE_AGGREGATING;
+    case round::Phase::kFinished:
+      return v1::ROUND_PHASE_FINISHED;
+  }
+  return v1::ROUND_PHASE_UNSPECIFIED;
+}
+
+v1::ClientProgress::State StateOf(const round::Client& client) {
+  switch (client.part) {
+    case round::Client::Part::kUploading:
+      return v1::ClientProgress::STATE_UPLOADING;
+    case round::Client::Part::kContributed:
+      return v1::ClientProgress::STATE_CONTRIBUTED;
+    case round::Client::Part::kJoined:
+      return client.active ? v1::ClientProgress::STATE_JOINED : v1::ClientProgress::STATE_LEFT;
+  }
+  return v1::ClientProgress::STATE_UNSPECIFIED;
+}
+
+v1::RoundEvent::Kind ToProto(Notice::Kind kind) {
+  switch (kind) {
+    case Notice::Kind::kSnapshot:
+      return v1::RoundEvent::KIND_SNAPSHOT;
+    case Notice::Kind::kJoined:
+      return v1::RoundEvent::KIND_JOINED;
+    case Notice::Kind::kLeft:
+      return v1::RoundEvent::KIND_LEFT;
+    case Notice::Kind::kOpened:
+      return v1::RoundEvent::KIND_OPENED;
+    case Notice::Kind::kProgress:
+      return v1::RoundEvent::KIND_PROGRESS;
+    case Notice::Kind::kContributed:
+      return v1::RoundEvent::KIND_CONTRIBUTED;
+    case Notice::Kind::kRejected:
+      return v1::RoundEvent::KIND_REJECTED;
+    case Notice::Kind::kExtended:
+      return v1::RoundEvent::KIND_EXTENDED;
+    case Notice::Kind::kClosed:
+      return v1::RoundEvent::KIND_CLOSED;
+    case Notice::Kind::kPublished:
+      return v1::RoundEvent::KIND_PUBLISHED;
+    case Notice::Kind::kFailed:
+      return v1::RoundEvent::KIND_FAILED;
+    case Notice::Kind::kFinished:
+      return v1::RoundEvent::KIND_FINISHED;
+  }
+  return v1::RoundEvent::KIND_UNSPECIFIED;
+}
+
+template <typename Message>
+UploadKey Key(const Message& message) {
+  return {message.federation(), message.round(), message.client(), message.sha256(), message.payload_bytes()};
+}
+
+}  // namespace
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  // The codes are the same numbers by design.
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
+}
+
+v1::RoundInfo ToProto(const Snapshot& snapshot) {
+  const round::State& state = snapshot.state;
+  v1::RoundInfo info;
+  info.set_federation(snapshot.federation);
+  info.set_round(state.round);
+  info.set_rounds_total(state.policy.rounds);
+  info.set_phase(ToProto(state.phase));
+  info.set_version(state.version);
+  info.set_clients_min(state.policy.clients_min);
+  info.set_clients_target(state.policy.clients_target);
+  for (const auto& [id, client] : state.clients) {
+    v1::ClientProgress& progress = *info.add_clients();
+    progress.set_client(id);
+    progress.set_state(StateOf(client));
+    progress.set_bytes_received(client.bytes_received);
+    progress.set_bytes_total(client.bytes_total);
+  }
+  const bool has_deadline = state.phase == round::Phase::kOpen && state.deadline != absl::InfiniteFuture();
+  if (has_deadline) info.set_deadline_unix_ms(absl::ToUnixMillis(state.deadline));
+  info.set_waiting_for(snapshot.waiting_for);
+  info.set_start(snapshot.start == RoundStart::kMerge ? v1::ROUND_START_MERGE : v1::ROUND_START_WARM);
+  info.set_rule(snapshot.rule);
+  return info;
+}
+
+v1::RoundEvent ToProto(const Notice& notice) {
+  v1::RoundEvent event;
+  event.set_kind(ToProto(notice.kind));
+  *event.mutable_info() = ToProto(*notice.snapshot);
+  event.set_client(notice.client);
+  event.set_detail(notice.detail);
+  event.set_at_unix_ms(absl::ToUnixMillis(notice.at));
+  return event;
+}
+
+v1::Receipt ToProto(const ReceiptRow& row) {
+  v1::Receipt receipt;
+  receipt.set_federation(row.federation);
+  receipt.set_round(row.round);
+  receipt.set_client(row.client);
+  receipt.set_sha256(row.sha256);
+  receipt.set_payload_bytes(row.bytes);
+  receipt.set_received_unix_ms(row.received_ms);
+  return receipt;
+}
+
+v1::AdapterSpec ToProto(const AdapterSpec& spec) {
+  v1::AdapterSpec proto;
+  proto.set_base_model(spec.base_model);
+  for (const ModuleSpec& module : spec.modules) {
+    v1::ModuleSpec& out = *proto.add_modules();
+    out.set_name(module.name);
+    out.set_d_in(module.d_in);
+    out.set_d_out(module.d_out);
+  }
+  return proto;
+}
+
+AdapterSpec FromProto(const v1::AdapterSpec& proto) {
+  AdapterSpec spec{proto.base_model(), {}};
+  for (const v1::ModuleSpec& module : proto.modules()) {
+    spec.modules.push_back({module.name(), module.d_in(), module.d_out()});
+  }
+  return spec;
+}
+
+UploadKey KeyOf(const v1::PushHeader& header) { return Key(header); }
+UploadKey KeyOf(const v1::ResumePointRequest& request) { return Key(request); }
+
+}  // namespace cairn

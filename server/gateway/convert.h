@@ -1,0 +1,25 @@
+// Between the server's own types and the protocol's.
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include "absl/status/status.h"
+#include "adapter/lora.h"
+#include "proto/cairn/v1/federation.pb.h"
+#include "server/root/database.h"
+#include "server/root/notice.h"
+#include "server/store/store.h"
+
+namespace cairn {
+
+grpc::Status ToGrpc(const absl::Status& status);
+v1::RoundInfo ToProto(const Snapshot& snapshot);
+v1::RoundEvent ToProto(const Notice& notice);
+v1::Receipt ToProto(const ReceiptRow& receipt);
+v1::AdapterSpec ToProto(const AdapterSpec& spec);
+AdapterSpec FromProto(const v1::AdapterSpec& spec);
+// Key of an upload as header or ResumePoint request describe it; both have the same fields.
+UploadKey KeyOf(const v1::PushHeader& header);
+UploadKey KeyOf(const v1::ResumePointRequest& request);
+
+}  // namespace cairn

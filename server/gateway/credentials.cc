@@ -1,0 +1,59 @@
+#include "server/gateway/credentials.h"
+
+#include <grpc/grpc_security_constants.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/files.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+
+namespace cairn {
+namespace {
+
+absl::StatusOr<std::string> ReadPem(const std::filesystem::path& path) {
+  CAIRN_ASSIGN_OR_RETURN(std::string pem, ReadFile(path, limits::kMiB));
+  if (absl::StrContains(pem, "-----BEGIN ")) return pem;
+  return absl::InvalidArgumentError(absl::StrCat("tls: ", path.string(), ": expected a PEM file"));
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(const TlsFiles& files) {
+  if (files.certificate.empty() && files.key.empty() && files.client_ca.empty()) {
+    return grpc::InsecureServerCredentials();
+  }
+  if (files.certificate.empty() || files.key.empty()) {
+    return absl::InvalidArgumentError("tls: certificate and key belong together: one of them is missing");
+  }
+  grpc::SslServerCredentialsOptions options;
+  CAIRN_ASSIGN_OR_RETURN(std::string key, ReadPem(files.key));
+  CAIRN_ASSIGN_OR_RETURN(std::string certificate, ReadPem(files.certificate));
+  options.pem_key_cert_pairs.push_back({std::move(key), std::move(certificate)});
+  if (!files.client_ca.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(options.pem_root_certs, ReadPem(files.client_ca));
+    options.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
+  }
+  return grpc::SslServerCredentials(options);
+}
+
+absl::Status CheckIdentity(const grpc::CallbackServerContext& context, bool mutual_tls, const std::string& client) {
+  if (!mutual_tls) return absl::OkStatus();
+  std::vector<std::string> names;
+  auto collect = [&](const char* property) {
+    for (const grpc::string_ref& value : context.auth_context()->FindPropertyValues(property)) {
+      names.emplace_back(value.data(), value.size());
+    }
+  };
+  collect(GRPC_X509_CN_PROPERTY_NAME);
+  collect(GRPC_X509_SAN_PROPERTY_NAME);
+  if (std::find(names.begin(), names.end(), client) != names.end()) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat(
+      "client id \"", client, "\" is not a name of the certificate presented (", absl::StrJoin(names, ", "), ")"));
+}
+
+}  // namespace cairn

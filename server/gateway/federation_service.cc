@@ -1,0 +1,120 @@
+#include "server/gateway/federation_service.h"
+
+#include <string>
+#include <utility>
+
+#include "base/limits.h"
+#include "base/version.h"
+#include "server/gateway/convert.h"
+#include "server/gateway/credentials.h"
+#include "server/gateway/pull_reactor.h"
+#include "server/gateway/push_reactor.h"
+#include "server/gateway/watch_reactor.h"
+
+namespace cairn {
+namespace {
+
+using Rpc = v1::Federation;
+using Base = Rpc::WithCallbackMethod_Join<Rpc::WithCallbackMethod_Leave<
+    Rpc::WithCallbackMethod_Status<Rpc::WithCallbackMethod_ResumePoint<Rpc::WithCallbackMethod_Watch<
+        Rpc::WithRawCallbackMethod_Push<Rpc::WithRawCallbackMethod_Pull<Rpc::Service>>>>>>>;
+
+class FederationService final : public Base {
+ public:
+  explicit FederationService(const GatewayContext& gateway) : gateway_(gateway) {}
+
+  grpc::ServerUnaryReactor* Join(grpc::CallbackServerContext* context, const v1::JoinRequest* request,
+                                 v1::JoinReply* reply) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    if (absl::Status status = CheckIdentity(*context, gateway_.mutual_tls, request->client()); !status.ok()) {
+      reactor->Finish(ToGrpc(status));
+      return reactor;
+    }
+    std::optional<AdapterSpec> spec;
+    if (request->has_spec()) spec = FromProto(request->spec());
+    gateway_.coordinator->Join(request->federation(), request->client(), std::move(spec),
+                               [reactor, reply](absl::StatusOr<JoinResult> result) {
+                                 if (!result.ok()) return reactor->Finish(ToGrpc(result.status()));
+                                 if (result->spec != nullptr) *reply->mutable_spec() = ToProto(*result->spec);
+                                 reply->set_chunk_bytes(limits::kChunkBytes);
+                                 *reply->mutable_round() = ToProto(*result->snapshot);
+                                 reactor->Finish(grpc::Status::OK);
+                               });
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* Leave(grpc::CallbackServerContext* context, const v1::LeaveRequest* request,
+                                  v1::LeaveReply*) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    if (absl::Status status = CheckIdentity(*context, gateway_.mutual_tls, request->client()); !status.ok()) {
+      reactor->Finish(ToGrpc(status));
+      return reactor;
+    }
+    gateway_.coordinator->Leave(request->federation(), request->client(),
+                                [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* Status(grpc::CallbackServerContext* context, const v1::StatusRequest* request,
+                                   v1::StatusReply* reply) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reply->set_memory_used_bytes(gateway_.store->budget().used());
+    reply->set_memory_budget_bytes(gateway_.store->budget().capacity());
+    reply->set_server_version(kVersion);
+    gateway_.coordinator->Snapshots(
+        request->federation(),
+        [reactor, reply](const absl::StatusOr<std::vector<std::shared_ptr<const Snapshot>>>& all) {
+          if (!all.ok()) return reactor->Finish(ToGrpc(all.status()));
+          for (const auto& snapshot : *all) *reply->add_rounds() = ToProto(*snapshot);
+          reactor->Finish(grpc::Status::OK);
+        });
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* ResumePoint(grpc::CallbackServerContext* context, const v1::ResumePointRequest* request,
+                                        v1::ResumePointReply* reply) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    if (absl::Status status = CheckIdentity(*context, gateway_.mutual_tls, request->client()); !status.ok()) {
+      reactor->Finish(ToGrpc(status));
+      return reactor;
+    }
+    const UploadKey key = KeyOf(*request);
+    gateway_.coordinator->CheckUpload(key, [this, reactor, reply, key](const absl::StatusOr<Admission>& admission) {
+      if (!admission.ok()) return reactor->Finish(ToGrpc(admission.status()));
+      if (admission->receipt) {
+        reply->set_offset(admission->receipt->bytes);
+        *reply->mutable_receipt() = ToProto(*admission->receipt);
+      } else {
+        reply->set_offset(gateway_.store->ResumePoint(key));
+      }
+      reactor->Finish(grpc::Status::OK);
+    });
+    return reactor;
+  }
+
+  grpc::ServerWriteReactor<v1::RoundEvent>* Watch(grpc::CallbackServerContext*,
+                                                  const v1::WatchRequest* request) override {
+    return new WatchReactor(gateway_, request->federation());
+  }
+
+  grpc::ServerReadReactor<grpc::ByteBuffer>* Push(grpc::CallbackServerContext* context,
+                                                  grpc::ByteBuffer* response) override {
+    return new PushReactor(gateway_, context, response);
+  }
+
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Pull(grpc::CallbackServerContext* context,
+                                                   const grpc::ByteBuffer* request) override {
+    return new PullReactor(gateway_, context, request);
+  }
+
+ private:
+  const GatewayContext& gateway_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeFederationService(const GatewayContext& gateway) {
+  return std::make_unique<FederationService>(gateway);
+}
+
+}  // namespace cairn

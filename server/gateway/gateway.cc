@@ -1,0 +1,69 @@
+#include "server/gateway/gateway.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/resource_quota.h>
+
+#include <chrono>
+
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+#include "config/address.h"
+#include "server/gateway/federation_service.h"
+
+namespace cairn {
+namespace {
+
+constexpr int kKeepaliveMilliseconds = 20'000;          // Finds dead clients.
+constexpr int kClientPingIntervalMilliseconds = 5'000;  // Clients may ping this often.
+constexpr std::chrono::seconds kShutdownGrace(2);
+
+void Configure(grpc::ServerBuilder& builder, std::uint64_t network_bytes_max) {
+  builder.SetMaxReceiveMessageSize(static_cast<int>(limits::kMessageBytesMax));
+  builder.SetMaxSendMessageSize(static_cast<int>(limits::kMessageBytesMax));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMilliseconds);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kClientPingIntervalMilliseconds);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // Two servers on one port would share its clients silently.
+  builder.SetResourceQuota(grpc::ResourceQuota("cairn").Resize(network_bytes_max));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayOptions& options, Coordinator* coordinator,
+                                                        Store* store, Metrics* metrics) {
+  CAIRN_ASSIGN_OR_RETURN(HostPort listen, ParseHostPort(options.listen));
+  CAIRN_ASSIGN_OR_RETURN(auto credentials, MakeServerCredentials(options.tls));
+  std::unique_ptr<Gateway> gateway(new Gateway());
+  gateway->context_ = {coordinator,
+                       store,
+                       metrics,
+                       &gateway->workers_,
+                       &gateway->watch_,
+                       options.upload_bytes_max,
+                       !options.tls.client_ca.empty()};
+  gateway->service_ = MakeFederationService(gateway->context_);
+
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  Configure(builder, options.network_bytes_max);
+  int port = 0;
+  builder.AddListeningPort(options.listen, credentials, &port);
+  builder.RegisterService(gateway->service_.get());
+  gateway->server_ = builder.BuildAndStart();
+  if (gateway->server_ == nullptr || port == 0) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", options.listen, ": is the address in use, or not of this machine?"));
+  }
+  listen.port = static_cast<std::uint16_t>(port);
+  gateway->address_ = FormatHostPort(listen);
+  return gateway;
+}
+
+Gateway::~Gateway() {
+  if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+}
+
+}  // namespace cairn

@@ -1,0 +1,46 @@
+// The gRPC server of the clients: the Federation service, health and reflection.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/gateway/context.h"
+#include "server/gateway/credentials.h"
+
+namespace grpc {
+class Server;
+class Service;
+}  // namespace grpc
+
+namespace cairn {
+
+struct GatewayOptions {
+  std::string listen;  // host:port; port 0 picks a free one.
+  TlsFiles tls;
+  std::uint64_t network_bytes_max = 0;  // What gRPC may buffer, all connections together.
+  std::uint64_t upload_bytes_max = 0;
+};
+
+class Gateway {
+ public:
+  // INVALID_ARGUMENT (TLS files), UNAVAILABLE (cannot listen there).
+  static absl::StatusOr<std::unique_ptr<Gateway>> Start(const GatewayOptions& options, Coordinator* coordinator,
+                                                        Store* store, Metrics* metrics);
+  ~Gateway();  // Ends every stream.
+
+  std::string address() const { return address_; }  // host:port as bound.
+
+ private:
+  Gateway() = default;
+
+  WorkerPool workers_{4};
+  StreamWatch watch_;
+  GatewayContext context_;
+  std::unique_ptr<grpc::Service> service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,119 @@
+#include "server/gateway/pull_reactor.h"
+
+#include <grpcpp/server_context.h>
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+#include "server/gateway/convert.h"
+#include "wire/frame.h"
+
+namespace cairn {
+namespace {
+
+constexpr std::uint64_t kDropInterval = 16 * limits::kMiB;  // How much of the mapping stays resident.
+
+absl::StatusOr<v1::PullRequest> ParseRequest(const grpc::ByteBuffer& message) {
+  std::vector<grpc::Slice> slices;
+  v1::PullRequest request;
+  std::string bytes;
+  if (!message.Dump(&slices).ok()) return absl::InvalidArgumentError("pull: unreadable request");
+  for (const grpc::Slice& slice : slices) bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  if (!request.ParseFromString(bytes)) return absl::InvalidArgumentError("pull: not a PullRequest message");
+  return request;
+}
+
+}  // namespace
+
+PullReactor::PullReactor(const GatewayContext& gateway, grpc::CallbackServerContext* context,
+                         const grpc::ByteBuffer* request)
+    : gateway_(gateway) {
+  watch_id_ = gateway_.watch->Add([context] { context->TryCancel(); });
+  std::lock_guard lock(mutex_);
+  auto parsed = ParseRequest(*request);
+  if (!parsed.ok()) {
+    End(parsed.status());
+    return;
+  }
+  request_ = *std::move(parsed);
+  const bool delta = request_.form() == v1::PullRequest::FORM_DELTA;
+  gateway_.coordinator->FindVersion(request_.federation(), request_.version(), delta,
+                                    [this](absl::StatusOr<VersionFile> version) {
+                                      gateway_.workers->Run([this, version = std::move(version)] {
+                                        std::lock_guard lock(mutex_);
+                                        Open(version);
+                                      });
+                                    });
+}
+
+void PullReactor::OnDone() {
+  gateway_.watch->Remove(watch_id_);
+  { std::lock_guard lock(mutex_); }  // Whoever called Finish has let go.
+  delete this;
+}
+
+absl::Status PullReactor::CheckVersion(const absl::StatusOr<VersionFile>& version) {
+  CAIRN_RETURN_IF_ERROR(version.status());
+  version_ = *version;
+  CAIRN_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(version_.path));
+  file_ = std::make_shared<const MappedFile>(std::move(file));
+  if (request_.offset() <= file_->bytes().size()) return absl::OkStatus();
+  return absl::OutOfRangeError(
+      absl::StrCat("pull: offset ", request_.offset(), " of ", file_->bytes().size(), " bytes"));
+}
+
+void PullReactor::Open(absl::StatusOr<VersionFile> version) {
+  if (absl::Status status = CheckVersion(version); !status.ok()) return End(status);
+  position_ = request_.offset();
+  phase_ = Phase::kChunks;
+  SendHeader();
+}
+
+void PullReactor::Send(const grpc::ByteBuffer& message) {
+  message_ = message;
+  StartWrite(&message_);
+}
+
+void PullReactor::SendHeader() {
+  v1::PullHeader header;
+  header.set_version(version_.version);
+  header.set_adapter_config(version_.adapter.config);
+  header.set_payload_bytes(file_->bytes().size());
+  header.set_sha256(version_.adapter.sha256);
+  Send(wire::ControlFrame(wire::FrameKind::kHeader, header.SerializeAsString()));
+}
+
+void PullReactor::OnWriteDone(bool ok) {
+  gateway_.watch->Touch(watch_id_);
+  std::lock_guard lock(mutex_);
+  if (!ok) return End(absl::CancelledError("pull: the stream broke"));
+  SendNext();
+}
+
+void PullReactor::SendNext() {
+  if (phase_ == Phase::kTrailer) return End(absl::OkStatus());
+  const absl::string_view rest = file_->bytes().substr(position_);
+  if (rest.empty()) {
+    phase_ = Phase::kTrailer;
+    v1::PullTrailer trailer;
+    trailer.set_sha256(version_.adapter.sha256);
+    return Send(wire::ControlFrame(wire::FrameKind::kTrailer, trailer.SerializeAsString()));
+  }
+  const absl::string_view chunk = rest.substr(0, limits::kChunkBytes);
+  // The mapping lives until gRPC has sent the last slice of it.
+  grpc::ByteBuffer frame = wire::ChunkFrame(chunk, [file = file_] {});
+  if (position_ / kDropInterval != (position_ + chunk.size()) / kDropInterval) file_->DropPages();
+  position_ += chunk.size();
+  gateway_.metrics->BytesSent(request_.federation(), chunk.size());
+  Send(frame);
+}
+
+void PullReactor::End(const absl::Status& status) {
+  phase_ = Phase::kFinished;
+  Finish(ToGrpc(status));
+}
+
+}  // namespace cairn

@@ -1,0 +1,283 @@
+#include "server/gateway/push_reactor.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+#include "server/gateway/convert.h"
+#include "server/gateway/credentials.h"
+#include "wire/push_header.h"
+
+namespace cairn {
+namespace {
+
+constexpr absl::Duration kProgressInterval = absl::Milliseconds(200);
+
+absl::string_view ReasonOfAdmission(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kNotFound:
+      return "unknown";
+    case absl::StatusCode::kFailedPrecondition:
+      return "closed";
+    case absl::StatusCode::kAlreadyExists:
+      return "duplicate";
+    case absl::StatusCode::kInvalidArgument:
+      return "shape";
+    case absl::StatusCode::kResourceExhausted:
+      return "limit";
+    default:
+      return "unavailable";
+  }
+}
+
+// Removes the first `bytes` from the front of the slices.
+void DropFront(std::vector<absl::string_view>& slices, std::uint64_t bytes) {
+  for (absl::string_view& slice : slices) {
+    const std::size_t dropped = std::min<std::uint64_t>(slice.size(), bytes);
+    slice.remove_prefix(dropped);
+    bytes -= dropped;
+  }
+}
+
+}  // namespace
+
+PushReactor::PushReactor(const GatewayContext& gateway, grpc::CallbackServerContext* context,
+                         grpc::ByteBuffer* response)
+    : gateway_(gateway), context_(context), response_(response) {
+  watch_id_ = gateway_.watch->Add([context] { context->TryCancel(); });
+  std::lock_guard lock(mutex_);
+  StartRead(&buffer_);
+}
+
+template <typename Step>
+auto PushReactor::Locked(Step step) {
+  return [this, step = std::move(step)](auto&&... args) mutable {
+    std::lock_guard lock(mutex_);
+    step(std::forward<decltype(args)>(args)...);
+  };
+}
+
+void PushReactor::OnReadDone(bool ok) {
+  gateway_.watch->Touch(watch_id_);
+  std::lock_guard lock(mutex_);
+  if (phase_ == Phase::kFinished || phase_ == Phase::kSealing) return;
+  if (!ok) {
+    const absl::Status broken =
+        cancelled_
+            ? absl::CancelledError("the stream was cancelled")
+            : absl::DataLossError(absl::StrCat("the stream ended after ", position_, " of ", key_.bytes, " bytes"));
+    return Refuse({broken, cancelled_ ? "cancelled" : "truncated", true});
+  }
+  grpc::ByteBuffer message;
+  message.Swap(&buffer_);
+  if (phase_ == Phase::kHeader) return TakeHeader(message);
+  StartRead(&buffer_);  // The next chunk arrives while this one is looked at.
+  TakeFrame(message);
+}
+
+void PushReactor::OnCancel() {
+  std::lock_guard lock(mutex_);
+  cancelled_ = true;
+  // Elsewhere the operation in progress comes back and finds out.
+  if (phase_ == Phase::kWaitingForMemory && gateway_.store->budget().Cancel(ticket_)) {
+    Refuse({absl::CancelledError("the stream was cancelled while it waited for memory"), "cancelled", true});
+  }
+}
+
+void PushReactor::OnDone() {
+  gateway_.watch->Remove(watch_id_);
+  { std::lock_guard lock(mutex_); }  // Whoever called Finish has let go.
+  delete this;
+}
+
+absl::Status PushReactor::ParseHeader(const grpc::ByteBuffer& message) {
+  CAIRN_ASSIGN_OR_RETURN(wire::ReceivedFrame frame, wire::ReceivedFrame::Parse(message));
+  if (frame.prefix().kind != wire::FrameKind::kHeader) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected a header frame first, got a ", wire::FrameKindName(frame.prefix().kind), " frame"));
+  }
+  CAIRN_ASSIGN_OR_RETURN(std::string bytes, frame.Payload());
+  if (!header_.ParseFromString(bytes)) return absl::InvalidArgumentError("push header: not a PushHeader message");
+  CAIRN_RETURN_IF_ERROR(wire::CheckPushHeader(header_, gateway_.upload_bytes_max));
+  key_ = KeyOf(header_);
+  return CheckIdentity(*context_, gateway_.mutual_tls, key_.client);
+}
+
+void PushReactor::TakeHeader(const grpc::ByteBuffer& message) {
+  if (absl::Status status = ParseHeader(message); !status.ok()) {
+    const bool oversize = header_.payload_bytes() > gateway_.upload_bytes_max;
+    return Refuse({status, oversize ? "oversize" : "header"});
+  }
+  phase_ = Phase::kAdmitting;
+  gateway_.watch->Pause(watch_id_);
+  gateway_.coordinator->CheckUpload(key_, [this](absl::StatusOr<Admission> admission) {
+    gateway_.workers->Run(Locked([this, admission = std::move(admission)] { OnAdmission(admission); }));
+  });
+}
+
+void PushReactor::OnAdmission(absl::StatusOr<Admission> admission) {
+  if (!admission.ok()) return Refuse({admission.status(), ReasonOfAdmission(admission.status())});
+  if (admission->receipt) return Accept(*admission->receipt);
+  auto config = ParsePeftConfig(header_.adapter_config());
+  if (!config.ok()) return Refuse({config.status(), "format"});
+  check_ = std::make_unique<UploadCheck>(*std::move(config), admission->spec, key_.bytes);
+  const std::uint64_t bytes = gateway_.store->Reservation(key_.bytes);
+  if (bytes > gateway_.store->budget().capacity()) {
+    return Refuse(
+        {absl::InvalidArgumentError(absl::StrCat("upload of ", key_.bytes, " bytes: this server holds at most ",
+                                                 gateway_.store->budget().capacity(), " in memory")),
+         "oversize"});
+  }
+  phase_ = Phase::kWaitingForMemory;
+  ticket_ =
+      gateway_.store->budget().Acquire(bytes, [this] { gateway_.workers->Run(Locked([this] { OpenUpload(); })); });
+}
+
+void PushReactor::OpenUpload() {
+  phase_ = Phase::kOpening;
+  auto upload = gateway_.store->Begin(key_);  // Takes over the reservation, in any case.
+  if (!upload.ok()) return Refuse({upload.status(), "storage"});
+  upload_ = *std::move(upload);
+  in_flight_ = true;
+  gateway_.metrics->InFlight(key_.federation, 1);
+  if (cancelled_) return Refuse({absl::CancelledError("the stream was cancelled"), "cancelled", true});
+  if (header_.offset() > upload_->received()) {
+    return Refuse({absl::AbortedError(absl::StrCat("offset ", header_.offset(), ": only ", upload_->received(),
+                                                   " bytes are here; ask ResumePoint")),
+                   "resume", true});
+  }
+  if (absl::Status status = ContinueDigest(); !status.ok()) return Refuse({status, "storage"});
+  position_ = header_.offset();
+  ReportProgress(true);
+  phase_ = Phase::kChunks;
+  gateway_.watch->Touch(watch_id_);
+  StartRead(&buffer_);
+}
+
+absl::Status PushReactor::ContinueDigest() {
+  absl::Status checked;
+  absl::Status read = upload_->ReadBack([&](absl::string_view bytes) {
+    sha_.Update(bytes);
+    checked.Update(check_->Feed(bytes));
+  });
+  return read.ok() ? checked : read;
+}
+
+void PushReactor::TakeFrame(const grpc::ByteBuffer& message) {
+  auto frame = wire::ReceivedFrame::Parse(message);
+  if (!frame.ok()) return Refuse({frame.status(), "format", true});
+  switch (frame->prefix().kind) {
+    case wire::FrameKind::kChunk:
+      if (TakeChunk(*frame)) ReportProgress(false);
+      return;
+    case wire::FrameKind::kTrailer:
+      return TakeTrailer(*frame);
+    case wire::FrameKind::kHeader:
+      return Refuse({absl::InvalidArgumentError("a second header frame"), "format"});
+  }
+}
+
+bool PushReactor::TakeChunk(const wire::ReceivedFrame& frame) {
+  const std::uint64_t bytes = frame.prefix().payload_bytes;
+  gateway_.metrics->BytesReceived(key_.federation, bytes);
+  auto refuse = [&](absl::Status status, absl::string_view reason, bool keep) {
+    Refuse({std::move(status), reason, keep});
+    return false;
+  };
+  if (absl::Status status = frame.VerifyChecksum(); !status.ok()) return refuse(status, "checksum", true);
+  if (bytes > key_.bytes - position_) {
+    return refuse(absl::InvalidArgumentError(absl::StrCat("more than the ", key_.bytes, " bytes announced")),
+                  "oversize", false);
+  }
+  std::vector<absl::string_view> slices = frame.slices();
+  // A sender that begins further back than it needs to sends again what is here.
+  if (position_ < upload_->received()) DropFront(slices, upload_->received() - position_);
+  position_ += bytes;
+  for (absl::string_view slice : slices) {
+    if (absl::Status status = check_->Feed(slice); !status.ok()) return refuse(status, check_->reason(), false);
+    sha_.Update(slice);
+  }
+  if (absl::Status status = upload_->Append(slices); !status.ok()) return refuse(status, "storage", true);
+  return true;
+}
+
+void PushReactor::TakeTrailer(const wire::ReceivedFrame& frame) {
+  v1::PushTrailer trailer;
+  auto bytes = frame.Payload();
+  if (!bytes.ok() || !trailer.ParseFromString(*bytes)) {
+    return Refuse({absl::InvalidArgumentError("push trailer: not a PushTrailer message"), "format", true});
+  }
+  if (upload_->received() != key_.bytes) {
+    return Refuse({absl::DataLossError(
+                       absl::StrCat("the trailer came after ", upload_->received(), " of ", key_.bytes, " bytes")),
+                   "truncated", true});
+  }
+  std::string sha256 = ToHex(sha_.Finish());
+  if (sha256 != trailer.sha256() || (!key_.sha256.empty() && key_.sha256 != sha256)) {
+    return Refuse({absl::DataLossError(absl::StrCat("sha256 of the received bytes is ", sha256,
+                                                    "; the sender computed ", trailer.sha256())),
+                   "digest"});
+  }
+  phase_ = Phase::kSealing;
+  gateway_.watch->Pause(watch_id_);
+  gateway_.workers->Run(Locked([this, sha256 = std::move(sha256)] { Seal(sha256); }));
+}
+
+void PushReactor::Seal(std::string sha256) {
+  auto shape = check_->Finish();
+  if (!shape.ok()) return Refuse({shape.status(), "format"});
+  if (absl::Status status = gateway_.store->Seal(std::move(upload_), sha256); !status.ok()) {
+    return Refuse({status, "storage"});
+  }
+  key_.sha256 = sha256;
+  SealedUpdate update{key_, header_.examples(), header_.adapter_config(), *std::move(shape)};
+  gateway_.coordinator->Contribute(
+      std::move(update), Locked([this](absl::StatusOr<ReceiptRow> receipt) { OnReceipt(std::move(receipt)); }));
+}
+
+void PushReactor::OnReceipt(absl::StatusOr<ReceiptRow> receipt) {
+  if (!receipt.ok()) return Refuse({receipt.status(), ReasonOfAdmission(receipt.status())});
+  Accept(*receipt);
+}
+
+void PushReactor::ReportProgress(bool force) {
+  const absl::Time now = absl::Now();
+  if (!force && now < last_report_ + kProgressInterval) return;
+  last_report_ = now;
+  gateway_.coordinator->Progress(key_, upload_->received());
+}
+
+void PushReactor::Accept(const ReceiptRow& row) {
+  phase_ = Phase::kFinished;
+  if (in_flight_) gateway_.metrics->InFlight(key_.federation, -1);
+  const grpc::Slice slice(ToProto(row).SerializeAsString());
+  *response_ = grpc::ByteBuffer(&slice, 1);
+  Finish(grpc::Status::OK);
+}
+
+void PushReactor::Refuse(Refusal refusal) {
+  phase_ = Phase::kFinished;
+  const bool broken_off = refusal.keep;
+  if (upload_ != nullptr && !refusal.keep) gateway_.store->Discard(std::move(upload_));
+  upload_.reset();
+  if (in_flight_) {
+    gateway_.metrics->InFlight(key_.federation, -1);
+    gateway_.coordinator->UploadEnded(key_, broken_off ? absl::OkStatus() : refusal.status);
+  }
+  // An unknown federation's name is a client's text: it must not become a label.
+  const bool known = !key_.federation.empty() && refusal.reason != "unknown";
+  gateway_.metrics->UpdateRejected(known ? key_.federation : "", refusal.reason);
+  const absl::Status status(refusal.status.code(), absl::StrCat("client \"", key_.client, "\", round ", key_.round,
+                                                                ": ", refusal.status.message()));
+  spdlog::log(broken_off ? spdlog::level::info : spdlog::level::warn, "{}: upload refused ({}): {}", key_.federation,
+              std::string(refusal.reason), status.ToString());
+  Finish(ToGrpc(status));
+}
+
+}  // namespace cairn

@@ -1,0 +1,99 @@
+#include "server/gateway/upload_check.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+
+namespace cairn {
+
+UploadCheck::UploadCheck(PeftConfig config, std::shared_ptr<const AdapterSpec> spec, std::uint64_t file_bytes)
+    : config_(std::move(config)), spec_(std::move(spec)), file_bytes_(file_bytes) {}
+
+absl::Status UploadCheck::Refuse(absl::string_view reason, absl::Status status) {
+  if (!status.ok()) reason_ = reason;
+  return status;
+}
+
+absl::Status UploadCheck::Feed(absl::string_view bytes) {
+  if (bytes.size() > file_bytes_ - position_) {
+    return Refuse("format",
+                  absl::InvalidArgumentError(absl::StrCat("more than the ", file_bytes_, " bytes announced")));
+  }
+  while (!parsed_ && !bytes.empty()) CAIRN_RETURN_IF_ERROR(FeedHeader(bytes));
+  return FeedTensors(bytes);
+}
+
+absl::Status UploadCheck::FeedHeader(absl::string_view& bytes) {
+  const std::size_t taken = std::min<std::size_t>(bytes.size(), prefix_bytes_ - prefix_.size());
+  prefix_.append(bytes.data(), taken);
+  bytes.remove_prefix(taken);
+  position_ += taken;
+  if (prefix_.size() < prefix_bytes_) return absl::OkStatus();
+  if (prefix_bytes_ == 8) {
+    auto header_bytes = SafetensorsHeaderBytes(prefix_, file_bytes_);
+    CAIRN_RETURN_IF_ERROR(Refuse("format", header_bytes.status()));
+    prefix_bytes_ = *header_bytes;
+    return absl::OkStatus();
+  }
+  return ParseHeader();
+}
+
+absl::Status UploadCheck::ParseHeader() {
+  auto header = ReadSafetensorsHeader(prefix_, file_bytes_);
+  CAIRN_RETURN_IF_ERROR(Refuse("format", header.status()));
+  auto shape = DescribeLora(*header, config_);
+  CAIRN_RETURN_IF_ERROR(Refuse("shape", shape.status()));
+  if (spec_ != nullptr) CAIRN_RETURN_IF_ERROR(Refuse("shape", CheckAgainstSpec(*shape, *spec_)));
+  header_ = *std::move(header);
+  shape_ = std::make_shared<const LoraAdapter>(*std::move(shape));
+  parsed_ = true;
+  std::string().swap(prefix_);
+  return absl::OkStatus();
+}
+
+absl::Status UploadCheck::FeedTensors(absl::string_view bytes) {
+  while (!bytes.empty() && tensor_ < header_.tensors.size()) {
+    const TensorInfo& tensor = header_.tensors[tensor_];
+    const std::size_t here = std::min<std::uint64_t>(bytes.size(), tensor.end - position_);
+    CAIRN_RETURN_IF_ERROR(Refuse("non_finite", CheckElements(tensor, bytes.substr(0, here))));
+    bytes.remove_prefix(here);
+    position_ += here;
+    if (position_ == tensor.end) ++tensor_;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status UploadCheck::CheckElements(const TensorInfo& tensor, absl::string_view bytes) {
+  const std::size_t size = SizeOf(tensor.dtype);
+  std::uint64_t first = (position_ - split_.size() - tensor.begin) / size;  // Index of the first element looked at.
+  auto fail = [&](std::uint64_t index) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tensor \"", tensor.name, "\": element ", index, " is NaN or infinite; expected finite values"));
+  };
+  if (!split_.empty()) {
+    const std::size_t missing = std::min(size - split_.size(), bytes.size());
+    split_.append(bytes.data(), missing);
+    bytes.remove_prefix(missing);
+    if (split_.size() < size) return absl::OkStatus();
+    if (FirstNonFinite(tensor.dtype, split_.data(), 1) == 0) return fail(first);
+    split_.clear();
+    ++first;
+  }
+  const std::size_t count = bytes.size() / size;
+  const std::size_t bad = FirstNonFinite(tensor.dtype, bytes.data(), count);
+  if (bad < count) return fail(first + bad);
+  const absl::string_view rest = bytes.substr(count * size);
+  split_.assign(rest.data(), rest.size());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<const LoraAdapter>> UploadCheck::Finish() {
+  if (!parsed_ || position_ != file_bytes_) {
+    return absl::FailedPreconditionError(absl::StrCat("only ", position_, " of ", file_bytes_, " bytes were checked"));
+  }
+  return shape_;
+}
+
+}  // namespace cairn

@@ -1,0 +1,101 @@
+#include "server/gateway/upload_check.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <limits>
+#include <random>
+
+#include "adapter/directory.h"
+#include "aggregators/testing.h"
+
+namespace cairn {
+namespace {
+
+using ::testing::HasSubstr;
+
+const std::vector<ModuleSpec> kModules = {{"layers.0.q", 24, 16}, {"layers.1.q", 24, 16}};
+
+std::shared_ptr<const AdapterSpec> Spec(std::vector<ModuleSpec> modules = kModules) {
+  return std::make_shared<const AdapterSpec>(AdapterSpec{"", std::move(modules)});
+}
+
+struct Outcome {
+  absl::Status status;
+  std::string reason;
+  std::shared_ptr<const LoraAdapter> shape;
+};
+
+// Feeds `bytes` in pieces of random size up to `piece_max`.
+Outcome Check(const testing::UpdateBytes& update, const std::string& bytes, std::size_t piece_max, int seed,
+              std::shared_ptr<const AdapterSpec> spec = Spec()) {
+  UploadCheck check(*ParsePeftConfig(update.config_json), std::move(spec), bytes.size());
+  std::mt19937 random(seed);
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t piece = std::min<std::size_t>(1 + random() % piece_max, bytes.size() - at);
+    absl::Status status = check.Feed(absl::string_view(bytes).substr(at, piece));
+    if (!status.ok()) return {status, std::string(check.reason())};
+    at += piece;
+  }
+  auto shape = check.Finish();
+  return {shape.status(), "", shape.ok() ? *shape : nullptr};
+}
+
+TEST(UploadCheckTest, AcceptsWhatFitsHoweverItIsCut) {
+  for (DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
+    auto update = testing::MakeUpdateBytes(1, kModules, 4, 8, dtype);
+    for (std::size_t piece : {1, 3, 7, 1000, 1 << 20}) {
+      Outcome outcome = Check(update, update.safetensors, piece, 1);
+      ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+      ASSERT_EQ(outcome.shape->modules.size(), 2u);
+      EXPECT_EQ(outcome.shape->modules[1].rank, 4);
+      EXPECT_EQ(outcome.shape->modules[1].scale, 2.0);
+    }
+  }
+}
+
+TEST(UploadCheckTest, FindsEveryNonFiniteElementAtItsIndex) {
+  auto update = testing::MakeUpdateBytes(2, kModules, 4, 8, DType::kF32);
+  auto header = ReadSafetensorsHeader(update.safetensors, update.safetensors.size());
+  ASSERT_TRUE(header.ok());
+  for (const TensorInfo& tensor : header->tensors) {
+    for (std::uint64_t index : {std::uint64_t{0}, std::uint64_t{5}, (tensor.end - tensor.begin) / 4 - 1}) {
+      std::string bytes = update.safetensors;
+      const float bad = index == 5 ? std::numeric_limits<float>::infinity() : std::nanf("");
+      std::memcpy(&bytes[tensor.begin + 4 * index], &bad, 4);
+      for (std::size_t piece : {1, 3, 1000, 1 << 20}) {
+        Outcome outcome = Check(update, bytes, piece, 3);
+        EXPECT_EQ(outcome.status.code(), absl::StatusCode::kInvalidArgument);
+        EXPECT_THAT(outcome.status.message(), HasSubstr(tensor.name));
+        EXPECT_THAT(outcome.status.message(), HasSubstr("element " + std::to_string(index) + " "));
+        EXPECT_EQ(outcome.reason, "non_finite");
+      }
+    }
+  }
+}
+
+TEST(UploadCheckTest, RefusesOtherModulesBeforeTheirValues) {
+  auto update = testing::MakeUpdateBytes(3, kModules, 4, 8, DType::kF32);
+  Outcome outcome = Check(update, update.safetensors, 1000, 1, Spec({{"layers.0.q", 24, 16}, {"layers.1.q", 32, 16}}));
+  EXPECT_EQ(outcome.reason, "shape");
+  EXPECT_THAT(outcome.status.message(), HasSubstr("layers.1.q"));
+  EXPECT_TRUE(Check(update, update.safetensors, 1000, 1, nullptr).status.ok());
+}
+
+TEST(UploadCheckTest, RefusesGarbage) {
+  auto update = testing::MakeUpdateBytes(4, kModules, 4, 8, DType::kF32);
+  Outcome outcome = Check(update, std::string(100, 'x'), 10, 1);
+  EXPECT_EQ(outcome.reason, "format");
+}
+
+TEST(UploadCheckTest, AnIncompleteFileIsNotFinished) {
+  auto update = testing::MakeUpdateBytes(5, kModules, 4, 8, DType::kF32);
+  UploadCheck check(*ParsePeftConfig(update.config_json), Spec(), update.safetensors.size());
+  ASSERT_TRUE(check.Feed(absl::string_view(update.safetensors).substr(0, update.safetensors.size() - 1)).ok());
+  EXPECT_EQ(check.Finish().status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_FALSE(check.Feed("xx").ok());
+}
+
+}  // namespace
+}  // namespace cairn

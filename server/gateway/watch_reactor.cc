@@ -1,0 +1,86 @@
+#include "server/gateway/watch_reactor.h"
+
+#include <utility>
+
+#include "server/gateway/convert.h"
+
+namespace cairn {
+namespace {
+
+constexpr std::size_t kQueuedEventsMax = 1024;  // A reader this far behind is told to connect again.
+
+}  // namespace
+
+WatchReactor::WatchReactor(const GatewayContext& gateway, const std::string& federation) : gateway_(gateway) {
+  gateway_.coordinator->Subscribe(
+      federation, [this](const Notice& notice) { OnNotice(notice); },
+      [this](absl::StatusOr<Coordinator::Subscription> subscription) { OnSubscribed(std::move(subscription)); });
+}
+
+void WatchReactor::OnSubscribed(absl::StatusOr<Coordinator::Subscription> subscription) {
+  std::lock_guard lock(mutex_);
+  subscribing_ = false;
+  if (!subscription.ok()) return End(ToGrpc(subscription.status()));
+  subscription_ = *subscription;
+  if (cancelled_ && !writing_) End(grpc::Status::CANCELLED);
+}
+
+void WatchReactor::OnNotice(const Notice& notice) {
+  std::lock_guard lock(mutex_);
+  if (finished_ || cancelled_) return;
+  // The newest progress says all that an older one did.
+  const std::size_t first_waiting = writing_ ? 1 : 0;
+  if (notice.kind == Notice::Kind::kProgress && queue_.size() > first_waiting &&
+      queue_.back().kind() == v1::RoundEvent::KIND_PROGRESS) {
+    queue_.back() = ToProto(notice);
+    return;
+  }
+  if (queue_.size() >= kQueuedEventsMax) {
+    if (!subscribing_ && !writing_) End({grpc::StatusCode::RESOURCE_EXHAUSTED, "watch: the reader is too slow"});
+    cancelled_ = true;
+    return;
+  }
+  queue_.push_back(ToProto(notice));
+  if (!writing_) WriteNext();
+}
+
+void WatchReactor::WriteNext() {
+  if (queue_.empty()) return;
+  writing_ = true;
+  StartWrite(&queue_.front());
+}
+
+void WatchReactor::OnWriteDone(bool ok) {
+  std::lock_guard lock(mutex_);
+  writing_ = false;
+  queue_.pop_front();
+  if (!ok || cancelled_) {
+    cancelled_ = true;
+    if (!subscribing_) End(grpc::Status(grpc::StatusCode::UNAVAILABLE, "watch: the stream broke or fell behind"));
+    return;
+  }
+  WriteNext();
+}
+
+void WatchReactor::OnCancel() {
+  std::lock_guard lock(mutex_);
+  cancelled_ = true;
+  if (!writing_ && !subscribing_) End(grpc::Status::CANCELLED);
+}
+
+void WatchReactor::End(const grpc::Status& status) {
+  if (std::exchange(finished_, true)) return;
+  Finish(status);
+}
+
+void WatchReactor::OnDone() {
+  std::optional<Coordinator::Subscription> subscription;
+  {
+    std::lock_guard lock(mutex_);
+    subscription = subscription_;
+  }
+  if (subscription) gateway_.coordinator->Unsubscribe(*subscription);
+  delete this;
+}
+
+}  // namespace cairn

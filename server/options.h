@@ -1,0 +1,44 @@
+// The configuration of a server as the server uses it: checked, with defaults filled in and units resolved.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/gateway/credentials.h"
+#include "server/root/federation.h"
+
+namespace cairn::v1 {
+class ServerConfig;
+}  // namespace cairn::v1
+
+namespace cairn {
+
+struct ServerOptions {
+  std::string listen;
+  std::string metrics_listen;  // Empty: none.
+  std::filesystem::path data_dir;
+  bool durable = true;
+  std::uint64_t memory_budget = 0;  // Bytes.
+  std::uint64_t upload_max = 0;     // Bytes.
+  TlsFiles tls;
+  std::string log_level;
+  std::vector<FederationOptions> federations;
+};
+
+// Reads a YAML file and fills in the defaults. INVALID_ARGUMENT and file errors name file, line and key.
+absl::Status LoadServerConfig(const std::filesystem::path& path, v1::ServerConfig* config);
+
+// INVALID_ARGUMENT names the key, what was expected and what came.
+absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& config);
+
+// The smallest memory budget with which a server runs, and what of it is set aside for the program itself and for
+// gRPC's buffers; the rest holds updates.
+inline constexpr std::uint64_t kMemoryBudgetMin = std::uint64_t{256} << 20;
+inline constexpr std::uint64_t kProgramBytes = std::uint64_t{96} << 20;
+inline constexpr std::uint64_t kNetworkBytes = std::uint64_t{64} << 20;
+
+}  // namespace cairn

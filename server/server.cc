@@ -1,0 +1,132 @@
+#include "server/server.h"
+
+#include <atomic>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+#include "base/version.h"
+#include "config/address.h"
+#include "server/gateway/gateway.h"
+#include "server/metrics/http_endpoint.h"
+#include "server/metrics/metrics.h"
+#include "server/root/coordinator.h"
+#include "server/store/store.h"
+
+namespace cairn {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kLockFile[] = "cairn.lock";
+constexpr char kEndpointFile[] = "endpoint";
+constexpr char kMetricsEndpointFile[] = "metrics_endpoint";
+
+class ServerImpl final : public Server {
+ public:
+  absl::Status Open(const ServerOptions& options);
+
+  ~ServerImpl() override {
+    ready_ = false;
+    http_.reset();       // Its handlers look at the store.
+    if (!lock_) return;  // The directory, and what is in it, is another server's.
+    std::error_code error;
+    fs::remove(data_dir_ / kEndpointFile, error);
+    fs::remove(data_dir_ / kMetricsEndpointFile, error);
+  }
+
+  std::string address() const override { return gateway_->address(); }
+  std::string metrics_address() const override { return metrics_address_; }
+
+ private:
+  absl::Status LockDirectory(const fs::path& path);
+  absl::Status OpenStore(const ServerOptions& options);
+  absl::Status ServeMetrics(const std::string& listen);
+  absl::Status WriteEndpoints();
+  absl::Status Ready() const {
+    return ready_ ? absl::OkStatus() : absl::UnavailableError("starting: recovering the data directory");
+  }
+
+  // In the order of construction; destroyed backwards, the gateway first.
+  SystemClock clock_;
+  fs::path data_dir_;
+  std::optional<FileLock> lock_;
+  Metrics metrics_{kVersion};
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Coordinator> coordinator_;
+  std::unique_ptr<Gateway> gateway_;
+  std::atomic<bool> ready_ = false;
+  std::string metrics_address_;
+  std::unique_ptr<HttpEndpoint> http_;
+};
+
+absl::Status ServerImpl::LockDirectory(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return ErrnoStatus(error.value(), "create data_dir", path);
+  auto lock = FileLock::Acquire(path / kLockFile);
+  if (!lock.ok()) {
+    return absl::Status(lock.status().code(), absl::StrCat("data_dir ", path.string(),
+                                                           " belongs to a running server: ", lock.status().message(),
+                                                           "; stop it, or use another data_dir"));
+  }
+  lock_ = *std::move(lock);
+  data_dir_ = path;
+  return absl::OkStatus();
+}
+
+absl::Status ServerImpl::OpenStore(const ServerOptions& options) {
+  const std::uint64_t budget = options.memory_budget - kProgramBytes - kNetworkBytes;
+  auto store =
+      options.durable ? OpenFileStore(options.data_dir, budget) : OpenMemoryStore(options.data_dir / "spill", budget);
+  CAIRN_RETURN_IF_ERROR(store.status());
+  store_ = *std::move(store);
+  return absl::OkStatus();
+}
+
+absl::Status ServerImpl::ServeMetrics(const std::string& listen) {
+  if (listen.empty()) return absl::OkStatus();
+  CAIRN_ASSIGN_OR_RETURN(HostPort address, ParseHostPort(listen));
+  HttpHandlers handlers;
+  handlers.ready = [this] { return Ready(); };
+  handlers.metrics = [this] {
+    if (store_ != nullptr) metrics_.SetMemory(store_->budget().used(), store_->budget().capacity());
+    return metrics_.Render();
+  };
+  CAIRN_ASSIGN_OR_RETURN(http_, HttpEndpoint::Start(address.host, address.port, std::move(handlers)));
+  address.port = http_->port();
+  metrics_address_ = FormatHostPort(address);
+  return absl::OkStatus();
+}
+
+absl::Status ServerImpl::WriteEndpoints() {
+  CAIRN_RETURN_IF_ERROR(WriteFileAtomically(data_dir_ / kMetricsEndpointFile, metrics_address_ + "\n"));
+  return WriteFileAtomically(data_dir_ / kEndpointFile, address() + "\n");
+}
+
+absl::Status ServerImpl::Open(const ServerOptions& options) {
+  CAIRN_RETURN_IF_ERROR(LockDirectory(options.data_dir));
+  CAIRN_RETURN_IF_ERROR(OpenStore(options));
+  CAIRN_RETURN_IF_ERROR(ServeMetrics(options.metrics_listen));
+  CAIRN_ASSIGN_OR_RETURN(coordinator_, Coordinator::Open({options.data_dir, options.durable, options.federations},
+                                                         store_.get(), &metrics_, &clock_));
+  GatewayOptions gateway{options.listen, options.tls, kNetworkBytes, options.upload_max};
+  CAIRN_ASSIGN_OR_RETURN(gateway_, Gateway::Start(gateway, coordinator_.get(), store_.get(), &metrics_));
+  CAIRN_RETURN_IF_ERROR(WriteEndpoints());
+  ready_ = true;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
+  auto server = std::make_unique<ServerImpl>();
+  CAIRN_RETURN_IF_ERROR(server->Open(options));
+  return server;
+}
+
+}  // namespace cairn

@@ -1,0 +1,25 @@
+// A whole Cairn server in one process: store, coordinator, gateway, metrics endpoint.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/options.h"
+
+namespace cairn {
+
+class Server {
+ public:
+  // Locks the data directory, recovers what is in it, starts to listen, and then writes the bound addresses to
+  // <data_dir>/endpoint and <data_dir>/metrics_endpoint ("host:port", a newline).
+  // UNAVAILABLE: another server has the directory, or an address is in use.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options);
+  virtual ~Server() = default;
+
+  virtual std::string address() const = 0;
+  virtual std::string metrics_address() const = 0;  // Empty: none.
+};
+
+}  // namespace cairn
