@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/status_macros.h"
+#include "cli/outcome.h"
 #include "simulation/experiment.h"
 #include "simulation/results.h"
 #include "simulation/runner.h"
@@ -34,7 +35,9 @@ void PrintResults(const Results& results, const std::filesystem::path& out) {
 
 absl::Status Simulate(const SimulateOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(Experiment experiment, LoadExperiment(options.file));
-  if (!options.data.empty()) CAIRN_ASSIGN_OR_RETURN(experiment, WithData(std::move(experiment), options.data));
+  if (!options.data.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(experiment, WithData(std::move(experiment), options.data));
+  }
   if (options.rounds > 0) experiment.rounds = options.rounds;
   if (options.seed_given) experiment.seed = options.seed;
   CAIRN_ASSIGN_OR_RETURN(const Results results, RunExperiment(experiment, options.out));
@@ -60,9 +63,7 @@ void AddSimulate(CLI::App& app) {
   command->callback([options, seed] {
     options->seed_given = seed->count() > 0;
     const absl::Status status = Simulate(*options);
-    if (status.ok()) return;
-    std::fprintf(stderr, "cairn simulate: %s\n", std::string(status.message()).c_str());
-    throw CLI::RuntimeError(absl::IsCancelled(status) ? kExitInterrupted : 1);
+    Conclude("simulate", status, absl::IsCancelled(status) ? kExitInterrupted : 1);
   });
 }
 

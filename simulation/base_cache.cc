@@ -17,7 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kPretrainThreads = 2;       // Part of the key: sums depend on it.
+// One: sums depend on the number of threads, and the base should not depend on the machine's cores. On a busy machine
+// two OpenMP threads that wait for each other are slower than one.
+constexpr int kPretrainThreads = 1;
 constexpr char kModelGeneration[] = "1";  // Raised when the model's code changes what the same configuration gives.
 
 fs::path CacheDirectory() {
