@@ -1,0 +1,28 @@
+// The federation that the fault tests run: what its server, its clients and the checks have to agree on.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "adapter/lora.h"
+
+namespace cairn::faults {
+
+inline constexpr char kFederation[] = "faulty";
+inline constexpr std::uint64_t kRounds = 3;
+// One client each. Updates of 1.5 to 3 MiB: several chunks, so that kills hit uploads in the middle.
+inline constexpr std::array<std::int64_t, 4> kRanks = {24, 16, 16, 12};
+
+inline std::string ClientName(std::size_t index) { return absl::StrCat("client-", index); }
+
+inline std::vector<ModuleSpec> Modules() {
+  return {{"block.0.down", 4096, 4096},
+          {"block.0.up", 4096, 4096},
+          {"block.1.down", 4096, 4096},
+          {"block.1.up", 4096, 4096}};
+}
+
+}  // namespace cairn::faults
