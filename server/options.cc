@@ -63,6 +63,7 @@ absl::StatusOr<FederationOptions> FederationFrom(const v1::FederationConfig& con
   options.name = config.name();
   if (absl::Status status = CheckId("name", options.name); !status.ok()) return Wrong(key + ".name", status.message());
   options.rule = config.rule();
+  options.base_model = config.base_model();
   CAIRN_RETURN_IF_ERROR(CheckRule(key, options.rule));
   options.policy.rounds = config.rounds();
   options.policy.clients_min = config.clients().min();

@@ -123,11 +123,20 @@ absl::Status Federation::Rehearse(const std::string& client, std::uint64_t examp
   return absl::OkStatus();
 }
 
-absl::Status Federation::AdoptSpec(const AdapterSpec& spec) {
+absl::Status Federation::AdoptSpec(AdapterSpec spec) {
   CAIRN_RETURN_IF_ERROR(CheckSpec(spec));
+  CAIRN_RETURN_IF_ERROR(CheckBaseModel(spec.base_model));
+  if (!options_.base_model.empty()) spec.base_model = options_.base_model;
   CAIRN_RETURN_IF_ERROR(host_.database->SaveSpec(name(), spec));
   spec_ = std::make_shared<const AdapterSpec>(spec);
   return absl::OkStatus();
+}
+
+absl::Status Federation::CheckBaseModel(const std::string& base_model) const {
+  const std::string& expected = spec_ != nullptr ? spec_->base_model : options_.base_model;
+  if (expected.empty() || base_model.empty() || base_model == expected) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("base model: federation \"", name(), "\" expects \"", expected, "\", got \"", base_model, "\""));
 }
 
 std::shared_ptr<const Snapshot> Federation::snapshot() const {
@@ -142,6 +151,7 @@ absl::Status Federation::Join(const std::string& client, const std::optional<Ada
         "client \"", client, "\" declares ", spec->modules.size(), " modules that are not those of federation \"",
         name(), "\" (", spec_->modules.size(), "): adapters must adapt the same modules with the same dimensions"));
   }
+  if (spec) CAIRN_RETURN_IF_ERROR(CheckBaseModel(spec->base_model));
   if (spec && spec_ == nullptr) CAIRN_RETURN_IF_ERROR(AdoptSpec(*spec));
   const auto known = state_.clients.find(client);
   if (known != state_.clients.end() && known->second.active) return absl::OkStatus();

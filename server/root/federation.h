@@ -29,6 +29,7 @@ struct FederationOptions {
   std::string name;
   std::string rule = "stack";
   round::Policy policy;
+  std::string base_model;           // Empty: the first client's.
   std::optional<AdapterSpec> spec;  // Not set: the first client's.
 };
 
@@ -80,7 +81,8 @@ class Federation {
   absl::Status Restore(const FederationRow& row);
   absl::Status StartRehearsal(const std::vector<ReceiptRow>& receipts);
   absl::Status Rehearse(const std::string& client, std::uint64_t examples, std::shared_ptr<const LoraAdapter> shape);
-  absl::Status AdoptSpec(const AdapterSpec& spec);
+  absl::Status AdoptSpec(AdapterSpec spec);
+  absl::Status CheckBaseModel(const std::string& base_model) const;
 
   absl::Status Apply(const round::Event& event);
   absl::Status CarryOut(const round::Effect& effect);

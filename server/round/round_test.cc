@@ -228,7 +228,9 @@ TEST(RoundTest, InvariantsHoldUnderRandomEvents) {
           EXPECT_GE(closed->contributors.size(), state.policy.clients_min);
           EXPECT_EQ(closed->round, state.round);
         }
-        if (auto* opened = std::get_if<RoundOpened>(&effect)) EXPECT_EQ(opened->round, before.round + 1);
+        if (auto* opened = std::get_if<RoundOpened>(&effect)) {
+          EXPECT_EQ(opened->round, before.round + 1);
+        }
       }
       EXPECT_LE(state.version, state.round);
       EXPECT_GE(state.round, before.round);
