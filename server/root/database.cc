@@ -12,8 +12,8 @@ namespace cairn {
 namespace {
 
 constexpr int kSchemaVersion = 1;
-constexpr int kBusyMilliseconds =
-    5000;  // For a reader such as the sqlite3 shell; the directory lock keeps other servers away.
+// For a writer such as the sqlite3 shell; the directory lock keeps other servers away. Everybody waits meanwhile.
+constexpr int kBusyMilliseconds = 1000;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE IF NOT EXISTS federations (

@@ -1,0 +1,200 @@
+#include "server/root/database.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <limits>
+
+#include "base/files.h"
+#include "base/test_directory.h"
+
+namespace cairn {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+
+class DatabaseTest : public ::testing::Test {
+ protected:
+  void SetUp() override { Reopen(); }
+  void Reopen() {
+    database_.reset();
+    auto database = Database::Open(path(), Database::Sync::kOff);
+    ASSERT_TRUE(database.ok()) << database.status();
+    database_ = *std::move(database);
+  }
+  std::filesystem::path path() const { return directory_ / "cairn.sqlite"; }
+
+  // Runs writes in a transaction that must succeed, then opens the file again.
+  template <typename Writes>
+  void Commit(Writes writes) {
+    ASSERT_TRUE(database_->Begin().ok());
+    writes();
+    const absl::Status committed = database_->Commit();
+    ASSERT_TRUE(committed.ok()) << committed;
+    Reopen();
+  }
+
+  TestDirectory directory_;
+  std::unique_ptr<Database> database_;
+};
+
+ReceiptRow Receipt(const std::string& client, std::uint64_t round = 1) {
+  return {"fed", round, client, "sha-" + client, 1234, 56, R"({"r": 8, "text": "ü"})", 789};
+}
+
+TEST_F(DatabaseTest, KeepsFederationsAndTheExtremesOfTheirTimes) {
+  Commit([&] {
+    ASSERT_TRUE(database_->Save(FederationRow{"fed", "stack", "waiting", 1, 0, 0, 0}).ok());
+    ASSERT_TRUE(database_->Save(FederationRow{"fed", "stack", "open", 7, 6, kMin, kMax}).ok());
+    ASSERT_TRUE(database_->Save(FederationRow{"other", "mean", "finished", 1, 1, -1, 1}).ok());
+  });
+  auto row = database_->LoadFederation("fed");
+  ASSERT_TRUE(row.ok() && row->has_value()) << row.status();
+  EXPECT_EQ((*row)->rule, "stack");
+  EXPECT_EQ((*row)->phase, "open");
+  EXPECT_EQ((*row)->round, 7u);
+  EXPECT_EQ((*row)->version, 6u);
+  EXPECT_EQ((*row)->opened_ms, kMin);
+  EXPECT_EQ((*row)->deadline_ms, kMax);
+  EXPECT_FALSE(database_->LoadFederation("nobody")->has_value());
+}
+
+TEST_F(DatabaseTest, KeepsSpecsInOrderOfModuleName) {
+  Commit([&] { ASSERT_TRUE(database_->SaveSpec("fed", {"org/base", {{"b", 3, 4}, {"a.q", 1, kMax}}}).ok()); });
+  auto spec = database_->LoadSpec("fed");
+  ASSERT_TRUE(spec.ok() && spec->has_value()) << spec.status();
+  EXPECT_EQ((*spec)->base_model, "org/base");
+  EXPECT_EQ((*spec)->modules, (std::vector<ModuleSpec>{{"a.q", 1, kMax}, {"b", 3, 4}}));
+  EXPECT_FALSE(database_->LoadSpec("other")->has_value());
+}
+
+TEST_F(DatabaseTest, KeepsTheLatestOfEachClient) {
+  Commit([&] {
+    ASSERT_TRUE(database_->SaveClient("fed", {"b", true}).ok());
+    ASSERT_TRUE(database_->SaveClient("fed", {"a", true}).ok());
+    ASSERT_TRUE(database_->SaveClient("fed", {"b", false}).ok());
+    ASSERT_TRUE(database_->SaveClient("other", {"c", true}).ok());
+  });
+  auto clients = database_->LoadClients("fed");
+  ASSERT_TRUE(clients.ok()) << clients.status();
+  ASSERT_EQ(clients->size(), 2u);
+  EXPECT_EQ((*clients)[0].client, "a");
+  EXPECT_TRUE((*clients)[0].active);
+  EXPECT_EQ((*clients)[1].client, "b");
+  EXPECT_FALSE((*clients)[1].active);
+}
+
+TEST_F(DatabaseTest, KeepsReceiptsByRoundAndClient) {
+  Commit([&] {
+    for (const ReceiptRow& row : {Receipt("b"), Receipt("a"), Receipt("a", 2)}) {
+      ASSERT_TRUE(database_->Insert(row).ok());
+    }
+  });
+  auto receipt = database_->LoadReceipt("fed", 1, "a");
+  ASSERT_TRUE(receipt.ok() && receipt->has_value()) << receipt.status();
+  EXPECT_EQ((*receipt)->federation, "fed");
+  EXPECT_EQ((*receipt)->round, 1u);
+  EXPECT_EQ((*receipt)->client, "a");
+  EXPECT_EQ((*receipt)->sha256, "sha-a");
+  EXPECT_EQ((*receipt)->bytes, 1234u);
+  EXPECT_EQ((*receipt)->examples, 56u);
+  EXPECT_EQ((*receipt)->adapter_config, Receipt("a").adapter_config);
+  EXPECT_EQ((*receipt)->received_ms, 789);
+  EXPECT_FALSE(database_->LoadReceipt("fed", 3, "a")->has_value());
+  const auto round = database_->LoadReceipts("fed", 1);
+  ASSERT_EQ(round->size(), 2u);
+  EXPECT_EQ((*round)[0].client, "a");
+
+  Commit([&] { ASSERT_TRUE(database_->DeleteReceipts("fed", 1).ok()); });
+  EXPECT_TRUE(database_->LoadReceipts("fed", 1)->empty());
+  EXPECT_EQ(database_->LoadReceipts("fed", 2)->size(), 1u);
+}
+
+TEST_F(DatabaseTest, KeepsVersionsWithAndWithoutADelta) {
+  const VersionRow merged{"fed", 1, {"w", 10, "whole"}, AdapterFile{"d", 5, "change"}, 111};
+  const VersionRow warm{"fed", 2, {"x", 20, "other"}, std::nullopt, 222};
+  Commit([&] {
+    ASSERT_TRUE(database_->Insert(merged).ok());
+    ASSERT_TRUE(database_->Insert(warm).ok());
+  });
+  auto one = database_->LoadVersion("fed", 1), two = database_->LoadVersion("fed", 2);
+  ASSERT_TRUE(one.ok() && *one && two.ok() && *two);
+  EXPECT_EQ((*one)->whole.sha256, "w");
+  EXPECT_EQ((*one)->whole.bytes, 10u);
+  EXPECT_EQ((*one)->whole.config, "whole");
+  ASSERT_TRUE((*one)->delta.has_value());
+  EXPECT_EQ((*one)->delta->sha256, "d");
+  EXPECT_EQ((*one)->delta->bytes, 5u);
+  EXPECT_EQ((*one)->delta->config, "change");
+  EXPECT_EQ((*one)->published_ms, 111);
+  EXPECT_FALSE((*two)->delta.has_value());
+  EXPECT_EQ((*two)->published_ms, 222);
+  EXPECT_FALSE(database_->LoadVersion("fed", 3)->has_value());
+}
+
+TEST_F(DatabaseTest, RollbackLeavesNothing) {
+  ASSERT_TRUE(database_->Begin().ok());
+  ASSERT_TRUE(database_->Insert(Receipt("a")).ok());
+  database_->Rollback();
+  EXPECT_TRUE(database_->LoadReceipts("fed", 1)->empty());
+  Commit([&] { ASSERT_TRUE(database_->Insert(Receipt("a")).ok()); });
+  EXPECT_EQ(database_->LoadReceipts("fed", 1)->size(), 1u);
+}
+
+TEST_F(DatabaseTest, WhatWasNotCommittedIsGoneAfterTheProcess) {
+  ASSERT_TRUE(database_->Begin().ok());
+  ASSERT_TRUE(database_->Insert(Receipt("a")).ok());
+  Reopen();
+  EXPECT_TRUE(database_->LoadReceipts("fed", 1)->empty());
+}
+
+// The caller may go on after a failed write; the transaction as a whole must not.
+TEST_F(DatabaseTest, CommitRefusesATransactionOfWhichAWriteFailed) {
+  Commit([&] { ASSERT_TRUE(database_->Insert(Receipt("a")).ok()); });
+  ASSERT_TRUE(database_->Begin().ok());
+  EXPECT_EQ(database_->Insert(Receipt("a")).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_TRUE(database_->Insert(Receipt("b")).ok());
+  EXPECT_EQ(database_->Commit().code(), absl::StatusCode::kAlreadyExists);
+  database_->Rollback();
+  EXPECT_EQ(database_->LoadReceipts("fed", 1)->size(), 1u);
+  // The next transaction is not held responsible.
+  Commit([&] { ASSERT_TRUE(database_->Insert(Receipt("b")).ok()); });
+}
+
+TEST_F(DatabaseTest, AnotherWriterMakesItUnavailable) {
+  auto other = Database::Open(path(), Database::Sync::kOff);
+  ASSERT_TRUE(other.ok());
+  ASSERT_TRUE((*other)->Begin().ok());
+  EXPECT_EQ(database_->Begin().code(), absl::StatusCode::kUnavailable);
+  (*other)->Rollback();
+  EXPECT_TRUE(database_->Begin().ok());
+}
+
+TEST_F(DatabaseTest, RefusesASchemaOfAnotherVersion) {
+  database_.reset();
+  // user_version: 4 bytes, big-endian, at offset 60 of the file.
+  std::FILE* file = std::fopen(path().c_str(), "r+b");
+  ASSERT_NE(file, nullptr);
+  std::fseek(file, 60, SEEK_SET);
+  std::fwrite("\0\0\0\x63", 1, 4, file);
+  std::fclose(file);
+  auto database = Database::Open(path(), Database::Sync::kOff);
+  EXPECT_EQ(database.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(database.status().message(), HasSubstr("schema version 99"));
+  EXPECT_THAT(database.status().message(), HasSubstr(path().string()));
+}
+
+TEST_F(DatabaseTest, RefusesAFileThatIsNoDatabase) {
+  const std::filesystem::path text = directory_ / "text";
+  ASSERT_TRUE(WriteFileAtomically(text, std::string(4096, 'x')).ok());
+  EXPECT_EQ(Database::Open(text, Database::Sync::kOff).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(Database::Open(directory_ / "missing" / "f", Database::Sync::kOff).status().code(),
+            absl::StatusCode::kUnavailable);
+}
+
+}  // namespace
+}  // namespace cairn

@@ -1,0 +1,227 @@
+#include "server/root/publish.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <fstream>
+#include <thread>
+
+#include "adapter/directory.h"
+#include "aggregators/testing.h"
+#include "base/digest.h"
+#include "base/files.h"
+#include "base/limits.h"
+#include "base/test_directory.h"
+
+namespace cairn {
+namespace {
+
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+namespace reference = kernels::reference;
+
+const std::vector<ModuleSpec> kModules = {{"layers.0.q", 6, 5}, {"layers.1.q", 4, 7}};
+
+class BytesBlob final : public Blob {
+ public:
+  explicit BytesBlob(std::string bytes) : bytes_(std::move(bytes)) {}
+  absl::string_view bytes() const override { return bytes_; }
+
+ private:
+  std::string bytes_;
+};
+
+struct Sent {
+  std::string client;
+  std::uint64_t examples;
+  testing::InMemoryUpdate update;
+};
+
+// Two clients of different ranks, scales and dtypes.
+std::vector<Sent> Round(int seed) {
+  std::vector<Sent> round;
+  round.push_back({"a", 3, testing::MakeUpdate(2 * seed, kModules, 3, 6, DType::kBF16)});
+  round.push_back({"b", 1, testing::MakeUpdate(2 * seed + 1, kModules, 2, 1)});
+  return round;
+}
+
+reference::Matrix Product(const LoraModule& module) { return reference::DenseSum({testing::ReferenceOf(module, 1)}); }
+
+reference::Matrix DenseSum(const std::vector<Sent>& round, std::size_t module) {
+  std::vector<reference::Update> updates;
+  for (const Sent& sent : round) {
+    updates.push_back(testing::ReferenceOf(sent.update.adapter().modules[module], sent.examples / 4.0));
+  }
+  return reference::DenseSum(updates);
+}
+
+class PublishTest : public ::testing::Test {
+ protected:
+  PublishJob Job(std::uint64_t version, const std::vector<Sent>& round, const std::string& rule = "stack") {
+    PublishJob job{"fed", rule, version, "org/base", {}, std::nullopt, directory_.path()};
+    for (const Sent& sent : round) {
+      ReceiptRow receipt{"fed", version, sent.client, "", 0, sent.examples, sent.update.bytes().config_json, 0};
+      job.contributions.push_back({receipt, std::make_shared<BytesBlob>(sent.update.bytes().safetensors)});
+    }
+    return job;
+  }
+  VersionRow Published(const PublishJob& job) {
+    auto row = Publish(job);
+    EXPECT_TRUE(row.ok()) << row.status();
+    return row.ok() ? *row : VersionRow{};
+  }
+  StoredAdapter Open(const AdapterFile& file) {
+    auto stored = OpenAdapter(AdapterPath(directory_.path(), "fed", file.sha256), file.config);
+    EXPECT_TRUE(stored.ok()) << stored.status();
+    return *std::move(stored);
+  }
+  fs::path Version(std::uint64_t version) const { return VersionDirectory(directory_.path(), "fed", version); }
+  std::string ModelBytes(std::uint64_t version) const {
+    auto bytes = ReadFile(Version(version) / kAdapterModelFile, limits::kMiB);
+    return bytes.ok() ? *bytes : bytes.status().ToString();
+  }
+
+  TestDirectory directory_;
+};
+
+TEST_F(PublishTest, AVersionIsTheWeightedSumAndOpensAsAnAdapter) {
+  const std::vector<Sent> round = Round(1);
+  const VersionRow row = Published(Job(1, round));
+  EXPECT_EQ(row.federation, "fed");
+  EXPECT_EQ(row.version, 1u);
+  ASSERT_TRUE(row.delta.has_value());
+  EXPECT_EQ(row.whole.sha256, row.delta->sha256);
+
+  auto opened = OpenAdapterDirectory(Version(1));
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  const StoredAdapter stored = *std::move(opened);
+  EXPECT_EQ(Sha256Hex(stored.file.bytes()), row.whole.sha256);
+  EXPECT_EQ(stored.file.bytes().size(), row.whole.bytes);
+  EXPECT_EQ(stored.adapter.config.base_model, "org/base");
+  ASSERT_EQ(stored.adapter.modules.size(), 2u);
+  for (std::size_t m = 0; m < 2; ++m) {
+    EXPECT_EQ(stored.adapter.modules[m].rank, 5);
+    EXPECT_EQ(stored.adapter.modules[m].scale, 1);
+    EXPECT_LT(reference::MaxDifference(Product(stored.adapter.modules[m]), DenseSum(round, m)), 1e-6);
+  }
+}
+
+TEST_F(PublishTest, TheWholeIsAllVersionsSoFarAndTheDeltaTheLast) {
+  const std::vector<Sent> first = Round(1), second = Round(2);
+  const VersionRow one = Published(Job(1, first));
+  PublishJob job = Job(2, second);
+  job.previous = one.whole;
+  const VersionRow two = Published(job);
+  const StoredAdapter whole = Open(two.whole), delta = Open(*two.delta), before = Open(one.whole);
+  EXPECT_EQ(Sha256Hex(ModelBytes(2)), two.whole.sha256);
+  for (std::size_t m = 0; m < 2; ++m) {
+    const LoraModule& module = whole.adapter.modules[m];
+    EXPECT_EQ(module.rank, 10);
+    EXPECT_LT(reference::MaxDifference(Product(delta.adapter.modules[m]), DenseSum(second, m)), 1e-6);
+    const auto parts = reference::DenseSum(
+        {testing::ReferenceOf(before.adapter.modules[m], 1), testing::ReferenceOf(delta.adapter.modules[m], 1)});
+    EXPECT_EQ(reference::MaxDifference(Product(module), parts), 0);
+  }
+}
+
+// A recovered run publishes the same bytes as a run without faults.
+TEST_F(PublishTest, BytesDependNeitherOnTheAttemptNorOnTheOrderOfArrival) {
+  PublishJob job = Job(1, Round(1));
+  const VersionRow once = Published(job);
+  const std::string bytes = ModelBytes(1);
+  std::swap(job.contributions[0], job.contributions[1]);
+  const VersionRow again = Published(job);
+  EXPECT_EQ(once.whole.sha256, again.whole.sha256);
+  EXPECT_EQ(once.whole.config, again.whole.config);
+  EXPECT_TRUE(ModelBytes(1) == bytes);
+  EXPECT_FALSE(fs::exists(Version(1).string() + ".writing"));
+}
+
+TEST_F(PublishTest, AnAttemptThatDiedHalfwayDoesNotMatter) {
+  fs::create_directories(Version(1).string() + ".writing/adapter_model.safetensors");
+  fs::create_directories(directory_ / "adapters/fed");
+  std::ofstream(directory_ / "adapters/fed/writing.safetensors") << "half";
+  Published(Job(1, Round(1)));
+  EXPECT_TRUE(OpenAdapterDirectory(Version(1)).ok());
+  EXPECT_FALSE(fs::exists(Version(1).string() + ".writing"));
+  EXPECT_FALSE(fs::exists(directory_ / "adapters/fed/writing.safetensors"));
+}
+
+// Readers of a version that is published again must find one at every moment.
+TEST_F(PublishTest, AVersionIsExchangedWithoutAGap) {
+  const PublishJob job = Job(1, Round(1));
+  Published(job);
+  std::atomic<bool> stop = false;
+  std::atomic<int> missing = 0, looked = 0;
+  std::thread reader([&] {
+    while (!stop) {
+      struct stat ignored;
+      if (::stat(Version(1).c_str(), &ignored) != 0) ++missing;
+      ++looked;
+    }
+  });
+  while (looked == 0) std::this_thread::yield();
+  for (int i = 0; i < 20; ++i) Published(job);
+  stop = true;
+  reader.join();
+  EXPECT_EQ(missing, 0);
+}
+
+TEST_F(PublishTest, LatestPointsAtTheVersionNamed) {
+  Published(Job(1, Round(1)));
+  Published(Job(2, Round(2)));
+  const fs::path latest = directory_ / "published/fed/latest";
+  ASSERT_TRUE(PointLatestAt(directory_.path(), "fed", 1).ok());
+  EXPECT_EQ(fs::read_symlink(latest), "v00001");  // Relative: the data directory may move.
+  ASSERT_TRUE(PointLatestAt(directory_.path(), "fed", 2).ok());
+  EXPECT_EQ(fs::read_symlink(latest), "v00002");
+  EXPECT_TRUE(OpenAdapterDirectory(latest).ok());
+}
+
+TEST_F(PublishTest, RulesThatPublishTheAdapterItselfHaveNoDelta) {
+  std::vector<Sent> equal;
+  equal.push_back({"a", 3, testing::MakeUpdate(1, kModules, 2, 2)});
+  equal.push_back({"b", 1, testing::MakeUpdate(2, kModules, 2, 2)});
+  PublishJob job = Job(1, equal, "mean");
+  const VersionRow one = Published(job);
+  EXPECT_FALSE(one.delta.has_value());
+  EXPECT_EQ(Open(one.whole).adapter.modules[0].rank, 2);
+
+  job = Job(2, Round(1), "zero_pad");
+  job.previous = one.whole;
+  const VersionRow two = Published(job);
+  EXPECT_FALSE(two.delta.has_value());
+  EXPECT_EQ(Open(two.whole).adapter.modules[0].rank, 3) << "the version before must not be added";
+}
+
+TEST_F(PublishTest, WhatTheRuleRefusesPublishesNothing) {
+  const auto row = Publish(Job(1, Round(1), "mean"));
+  EXPECT_EQ(row.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_FALSE(fs::exists(Version(1)));
+}
+
+// Not permissions, which do not hold for root: a file where a directory must be.
+TEST_F(PublishTest, ADiskErrorIsAStatusThatNamesThePlace) {
+  for (const char* blocked : {"adapters", "published"}) {
+    std::ofstream(directory_ / blocked) << "in the way";
+    const auto row = Publish(Job(1, Round(1)));
+    EXPECT_FALSE(row.ok());
+    EXPECT_THAT(row.status().message(), HasSubstr((directory_ / blocked).string()));
+    fs::remove(directory_ / blocked);
+    EXPECT_FALSE(fs::exists(Version(1)));
+  }
+  EXPECT_TRUE(Publish(Job(1, Round(1))).ok()) << "and the next attempt succeeds";
+}
+
+TEST_F(PublishTest, APreviousAdapterThatIsGoneIsAStatus) {
+  PublishJob job = Job(2, Round(2));
+  job.previous = Published(Job(1, Round(1))).whole;
+  fs::remove(AdapterPath(directory_.path(), "fed", job.previous->sha256));
+  EXPECT_EQ(Publish(job).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_FALSE(fs::exists(Version(2)));
+}
+
+}  // namespace
+}  // namespace cairn
