@@ -54,6 +54,9 @@ absl::StatusOr<std::unique_ptr<Federation>> Federation::Load(FederationOptions o
   CAIRN_ASSIGN_OR_RETURN(auto spec, host.database->LoadSpec(federation->name()));
   if (spec) {
     federation->spec_ = std::make_shared<const AdapterSpec>(*std::move(spec));
+    if (const auto& configured = federation->options_.spec) {
+      CAIRN_RETURN_IF_ERROR(federation->CheckSameModules("the configuration", *configured));
+    }
   } else if (federation->options_.spec) {
     CAIRN_RETURN_IF_ERROR(federation->AdoptSpec(*federation->options_.spec));
   }
@@ -132,6 +135,19 @@ absl::Status Federation::AdoptSpec(AdapterSpec spec) {
   return absl::OkStatus();
 }
 
+absl::Status Federation::CheckSameModules(absl::string_view who, const AdapterSpec& spec) const {
+  if (spec.modules == spec_->modules) return absl::OkStatus();
+  auto describe = [](const std::vector<ModuleSpec>& modules, std::size_t i) {
+    if (i >= modules.size()) return std::string("no further module");
+    return absl::StrCat("module \"", modules[i].name, "\" with d_in ", modules[i].d_in, ", d_out ", modules[i].d_out);
+  };
+  std::size_t i = 0;
+  while (i < spec.modules.size() && i < spec_->modules.size() && spec.modules[i] == spec_->modules[i]) ++i;
+  return absl::FailedPreconditionError(absl::StrCat("\"", who, "\" adapts other modules than federation \"", name(),
+                                                    "\": at place ", i, ", expected ", describe(spec_->modules, i),
+                                                    ", got ", describe(spec.modules, i)));
+}
+
 absl::Status Federation::CheckBaseModel(const std::string& base_model) const {
   const std::string& expected = spec_ != nullptr ? spec_->base_model : options_.base_model;
   if (expected.empty() || base_model.empty() || base_model == expected) return absl::OkStatus();
@@ -146,11 +162,7 @@ std::shared_ptr<const Snapshot> Federation::snapshot() const {
 
 absl::Status Federation::Join(const std::string& client, const std::optional<AdapterSpec>& spec) {
   CAIRN_RETURN_IF_ERROR(CheckId("client id", client));
-  if (spec && spec_ != nullptr && spec->modules != spec_->modules) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "client \"", client, "\" declares ", spec->modules.size(), " modules that are not those of federation \"",
-        name(), "\" (", spec_->modules.size(), "): adapters must adapt the same modules with the same dimensions"));
-  }
+  if (spec && spec_ != nullptr) CAIRN_RETURN_IF_ERROR(CheckSameModules(client, *spec));
   if (spec) CAIRN_RETURN_IF_ERROR(CheckBaseModel(spec->base_model));
   if (spec && spec_ == nullptr) CAIRN_RETURN_IF_ERROR(AdoptSpec(*spec));
   const auto known = state_.clients.find(client);

@@ -82,6 +82,7 @@ class Federation {
   absl::Status StartRehearsal(const std::vector<ReceiptRow>& receipts);
   absl::Status Rehearse(const std::string& client, std::uint64_t examples, std::shared_ptr<const LoraAdapter> shape);
   absl::Status AdoptSpec(AdapterSpec spec);
+  absl::Status CheckSameModules(absl::string_view who, const AdapterSpec& spec) const;
   absl::Status CheckBaseModel(const std::string& base_model) const;
 
   absl::Status Apply(const round::Event& event);
