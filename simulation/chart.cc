@@ -39,13 +39,14 @@ std::string Text(double x, double y, const char* anchor, const char* css, const 
 }
 
 std::string YAxis(const Frame& frame) {
+  const int decimals = frame.y_max - frame.y_min < 0.5 ? 3 : 2;
   std::string out;
   for (int i = 0; i <= kYTicks; ++i) {
     const double value = frame.y_min + (frame.y_max - frame.y_min) * i / kYTicks, y = frame.Y(value);
     absl::StrAppend(&out,
                     absl::StrFormat("<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" class=\"grid\"/>\n", kLeft,
                                     kWidth - kRight, y, y),
-                    Text(kLeft - 6, y + 3.5, "end", "tick", absl::StrFormat("%.2f", value)));
+                    Text(kLeft - 6, y + 3.5, "end", "tick", absl::StrFormat("%.*f", decimals, value)));
   }
   return out;
 }

@@ -22,29 +22,33 @@ std::size_t Columns() {
   return 80;
 }
 
+// The number of steps is known once the first one is told.
+bool IsStepping(const TrainerState& state) { return state.phase == "training" && state.steps > 0; }
+
 // What the client is busy with, by numbers where there are some.
 std::string Detail(const TrainerState& state) {
-  if (state.phase == "training") return absl::StrFormat("%4d/%-4d", state.step, state.steps);
+  if (IsStepping(state)) return absl::StrFormat("%4d/%-4d", state.step, state.steps);
   if ((state.phase == "pushing" || state.phase == "pulling") && state.transfer_total > 0) {
     return absl::StrFormat("%3d %%    ", 100 * state.transfer_done / state.transfer_total);
   }
   return std::string(9, ' ');
 }
 
+// The base's loss and the latest version's.
 std::string HeldOut(const TrainerState& state) {
-  std::string out;
-  for (const auto& [version, loss] : state.held_out) {
-    absl::StrAppend(&out, out.empty() ? "held-out " : " > ", absl::StrFormat("%.3f", loss));
-  }
-  return out;
+  if (state.held_out.empty()) return "";
+  const double first = state.held_out.begin()->second, last = state.held_out.rbegin()->second;
+  if (state.held_out.size() == 1) return absl::StrFormat("held-out %.3f", first);
+  return absl::StrFormat("held-out %.3f > %.3f", first, last);
 }
 
 double ProgressOf(const TrainerState& state, std::uint64_t rounds) {
   if (state.done) return 1;
-  const double within = state.phase == "pushing"                       ? 1
-                        : state.steps > 0 && state.phase == "training" ? 1.0 * state.step / state.steps
-                                                                       : 0;
-  const double before = state.round > 0 ? static_cast<double>(state.round - 1) : 0;
+  if (state.round == 0) return 0;
+  // A trainer that waits does so for the others, to end the same round.
+  const bool finished = state.phase == "pushing" || state.phase == "waiting";
+  const double within = finished ? 1 : IsStepping(state) ? 1.0 * state.step / state.steps : 0;
+  const double before = static_cast<double>(state.round - 1);
   return std::min(1.0, (before + within) / static_cast<double>(rounds));
 }
 
@@ -63,8 +67,8 @@ std::string ProgressBar(double part, int width) {
 
 std::string StateLine(const TrainerState& state) {
   const std::string loss = state.loss > 0 ? absl::StrFormat("loss %.3f", state.loss) : std::string(10, ' ');
-  return absl::StrFormat("  %-14s round %d  %-10s %s  %s  %s", state.name, state.round, state.phase, Detail(state),
-                         loss, HeldOut(state));
+  return absl::StrFormat("  %-12s round %d %-10s %s %s %s", state.name, state.round, state.phase, Detail(state), loss,
+                         HeldOut(state));
 }
 
 TerminalView::TerminalView(std::string title, std::uint64_t rounds)
@@ -101,7 +105,7 @@ void TerminalView::ShowPlain(const std::vector<TrainerState>& states) {
   std::string line = absl::StrFormat("  %3.0f %%", 100 * ProgressOf(states, rounds_));
   for (const TrainerState& state : states) {
     absl::StrAppend(&line, "  ", state.name, " r", state.round, " ", state.phase);
-    if (state.phase == "training") absl::StrAppend(&line, " ", state.step, "/", state.steps);
+    if (IsStepping(state)) absl::StrAppend(&line, " ", state.step, "/", state.steps);
   }
   std::printf("%s\n", line.c_str());
 }

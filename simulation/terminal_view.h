@@ -37,7 +37,7 @@ double ProgressOf(const std::vector<TrainerState>& states, std::uint64_t rounds)
 // "[######----]", `width` characters inside.
 std::string ProgressBar(double part, int width);
 
-// "gpl          round 2  training   24/40   loss 1.623   held-out 1.765 > 1.738"
+// "  gpl          round 2 training     24/40   loss 1.623 held-out 1.765 > 1.738": under 80 columns.
 std::string StateLine(const TrainerState& state);
 
 }  // namespace cairn

@@ -69,8 +69,10 @@ TEST(TerminalView, ProgressCountsRoundsAndSteps) {
   EXPECT_DOUBLE_EQ(ProgressOf({half}, 3), 0.5);
   TrainerState done{.name = "b", .done = true};
   EXPECT_DOUBLE_EQ(ProgressOf({half, done}, 3), 0.75);
+  TrainerState waits{.name = "c", .phase = "waiting", .round = 1};
+  EXPECT_DOUBLE_EQ(ProgressOf({waits}, 4), 0.25);
   EXPECT_EQ(ProgressBar(0.5, 4), "[##--]");
-  EXPECT_THAT(StateLine(half), HasSubstr("round 2  training     20/40"));
+  EXPECT_THAT(StateLine(half), HasSubstr("round 2 training     20/40"));
 }
 
 }  // namespace

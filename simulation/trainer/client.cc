@@ -37,7 +37,7 @@ class FederatedTrainer {
   absl::Status Run() {
     std::uint64_t last = 0;
     while (true) {
-      events_.Phase(last + 1, "waiting");
+      events_.Phase(last, "waiting");
       const absl::StatusOr<Round> round = client_->AwaitRound();
       if (absl::IsOutOfRange(round.status())) break;
       if (!round.ok()) return round.status();
