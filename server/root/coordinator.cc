@@ -41,8 +41,8 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(CoordinatorOption
       metrics, [self = coordinator.get()](const PublishJob& job, absl::StatusOr<VersionRow> version) {
         self->Run<bool>(
             job.federation,
-            [version = std::move(version)](Federation& federation) -> absl::StatusOr<bool> {
-              CAIRN_RETURN_IF_ERROR(federation.PublishingEnded(version));
+            [round = job.version, version = std::move(version)](Federation& federation) -> absl::StatusOr<bool> {
+              CAIRN_RETURN_IF_ERROR(federation.PublishingEnded(round, version));
               return true;
             },
             [](const absl::StatusOr<bool>&) {});
@@ -53,8 +53,9 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(CoordinatorOption
 }
 
 Coordinator::~Coordinator() {
-  publisher_.reset();  // Its last result is still queued and carried out.
   if (!thread_.joinable()) return;
+  publisher_
+      ->Stop();  // Its last result is queued and carried out. What is still queued may start jobs: they are ignored.
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -64,20 +65,30 @@ Coordinator::~Coordinator() {
 }
 
 absl::Status Coordinator::LoadFederations() {
+  after_commit_.clear();  // Before the federations that the actions refer to.
   federations_.clear();
-  after_commit_.clear();
-  CAIRN_RETURN_IF_ERROR(database_->Begin());
-  for (const FederationOptions& options : options_.federations) {
-    auto federation = Federation::Load(options, host_);
-    if (!federation.ok()) {
-      database_->Rollback();
-      return federation.status();
-    }
-    federations_[options.name] = *std::move(federation);
+  absl::Status loaded = database_->Begin();
+  if (loaded.ok()) loaded = LoadEach();
+  if (loaded.ok()) loaded = database_->Commit();
+  if (!loaded.ok()) {
+    database_->Rollback();
+    after_commit_.clear();
+    federations_.clear();
+    return loaded;
   }
-  CAIRN_RETURN_IF_ERROR(database_->Commit());
-  for (auto& action : std::exchange(after_commit_, {})) action();
+  RunAfterCommit();
   return absl::OkStatus();
+}
+
+absl::Status Coordinator::LoadEach() {
+  for (const FederationOptions& options : options_.federations) {
+    CAIRN_ASSIGN_OR_RETURN(federations_[options.name], Federation::Load(options, host_));
+  }
+  return absl::OkStatus();
+}
+
+void Coordinator::RunAfterCommit() {
+  for (auto& action : std::exchange(after_commit_, {})) action();
 }
 
 Federation* Coordinator::Find(const std::string& name) {
@@ -94,12 +105,16 @@ absl::Status Coordinator::NoFederation(const std::string& name) const {
 
 template <typename T>
 void Coordinator::Run(std::string name, std::function<absl::StatusOr<T>(Federation&)> body, Done<T> done) {
-  Enqueue([this, name = std::move(name), body = std::move(body), done = std::move(done)]() -> Reply {
-    Federation* federation = Find(name);
-    absl::StatusOr<T> result = absl::UnavailableError("the server cannot read its database");
-    if (health_.ok()) result = federation == nullptr ? NoFederation(name) : body(*federation);
-    return [result = std::move(result), done](const absl::Status& committed) mutable {
-      done(committed.ok() || !result.ok() ? std::move(result) : absl::StatusOr<T>(committed));
+  Enqueue([this, name = std::move(name), body = std::move(body),
+           done = std::move(done)](const absl::Status& begun) -> Reply {
+    auto attempt = [&]() -> absl::StatusOr<T> {
+      CAIRN_RETURN_IF_ERROR(begun);
+      Federation* federation = Find(name);
+      return federation == nullptr ? NoFederation(name) : body(*federation);
+    };
+    // An error, too, may rest on what was not committed.
+    return [result = attempt(), done](const absl::Status& committed) mutable {
+      done(committed.ok() ? std::move(result) : absl::StatusOr<T>(committed));
     };
   });
 }
@@ -182,8 +197,9 @@ void Coordinator::FindVersion(const std::string& federation, std::uint64_t versi
 }
 
 void Coordinator::Snapshots(const std::string& federation, Done<std::vector<std::shared_ptr<const Snapshot>>> done) {
-  Enqueue([this, federation, done = std::move(done)]() -> Reply {
+  Enqueue([this, federation, done = std::move(done)](const absl::Status&) -> Reply {
     return [this, federation, done](const absl::Status&) {
+      if (!health_.ok()) return done(absl::UnavailableError(health_.message()));
       std::vector<std::shared_ptr<const Snapshot>> snapshots;
       for (const auto& [name, f] : federations_) {
         if (federation.empty() || federation == name) snapshots.push_back(f->snapshot());
@@ -195,8 +211,9 @@ void Coordinator::Snapshots(const std::string& federation, Done<std::vector<std:
 }
 
 void Coordinator::Subscribe(const std::string& federation, Listener listener, Done<Subscription> done) {
-  Enqueue([this, federation, listener = std::move(listener), done = std::move(done)]() -> Reply {
+  Enqueue([this, federation, listener = std::move(listener), done = std::move(done)](const absl::Status&) -> Reply {
     return [this, federation, listener, done](const absl::Status&) {
+      if (!health_.ok()) return done(absl::UnavailableError(health_.message()));
       Federation* f = Find(federation);
       if (f == nullptr) return done(NoFederation(federation));
       Subscription subscription;
@@ -247,8 +264,8 @@ void Coordinator::Loop() {
       if (stopping_ && queue_.empty()) return;
       batch.swap(queue_);
     }
-    batch.push_back([this]() -> Reply {
-      TickDue();
+    batch.push_back([this](const absl::Status& begun) -> Reply {
+      if (begun.ok()) TickDue();
       return [](const absl::Status&) {};
     });
     RunBatch(std::move(batch));
@@ -264,19 +281,28 @@ void Coordinator::TickDue() {
 
 void Coordinator::RunBatch(std::vector<Task> batch) {
   if (!health_.ok()) health_ = LoadFederations();
-  absl::Status committed = database_->Begin();
+  const absl::Status begun = health_.ok() ? database_->Begin() : health_;
   std::vector<Reply> replies;
-  for (Task& task : batch) replies.push_back(task());
-  if (committed.ok()) committed = database_->Commit();
-  if (!committed.ok()) {
-    // What memory says and what the disk says now differ, and the disk is right: nothing of this batch happened.
-    spdlog::error("{}; the last {} requests are refused", committed.ToString(), batch.size());
-    database_->Rollback();
-    health_ = LoadFederations();
-    if (!health_.ok()) spdlog::error("reloading the federations failed: {}", health_.ToString());
+  for (Task& task : batch) replies.push_back(task(begun));
+  absl::Status committed = begun;
+  if (begun.ok()) {
+    committed = database_->Commit();
+    if (!committed.ok()) Reload();
   }
+  if (!committed.ok()) {
+    spdlog::error("{}; the last {} requests are refused", committed.ToString(), batch.size());
+    committed = absl::UnavailableError(committed.message());
+  }
+  // Before the replies: what a client does next must not meet what is still to be done for this transaction.
+  RunAfterCommit();
   for (Reply& reply : replies) reply(committed);
-  for (auto& action : std::exchange(after_commit_, {})) action();
+}
+
+// What memory says and what the disk says differ after a failed commit, and the disk is right.
+void Coordinator::Reload() {
+  database_->Rollback();
+  health_ = LoadFederations();
+  if (!health_.ok()) spdlog::error("reloading the federations failed: {}", health_.ToString());
 }
 
 }  // namespace cairn

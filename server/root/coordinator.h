@@ -78,13 +78,17 @@ class Coordinator {
   void Unsubscribe(Subscription subscription);
 
  private:
-  // Returns the reply to send once the transaction is durable, or with the error that prevented it.
+  // Called once the transaction is durable, or with the error that prevented it.
   using Reply = std::function<void(const absl::Status& committed)>;
-  using Task = std::function<Reply()>;
+  // Works in the transaction if it has begun, and returns the reply in any case.
+  using Task = std::function<Reply(const absl::Status& begun)>;
 
   Coordinator(CoordinatorOptions options, Store* store, Metrics* metrics, const Clock* clock);
 
   absl::Status LoadFederations();
+  absl::Status LoadEach();
+  void Reload();
+  void RunAfterCommit();
   Federation* Find(const std::string& name);
   absl::Status NoFederation(const std::string& name) const;
   // Queues `body`, whose result goes to `done` after the commit.
@@ -104,7 +108,7 @@ class Coordinator {
   std::unique_ptr<Publisher> publisher_;
 
   // Used by the thread alone.
-  absl::Status health_;  // Why the federations could not be reloaded after a failed commit.
+  absl::Status health_;  // Why the federations could not be reloaded after a failed commit: then there are none.
   std::map<std::string, std::unique_ptr<Federation>> federations_;
   std::vector<std::function<void()>> after_commit_;
 

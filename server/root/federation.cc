@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -54,6 +55,7 @@ absl::StatusOr<std::unique_ptr<Federation>> Federation::Load(FederationOptions o
   CAIRN_ASSIGN_OR_RETURN(auto spec, host.database->LoadSpec(federation->name()));
   if (spec) {
     federation->spec_ = std::make_shared<const AdapterSpec>(*std::move(spec));
+    CAIRN_RETURN_IF_ERROR(federation->CheckConfiguredSpec());
     if (const auto& configured = federation->options_.spec) {
       CAIRN_RETURN_IF_ERROR(federation->CheckSameModules("the configuration", *configured));
     }
@@ -69,6 +71,17 @@ absl::StatusOr<std::unique_ptr<Federation>> Federation::Load(FederationOptions o
   // An aggregation that was interrupted starts again; a deadline that passed meanwhile counts.
   CAIRN_RETURN_IF_ERROR(federation->Tick());
   return federation;
+}
+
+absl::Status Federation::CheckConfiguredSpec() const {
+  CAIRN_RETURN_IF_ERROR(CheckBaseModel(options_.base_model));
+  return options_.spec ? CheckSameModules("the configuration", *options_.spec) : absl::OkStatus();
+}
+
+bool Federation::AllStored(const std::vector<ReceiptRow>& receipts) const {
+  return std::all_of(receipts.begin(), receipts.end(), [this](const ReceiptRow& receipt) {
+    return host_.store->Find(receipt.federation, receipt.sha256).ok();
+  });
 }
 
 absl::Status Federation::Restore(const FederationRow& row) {
@@ -87,11 +100,13 @@ absl::Status Federation::Restore(const FederationRow& row) {
 
   std::vector<ReceiptRow> receipts;
   const bool in_round = state_.phase == round::Phase::kOpen || state_.phase == round::Phase::kAggregating;
-  if (in_round && host_.durable) {
+  if (in_round) {
     CAIRN_ASSIGN_OR_RETURN(receipts, host_.database->LoadReceipts(name(), row.round));
-  } else if (in_round) {
+  }
+  if (!host_.durable && !AllStored(receipts)) {
     // The bytes died with the last process: the clients are asked again.
     CAIRN_RETURN_IF_ERROR(host_.database->DeleteReceipts(name(), row.round));
+    receipts.clear();
     state_.phase = round::Phase::kOpen;
   }
   std::vector<std::string> digests;
@@ -106,6 +121,8 @@ absl::Status Federation::Restore(const FederationRow& row) {
   }
   state_ = round::Recovered(std::move(state_), host_.clock->Now());
   CAIRN_RETURN_IF_ERROR(host_.store->Retain(name(), in_round ? row.round : row.round + 1, digests));
+  // The last process may have died between committing a version and pointing at it.
+  if (state_.version > 0) host_.AfterCommit([this, version = state_.version] { PointLatest(version); });
   return StartRehearsal(receipts);
 }
 
@@ -205,7 +222,12 @@ void Federation::UploadEnded(const std::string& client, const absl::Status& refu
 absl::StatusOr<ReceiptRow> Federation::Contribute(const SealedUpdate& update) {
   CAIRN_ASSIGN_OR_RETURN(auto known, CheckUpload(update.key));
   if (known) return *known;
+  if (!host_.store->Find(name(), update.key.sha256).ok()) {
+    // What was not acknowledged is let go of when the federation is loaded again.
+    return absl::UnavailableError("the update is not stored any more; send it again");
+  }
   if (spec_ != nullptr) CAIRN_RETURN_IF_ERROR(CheckAgainstSpec(*update.shape, *spec_));
+  CAIRN_RETURN_IF_ERROR(CheckBaseModel(update.shape->config.base_model));
   CAIRN_RETURN_IF_ERROR(Rehearse(update.key.client, update.examples, update.shape));
   if (spec_ == nullptr) CAIRN_RETURN_IF_ERROR(AdoptSpec(SpecOf(*update.shape)));
   ReceiptRow receipt{name(),           update.key.round, update.key.client,     update.key.sha256,
@@ -217,25 +239,32 @@ absl::StatusOr<ReceiptRow> Federation::Contribute(const SealedUpdate& update) {
   return receipt;
 }
 
-absl::Status Federation::PublishingEnded(absl::StatusOr<VersionRow> version) {
-  if (version.ok() && version->version <= state_.version) return absl::OkStatus();  // An attempt that was repeated.
-  if (!version.ok()) {
-    spdlog::error("{}: round {}: aggregation failed: {}", name(), state_.round, version.status().ToString());
-    host_.metrics->RoundFinished(name(), "failed");
-    CAIRN_RETURN_IF_ERROR(Apply(round::AggregationFailed{std::string(version.status().message())}));
-    Tell(Notice::Kind::kFailed, "", std::string(version.status().message()));
-    return absl::OkStatus();
-  }
+absl::Status Federation::PublishingEnded(std::uint64_t round, absl::StatusOr<VersionRow> version) {
+  // Of an attempt that was repeated, only the first result counts.
+  if (state_.phase != round::Phase::kAggregating || round != state_.round) return absl::OkStatus();
+  if (!version.ok()) return AggregationFailed(version.status());
   version->published_ms = ToMillis(host_.clock->Now());
   CAIRN_RETURN_IF_ERROR(host_.database->Insert(*version));
   host_.AfterCommit([this, number = version->version] {
-    absl::Status status = PointLatestAt(host_.data_dir, name(), number);
-    if (status.ok()) status = host_.store->Retain(name(), number + 1, {});
+    PointLatest(number);
+    const absl::Status status = host_.store->Retain(name(), number + 1, {});
     if (!status.ok()) spdlog::warn("{}: after publishing version {}: {}", name(), number, status.ToString());
     host_.metrics->RoundFinished(name(), "published");
   });
   Tell(Notice::Kind::kPublished, "", absl::StrCat("version ", version->version));
   return Apply(round::Published{version->version});
+}
+
+absl::Status Federation::AggregationFailed(const absl::Status& why) {
+  spdlog::error("{}: round {}: aggregation failed: {}", name(), state_.round, why.ToString());
+  host_.metrics->RoundFinished(name(), "failed");
+  Tell(Notice::Kind::kFailed, "", std::string(why.message()));
+  return Apply(round::AggregationFailed{std::string(why.message())});
+}
+
+void Federation::PointLatest(std::uint64_t version) {
+  const absl::Status status = PointLatestAt(host_.data_dir, name(), version);
+  if (!status.ok()) spdlog::warn("{}: pointing latest at version {}: {}", name(), version, status.ToString());
 }
 
 absl::Status Federation::Tick() { return Apply(round::Tick{}); }
@@ -274,7 +303,8 @@ absl::Status Federation::CarryOut(const round::Effect& effect) {
   } else if (auto* closed = std::get_if<round::RoundClosed>(&effect)) {
     spdlog::info("{}: round {} closed with {} updates", name(), closed->round, closed->contributors.size());
     Tell(Notice::Kind::kClosed);
-    return Aggregate(*closed);
+    // Not the fault of whoever closed the round: it is tried again.
+    if (absl::Status started = Aggregate(*closed); !started.ok()) return AggregationFailed(started);
   } else {
     spdlog::info("{}: finished after {} rounds", name(), state_.round);
     Tell(Notice::Kind::kFinished);

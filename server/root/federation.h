@@ -71,7 +71,7 @@ class Federation {
   // A stream ended without a receipt; `refusal` is OK when it merely broke off.
   void UploadEnded(const std::string& client, const absl::Status& refusal);
   absl::StatusOr<ReceiptRow> Contribute(const SealedUpdate& update);
-  absl::Status PublishingEnded(absl::StatusOr<VersionRow> version);
+  absl::Status PublishingEnded(std::uint64_t round, absl::StatusOr<VersionRow> version);
   absl::Status Tick();
   absl::Time next_alarm() const { return round::NextAlarm(state_); }
 
@@ -79,6 +79,8 @@ class Federation {
   Federation(FederationOptions options, const FederationHost& host);
 
   absl::Status Restore(const FederationRow& row);
+  absl::Status CheckConfiguredSpec() const;
+  bool AllStored(const std::vector<ReceiptRow>& receipts) const;
   absl::Status StartRehearsal(const std::vector<ReceiptRow>& receipts);
   absl::Status Rehearse(const std::string& client, std::uint64_t examples, std::shared_ptr<const LoraAdapter> shape);
   absl::Status AdoptSpec(AdapterSpec spec);
@@ -88,6 +90,8 @@ class Federation {
   absl::Status Apply(const round::Event& event);
   absl::Status CarryOut(const round::Effect& effect);
   absl::Status Aggregate(const round::RoundClosed& closed);
+  absl::Status AggregationFailed(const absl::Status& why);
+  void PointLatest(std::uint64_t version);
   absl::Status Save();
   void Tell(Notice::Kind kind, std::string client = "", std::string detail = "");
   void ObserveState(round::Phase before);

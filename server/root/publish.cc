@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <functional>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -24,10 +27,14 @@ namespace fs = std::filesystem;
 
 using Shapes = std::vector<AdapterWriter::Shape>;
 
+// Durably: a synced file in a directory whose own entry was lost is lost with it.
 absl::Status MakeDirectories(const fs::path& path) {
   std::error_code error;
-  fs::create_directories(path, error);
-  return error ? ErrnoStatus(error.value(), "create directory", path) : absl::OkStatus();
+  if (path.empty() || fs::is_directory(path, error)) return absl::OkStatus();
+  CAIRN_RETURN_IF_ERROR(MakeDirectories(path.parent_path()));
+  fs::create_directory(path, error);
+  if (error) return ErrnoStatus(error.value(), "create directory", path);
+  return SyncDirectory(path.parent_path());
 }
 
 std::string ConfigFor(const Shapes& shapes, const std::string& base_model, const std::string& task_type) {
@@ -46,7 +53,9 @@ absl::StatusOr<AdapterFile> WriteAdapter(const PublishJob& job, const Shapes& sh
   AdapterFile file;
   CAIRN_ASSIGN_OR_RETURN(file.sha256, std::move(writer).Finish());
   file.config = ConfigFor(shapes, job.base_model, task_type);
-  file.bytes = fs::file_size(temporary);
+  std::error_code error;
+  file.bytes = fs::file_size(temporary, error);
+  if (error) return ErrnoStatus(error.value(), "size of", temporary);
   const fs::path path = AdapterPath(job.data_dir, job.federation, file.sha256);
   if (rename(temporary.c_str(), path.c_str()) != 0) return ErrnoStatus(errno, "rename", temporary);
   CAIRN_RETURN_IF_ERROR(SyncDirectory(path.parent_path()));

@@ -1,21 +1,34 @@
 #include "server/root/publisher.h"
 
 #include <chrono>
+#include <new>
 #include <utility>
 
 namespace cairn {
+namespace {
+
+// A combined module may be larger than any of its parts, and than memory.
+absl::StatusOr<VersionRow> PublishWithinMemory(const PublishJob& job) {
+  try {
+    return Publish(job);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("not enough memory to combine the updates of this round");
+  }
+}
+
+}  // namespace
 
 Publisher::Publisher(Metrics* metrics, Done done) : metrics_(metrics), done_(std::move(done)) {
   thread_ = std::thread([this] { Loop(); });
 }
 
-Publisher::~Publisher() {
+void Publisher::Stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Publisher::Start(PublishJob job) {
@@ -35,7 +48,7 @@ void Publisher::Loop() {
     jobs_.pop_front();
     lock.unlock();
     const auto start = std::chrono::steady_clock::now();
-    absl::StatusOr<VersionRow> version = Publish(job);
+    absl::StatusOr<VersionRow> version = PublishWithinMemory(job);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     metrics_->ObserveAggregation(job.federation, job.rule, seconds.count());
     done_(job, std::move(version));

@@ -19,10 +19,12 @@ class Publisher {
 
   // `done` runs on the publisher's thread.
   Publisher(Metrics* metrics, Done done);
-  // Finishes the job in hand and drops the others: after a restart their rounds are still closed and not published.
-  ~Publisher();
+  ~Publisher() { Stop(); }
 
+  // Ignored once stopped.
   void Start(PublishJob job);
+  // Finishes the job in hand and drops the others: after a restart their rounds are still closed and not published.
+  void Stop();
 
  private:
   void Loop();

@@ -1,0 +1,196 @@
+#include "server/root/coordinator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <future>
+
+#include "adapter/directory.h"
+#include "server/root/testing.h"
+
+namespace cairn {
+namespace {
+
+using testing::FederationFor;
+using ::testing::HasSubstr;
+using testing::kModules;
+using testing::TestCoordinator;
+using testing::Update;
+namespace fs = std::filesystem;
+
+absl::StatusCode CodeOf(const absl::Status& status) { return status.code(); }
+template <typename T>
+absl::StatusCode CodeOf(const absl::StatusOr<T>& result) {
+  return result.status().code();
+}
+
+class CoordinatorTest : public ::testing::Test {
+ protected:
+  void Start(std::vector<FederationOptions> federations, bool durable = true) {
+    server_ = std::make_unique<TestCoordinator>(std::move(federations), durable);
+    const absl::Status started = server_->Start();
+    ASSERT_TRUE(started.ok()) << started;
+  }
+  std::unique_ptr<TestCoordinator> server_;
+};
+
+TEST_F(CoordinatorTest, RunsRoundsFromJoiningToPublishing) {
+  Start({FederationFor("fed", "stack", 2, 2)});
+  auto joined = server_->Join("a");
+  ASSERT_TRUE(joined.ok()) << joined.status();
+  EXPECT_EQ(joined->spec, nullptr);
+  EXPECT_EQ(joined->snapshot->state.phase, round::Phase::kWaiting);
+  ASSERT_TRUE(server_->Join("b").ok());
+  EXPECT_EQ(server_->Now().state.phase, round::Phase::kOpen);
+  for (std::uint64_t round : {1, 2}) {
+    ASSERT_TRUE(server_->Push("a", round, Update(10 * round, 3)).ok());
+    auto receipt = server_->Push("b", round, Update(10 * round + 1, 2));
+    ASSERT_TRUE(receipt.ok()) << receipt.status();
+    EXPECT_EQ(receipt->client, "b");
+    EXPECT_EQ(receipt->round, round);
+    EXPECT_EQ(receipt->received_ms, 1'000'000'000);
+    server_->AwaitVersion(round);
+  }
+  auto whole = server_->FindVersion(0, false), delta = server_->FindVersion(2, true);
+  ASSERT_TRUE(whole.ok() && delta.ok());
+  EXPECT_EQ(whole->version, 2u);
+  EXPECT_EQ(OpenAdapter(whole->path, whole->adapter.config)->adapter.modules[0].rank, 10);
+  EXPECT_EQ(OpenAdapter(delta->path, delta->adapter.config)->adapter.modules[0].rank, 5);
+  EXPECT_EQ(CodeOf(server_->FindVersion(3, false)), absl::StatusCode::kNotFound);
+  EXPECT_EQ(fs::read_symlink(server_->directory / "published/fed/latest"), "v00002");
+}
+
+TEST_F(CoordinatorTest, KnowsWhatItDoesNotKnow) {
+  Start({FederationFor("fed", "mean", 1, 1), FederationFor("other", "mean", 1, 1)});
+  EXPECT_EQ(CodeOf(server_->Join("a", "nobody")), absl::StatusCode::kNotFound);
+  EXPECT_THAT(server_->Join("a", "nobody").status().message(), HasSubstr("\"fed\", \"other\""));
+  EXPECT_EQ(CodeOf(server_->Join("../a")), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(server_->Leave("a")), absl::StatusCode::kNotFound);
+  EXPECT_EQ(CodeOf(server_->CheckUpload({"fed", 1, "a", "", 1})), absl::StatusCode::kNotFound);
+  EXPECT_EQ(CodeOf(server_->FindVersion(0, false)), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(server_->Join("a").ok());
+  ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+  server_->AwaitVersion(1);
+  EXPECT_EQ(CodeOf(server_->FindVersion(1, true)), absl::StatusCode::kFailedPrecondition);
+}
+
+// A second connection sees only what is committed, and cannot be opened for writing while a transaction runs.
+TEST_F(CoordinatorTest, AnswersOnlyWhatIsDurable) {
+  Start({FederationFor("fed", "stack", 1, 2)});
+  ASSERT_TRUE(server_->Join("a").ok());
+  std::promise<bool> seen;
+  (*server_)->Contribute(server_->Seal("a", 1, Update(1)), [&](const absl::StatusOr<ReceiptRow>& receipt) {
+    auto database = Database::Open(server_->directory / "cairn.sqlite", Database::Sync::kOff);
+    seen.set_value(receipt.ok() && database.ok() && (*database)->LoadReceipt("fed", 1, "a")->has_value());
+  });
+  EXPECT_TRUE(seen.get_future().get());
+}
+
+TEST_F(CoordinatorTest, TheSameBytesGetTheSameReceiptAndOthersAreRefused) {
+  Start({FederationFor("fed", "stack", 1, 2)});
+  ASSERT_TRUE(server_->Join("a").ok());
+  auto first = server_->Push("a", 1, Update(1));
+  ASSERT_TRUE(first.ok()) << first.status();
+  server_->clock.Advance(absl::Seconds(5));
+  auto again = server_->Push("a", 1, Update(1));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->received_ms, first->received_ms);
+  const auto other = server_->Push("a", 1, Update(2));
+  EXPECT_EQ(CodeOf(other), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(other.status().message(), HasSubstr("\"a\""));
+  EXPECT_EQ(server_->Now().state.contributed(), 1u);
+
+  auto admission = server_->CheckUpload({"fed", 1, "a", first->sha256, first->bytes});
+  ASSERT_TRUE(admission.ok() && admission->receipt.has_value());
+  EXPECT_EQ(admission->receipt->sha256, first->sha256);
+  EXPECT_EQ(CodeOf(server_->CheckUpload({"fed", 2, "a", "", 1})), absl::StatusCode::kFailedPrecondition);
+}
+
+// A receipt promises that the update counts: what the rule cannot combine must be refused before it.
+TEST_F(CoordinatorTest, AnUpdateThatDoesNotCombineIsRefusedBeforeItsReceipt) {
+  Start({FederationFor("fed", "mean", 2, 2)});
+  ASSERT_TRUE(server_->Join("a").ok());
+  ASSERT_TRUE(server_->Join("b").ok());
+  ASSERT_TRUE(server_->Push("a", 1, Update(1, 2)).ok());
+  const auto refused = server_->Push("b", 1, Update(2, 4));
+  EXPECT_EQ(CodeOf(refused), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(refused.status().message(), HasSubstr("rank"));
+  EXPECT_EQ(server_->Now().state.contributed(), 1u);
+  ASSERT_TRUE(server_->Push("b", 1, Update(2, 2)).ok()) << "the refused attempt left nothing behind";
+  server_->AwaitVersion(1);
+}
+
+TEST_F(CoordinatorTest, TheFirstAcceptedUpdateDecidesTheModules) {
+  Start({FederationFor("fed", "stack", 2, 2)});
+  ASSERT_TRUE(server_->Join("a").ok());
+  ASSERT_TRUE(server_->Join("b").ok());
+  SealedUpdate without_weight = server_->Seal("a", 1, Update(1, 2, {{"stray", 3, 3}}), 0);
+  EXPECT_EQ(CodeOf(server_->Contribute(without_weight)), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(server_->Join("a")->spec, nullptr) << "a refused update must not decide";
+  ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+  EXPECT_EQ(server_->Join("a")->spec->modules, kModules);
+  const auto other = server_->Push("b", 1, Update(2, 2, {{"stray", 3, 3}}));
+  EXPECT_EQ(CodeOf(other), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(server_->Join("b", "fed", AdapterSpec{"", {{"stray", 3, 3}}})),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(CoordinatorTest, ClosesAtTheDeadlineWithTheMinimum) {
+  auto options = FederationFor("fed", "stack", 1, 3);
+  options.policy.deadline = absl::Minutes(30);
+  options.policy.progress_timeout = absl::Hours(2);
+  Start({options});
+  ASSERT_TRUE(server_->Join("a").ok());
+  ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+  server_->clock.Advance(absl::Minutes(30) - absl::Seconds(1));
+  EXPECT_EQ(server_->Now().state.phase, round::Phase::kOpen);
+  server_->clock.Advance(absl::Seconds(1));
+  server_->AwaitVersion(1);
+  EXPECT_EQ(CodeOf(server_->Push("a", 1, Update(2))), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(CoordinatorTest, ALeftClientCountsNoMoreButItsUpdateDoes) {
+  Start({FederationFor("fed", "stack", 2, 2)});
+  ASSERT_TRUE(server_->Join("a").ok());
+  ASSERT_TRUE(server_->Join("b").ok());
+  ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+  ASSERT_TRUE(server_->Leave("a").ok());
+  EXPECT_EQ(server_->Now().state.active(), 1u);
+  ASSERT_TRUE(server_->Push("b", 1, Update(2)).ok());
+  server_->AwaitVersion(1);
+  EXPECT_EQ(server_->Now().state.phase, round::Phase::kWaiting);
+  EXPECT_EQ(OpenAdapterDirectory(server_->directory / "published/fed/latest")->adapter.modules[0].rank, 4);
+}
+
+TEST_F(CoordinatorTest, FederationsDoNotDisturbEachOther) {
+  Start({FederationFor("fed", "stack", 1, 1), FederationFor("other", "mean", 1, 2)});
+  ASSERT_TRUE(server_->Join("a", "other").ok());
+  ASSERT_TRUE(server_->Push("a", 1, Update(1), "other").ok());
+  EXPECT_EQ(CodeOf(server_->Push("a", 1, Update(1))), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(server_->Join("a").ok());
+  ASSERT_TRUE(server_->Push("a", 1, Update(1, 4, {{"elsewhere", 2, 2}})).ok());
+  server_->AwaitVersion(1);
+  EXPECT_EQ(server_->Now("other").state.version, 0u);
+  EXPECT_EQ(server_->Now("other").state.contributed(), 1u);
+  // Publishing "fed" lets go of its updates only.
+  EXPECT_TRUE(server_->store().Find("other", Sha256Hex(Update(1).safetensors)).ok());
+}
+
+// The gateway has gone, the last update has come: its round closes while the coordinator ends.
+TEST_F(CoordinatorTest, EndsWhileARoundCloses) {
+  for (int i = 0; i < 5; ++i) {
+    Start({FederationFor("fed", "stack", 1, 1)});
+    ASSERT_TRUE(server_->Join("a").ok());
+    const SealedUpdate update = server_->Seal("a", 1, Update(1));
+    std::promise<absl::StatusOr<ReceiptRow>> receipt;
+    (*server_)->Contribute(update, [&](absl::StatusOr<ReceiptRow> row) { receipt.set_value(std::move(row)); });
+    server_->Stop();
+    EXPECT_TRUE(receipt.get_future().get().ok());
+    ASSERT_TRUE(server_->Start().ok());
+    server_->AwaitVersion(1);
+  }
+}
+
+}  // namespace
+}  // namespace cairn

@@ -1,0 +1,136 @@
+// A coordinator with real files below it and a clock that stands still, for tests.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "aggregators/testing.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/test_directory.h"
+#include "server/metrics/metrics.h"
+#include "server/root/coordinator.h"
+#include "server/store/store.h"
+
+namespace cairn::testing {
+
+inline const std::vector<ModuleSpec> kModules = {{"layers.0.q", 6, 5}, {"layers.1.q", 4, 7}};
+
+inline FederationOptions FederationFor(const std::string& name, const std::string& rule, std::uint32_t min,
+                                       std::uint32_t target) {
+  FederationOptions options;
+  options.name = name;
+  options.rule = rule;
+  options.policy.clients_min = min;
+  options.policy.clients_target = target;
+  return options;
+}
+
+class TestCoordinator {
+ public:
+  explicit TestCoordinator(std::vector<FederationOptions> federations, bool durable = true)
+      : federations_(std::move(federations)), durable_(durable) {}
+  ~TestCoordinator() { Stop(); }
+
+  // What a new process does, and what happens when it ends.
+  absl::Status Start() {
+    auto store = durable_ ? OpenFileStore(directory.path(), kBudget) : OpenMemoryStore(directory / "spill", kBudget);
+    if (!store.ok()) return store.status();
+    store_ = *std::move(store);
+    auto opened = Coordinator::Open({directory.path(), durable_, federations_}, store_.get(), &metrics, &clock);
+    if (!opened.ok()) return opened.status();
+    coordinator_ = *std::move(opened);
+    return absl::OkStatus();
+  }
+  void Stop() {
+    coordinator_.reset();
+    store_.reset();
+  }
+  Coordinator* operator->() { return coordinator_.get(); }
+  Store& store() { return *store_; }
+  std::vector<FederationOptions>& federations() { return federations_; }
+
+  // Calls of the coordinator, waited for.
+  absl::StatusOr<JoinResult> Join(const std::string& client, const std::string& federation = "fed",
+                                  std::optional<AdapterSpec> spec = std::nullopt) {
+    return Await<absl::StatusOr<JoinResult>>(
+        [&](auto done) { coordinator_->Join(federation, client, std::move(spec), done); });
+  }
+  absl::Status Leave(const std::string& client, const std::string& federation = "fed") {
+    return Await<absl::Status>([&](auto done) { coordinator_->Leave(federation, client, done); });
+  }
+  absl::StatusOr<Admission> CheckUpload(const UploadKey& key) {
+    return Await<absl::StatusOr<Admission>>([&](auto done) { coordinator_->CheckUpload(key, done); });
+  }
+  absl::StatusOr<ReceiptRow> Contribute(const SealedUpdate& update) {
+    return Await<absl::StatusOr<ReceiptRow>>([&](auto done) { coordinator_->Contribute(update, done); });
+  }
+  absl::StatusOr<VersionFile> FindVersion(std::uint64_t version, bool delta, const std::string& federation = "fed") {
+    return Await<absl::StatusOr<VersionFile>>(
+        [&](auto done) { coordinator_->FindVersion(federation, version, delta, done); });
+  }
+  Snapshot Now(const std::string& federation = "fed") {
+    using All = absl::StatusOr<std::vector<std::shared_ptr<const Snapshot>>>;
+    All all = Await<All>([&](auto done) { coordinator_->Snapshots(federation, done); });
+    EXPECT_TRUE(all.ok()) << all.status();
+    return all.ok() ? *all->front() : Snapshot{};
+  }
+
+  // Puts the bytes where the gateway puts them, and says what the gateway says.
+  SealedUpdate Seal(const std::string& client, std::uint64_t round, const UpdateBytes& bytes,
+                    std::uint64_t examples = 1, const std::string& federation = "fed") {
+    UploadKey key{federation, round, client, Sha256Hex(bytes.safetensors), bytes.safetensors.size()};
+    std::promise<void> granted;
+    store_->budget().Acquire(store_->Reservation(key.bytes), [&] { granted.set_value(); });
+    granted.get_future().wait();
+    auto upload = store_->Begin(key);
+    EXPECT_TRUE(upload.ok()) << upload.status();
+    EXPECT_TRUE((*upload)->Append({bytes.safetensors}).ok());
+    EXPECT_TRUE(store_->Seal(*std::move(upload), key.sha256).ok());
+    auto header = ReadSafetensorsHeader(bytes.safetensors, bytes.safetensors.size());
+    auto shape = DescribeLora(*header, *ParsePeftConfig(bytes.config_json));
+    EXPECT_TRUE(shape.ok()) << shape.status();
+    return {key, examples, bytes.config_json, std::make_shared<const LoraAdapter>(*std::move(shape))};
+  }
+  // The whole of an honest client's part in a round.
+  absl::StatusOr<ReceiptRow> Push(const std::string& client, std::uint64_t round, const UpdateBytes& bytes,
+                                  const std::string& federation = "fed") {
+    return Contribute(Seal(client, round, bytes, 1, federation));
+  }
+
+  // Returns once the federation has published `version`; nothing but the test's time-out bounds the wait.
+  void AwaitVersion(std::uint64_t version, const std::string& federation = "fed") {
+    while (Now(federation).state.version < version) std::this_thread::yield();
+  }
+
+  TestDirectory directory;
+  FakeClock clock{absl::FromUnixSeconds(1'000'000)};
+  Metrics metrics{"test"};
+
+ private:
+  static constexpr std::uint64_t kBudget = 64 << 20;
+
+  template <typename Result, typename Call>
+  Result Await(Call call) {
+    auto promise = std::make_shared<std::promise<Result>>();
+    call([promise](Result result) { promise->set_value(std::move(result)); });
+    return promise->get_future().get();
+  }
+
+  std::vector<FederationOptions> federations_;
+  bool durable_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Coordinator> coordinator_;
+};
+
+inline UpdateBytes Update(std::uint64_t seed, std::int64_t rank = 2,
+                          const std::vector<ModuleSpec>& modules = kModules) {
+  return MakeUpdateBytes(seed, modules, rank, 2, DType::kF32);
+}
+
+}  // namespace cairn::testing
