@@ -12,7 +12,9 @@
 #include "absl/strings/str_format.h"
 #include "adapter/directory.h"
 #include "base/status_macros.h"
+#include "base/table.h"
 #include "cli/lora_norm.h"
+#include "cli/outcome.h"
 
 namespace cairn {
 namespace {
@@ -45,22 +47,6 @@ Row RowOf(const LoraModule& module, double norm) {
 }
 
 // Columns two spaces apart; the first to the left, numbers to the right.
-std::string Table(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string text;
-  for (const Row& row : rows) {
-    absl::StrAppend(&text, row[0], std::string(widths[0] - row[0].size(), ' '));
-    for (std::size_t i = 1; i < row.size(); ++i) {
-      absl::StrAppend(&text, "  ", std::string(widths[i] - row[i].size(), ' '), row[i]);
-    }
-    text += '\n';
-  }
-  return text;
-}
-
 std::string Summary(const StoredAdapter& stored) {
   const std::vector<LoraModule>& modules = stored.adapter.modules;
   std::int64_t parameters = 0;
@@ -90,10 +76,7 @@ std::string Warning(const LoraModule& module, double norm) {
 
 void PrintInspection(const std::string& directory) {
   const absl::StatusOr<std::string> report = InspectAdapter(directory);
-  if (!report.ok()) {
-    std::fprintf(stderr, "cairn inspect: %s\n", std::string(report.status().message()).c_str());
-    throw CLI::RuntimeError(1);
-  }
+  Conclude("inspect", report.status());
   std::fputs(report->c_str(), stdout);
 }
 
@@ -108,7 +91,7 @@ absl::StatusOr<std::string> InspectAdapter(const std::filesystem::path& director
     rows.push_back(RowOf(module, norm));
     warnings += Warning(module, norm);
   }
-  return absl::StrCat(Table(rows), "\n", Summary(stored), warnings);
+  return absl::StrCat(FormatTable(rows, Align::kRight), "\n", Summary(stored), warnings);
 }
 
 void AddInspect(CLI::App& app) {

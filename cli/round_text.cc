@@ -5,8 +5,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
+#include "base/table.h"
 
 namespace cairn {
 namespace {
@@ -22,23 +22,6 @@ std::string Share(const v1::ClientProgress& client) {
 }
 
 }  // namespace
-
-std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string text;
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i)
-      absl::StrAppendFormat(&line, "%-*s  ", static_cast<int>(widths[i]), row[i]);
-    absl::StripTrailingAsciiWhitespace(&line);
-    absl::StrAppend(&text, line, "\n");
-  }
-  return text;
-}
 
 absl::string_view PhaseName(v1::RoundPhase phase) {
   switch (phase) {
@@ -66,7 +49,7 @@ std::string FormatClients(const v1::RoundInfo& info) {
     rows.push_back(
         {client.client(), ShortName(v1::ClientProgress::State_Name(client.state()), "STATE_"), Share(client)});
   }
-  return "\n" + FormatTable(rows);
+  return "\n" + FormatTable(rows, Align::kLeft);
 }
 
 std::string FormatEvent(const v1::RoundEvent& event) {

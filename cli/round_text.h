@@ -2,15 +2,11 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "proto/cairn/v1/federation.pb.h"
 
 namespace cairn {
-
-// Left-aligned columns two spaces apart; the first row is the heading.
-std::string FormatTable(const std::vector<std::vector<std::string>>& rows);
 
 absl::string_view PhaseName(v1::RoundPhase phase);
 std::string RoundNumber(const v1::RoundInfo& info);    // "2/3", or "2" when rounds have no end.

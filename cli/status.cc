@@ -12,10 +12,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
+#include "base/table.h"
 #include "cli/outcome.h"
 #include "cli/remote.h"
 #include "cli/round_text.h"
-#include "config/units.h"
 #include "proto/cairn/v1/federation.grpc.pb.h"
 
 namespace cairn {
@@ -82,7 +82,7 @@ std::string FormatStatus(const v1::StatusReply& reply) {
     rows.push_back({info.federation(), info.rule(), RoundNumber(info), std::string(PhaseName(info.phase())),
                     absl::StrCat(info.version()), info.waiting_for()});
   }
-  return FormatTable(rows) + MemoryText(reply);
+  return FormatTable(rows, Align::kLeft) + MemoryText(reply);
 }
 
 void AddStatus(CLI::App& app) {

@@ -1,0 +1,67 @@
+#include "cli/round_text.h"
+
+#include <gtest/gtest.h>
+
+#include "cli/status.h"
+
+namespace cairn {
+namespace {
+
+v1::RoundInfo Info() {
+  v1::RoundInfo info;
+  info.set_federation("licenses");
+  info.set_rule("stack");
+  info.set_round(2);
+  info.set_rounds_total(3);
+  info.set_phase(v1::ROUND_PHASE_OPEN);
+  info.set_version(1);
+  info.set_waiting_for("1 of 2; client-2 at 63 %");
+  v1::ClientProgress& done = *info.add_clients();
+  done.set_client("client-1");
+  done.set_state(v1::ClientProgress::STATE_CONTRIBUTED);
+  done.set_bytes_received(100);
+  done.set_bytes_total(100);
+  v1::ClientProgress& idle = *info.add_clients();
+  idle.set_client("client-2");
+  idle.set_state(v1::ClientProgress::STATE_JOINED);
+  return info;
+}
+
+TEST(RoundTextTest, StatusIsALineAFederation) {
+  v1::StatusReply reply;
+  *reply.add_rounds() = Info();
+  reply.set_memory_used_bytes(1 << 20);
+  reply.set_memory_budget_bytes(352 << 20);
+  EXPECT_EQ(FormatStatus(reply),
+            "federation  rule   round  phase  version  waiting for\n"
+            "licenses    stack  2/3    open   1        1 of 2; client-2 at 63 %\n"
+            "memory: 1.0 of 352.0 MiB of updates\n");
+}
+
+TEST(RoundTextTest, ClientsAreALineEach) {
+  EXPECT_EQ(FormatClients(Info()),
+            "\n"
+            "licenses:  state        received\n"
+            "client-1   contributed  100 %\n"
+            "client-2   joined       -\n");
+}
+
+TEST(RoundTextTest, ARoundWithoutEndHasNoTotal) {
+  v1::RoundInfo info = Info();
+  info.set_rounds_total(0);
+  EXPECT_EQ(RoundNumber(info), "2");
+}
+
+TEST(RoundTextTest, AnEventSaysWhoAndWhy) {
+  v1::RoundEvent event;
+  event.set_kind(v1::RoundEvent::KIND_REJECTED);
+  *event.mutable_info() = Info();
+  event.set_client("client-2");
+  event.set_detail("NaN");
+  const std::string line = FormatEvent(event);
+  EXPECT_NE(line.find("round 2/3    rejected     client-2  NaN  |  1 of 2; client-2 at 63 %"), std::string::npos)
+      << line;
+}
+
+}  // namespace
+}  // namespace cairn
