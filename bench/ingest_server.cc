@@ -1,0 +1,99 @@
+#include "bench/ingest_server.h"
+
+#include <time.h>
+
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+
+namespace cairn::bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr absl::Duration kStartMax = absl::Seconds(20);
+constexpr absl::Duration kPoll = absl::Milliseconds(10);
+
+fs::path ThisProgram() { return fs::read_symlink("/proc/self/exe"); }
+
+std::string ConfigOf(const ServerSpec& spec) {
+  std::string yaml = absl::StrCat("listen: 127.0.0.1:0\nmetrics_listen: off\ndata_dir: ", spec.directory.string(),
+                                  "/data\ndurability: ", spec.durable ? "durable" : "memory",
+                                  "\nmemory_budget: ", spec.budget_mib, "MiB\nlog_level: warn\nfederations:\n");
+  for (const FederationSpec& federation : spec.federations) {
+    absl::StrAppend(&yaml, "  - name: ", federation.name, "\n    rule: ", federation.rule,
+                    "\n    clients: {min: ", federation.clients, ", target: ", federation.clients, "}\n");
+  }
+  return yaml;
+}
+
+absl::Status StartFailure(const fs::path& log) {
+  return absl::UnavailableError(absl::StrCat("the server did not start:\n", TailOf(log, 20)));
+}
+
+// Polls until `address` has one.
+template <typename Address>
+absl::StatusOr<std::string> AwaitAddress(ChildProcess& process, const fs::path& log, const Address& address) {
+  for (const absl::Time end = absl::Now() + kStartMax; absl::Now() < end && !process.ExitCode();) {
+    if (std::string found = address(); !found.empty()) return found;
+    absl::SleepFor(kPoll);
+  }
+  return StartFailure(log);
+}
+
+}  // namespace
+
+absl::StatusOr<ServerProcess> ServerProcess::StartCairn(const ServerSpec& spec) {
+  fs::create_directories(spec.directory);
+  const fs::path config = spec.directory / "server.yaml", log = spec.directory / "log";
+  CAIRN_RETURN_IF_ERROR(WriteFileAtomically(config, ConfigOf(spec)));
+  ProcessSpec process{{ThisProgram().parent_path() / "cairn", "serve", "--config", config}, {}, log};
+  CAIRN_ASSIGN_OR_RETURN(ChildProcess child, ChildProcess::Spawn(process));
+  ServerProcess server(std::move(child));
+  CAIRN_ASSIGN_OR_RETURN(server.address_, AwaitAddress(server.process_, log, [&] {
+                           const auto text = ReadFile(spec.directory / "data" / "endpoint", 1000);
+                           return text.ok() ? std::string(absl::StripSuffix(*text, "\n")) : "";
+                         }));
+  return server;
+}
+
+absl::StatusOr<ServerProcess> ServerProcess::StartSink(const fs::path& log) {
+  CAIRN_ASSIGN_OR_RETURN(ChildProcess child, ChildProcess::Spawn({{ThisProgram(), "--sink"}, {}, log}));
+  ServerProcess server(std::move(child));
+  CAIRN_ASSIGN_OR_RETURN(server.address_, AwaitAddress(server.process_, log, [&] {
+                           const std::vector<std::string> lines = server.process_.ReadLines();
+                           return lines.empty() ? std::string() : lines.front();
+                         }));
+  return server;
+}
+
+double ServerProcess::CpuSeconds() const {
+  clockid_t clock;
+  timespec time{};
+  if (clock_getcpuclockid(pid(), &clock) != 0 || clock_gettime(clock, &time) != 0) return 0;
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+absl::StatusOr<ResidentMemory> ResidentMemoryOf(pid_t pid) {
+  CAIRN_ASSIGN_OR_RETURN(const std::string text, ReadFile(absl::StrCat("/proc/", pid, "/status"), 100'000));
+  auto field = [&](absl::string_view name) -> std::uint64_t {
+    for (absl::string_view line : absl::StrSplit(text, '\n')) {
+      std::uint64_t kib = 0;
+      if (absl::ConsumePrefix(&line, name) && absl::ConsumeSuffix(&line, " kB") && absl::SimpleAtoi(line, &kib)) {
+        return kib * 1024;
+      }
+    }
+    return 0;
+  };
+  ResidentMemory memory{field("VmHWM:"), 0, field("RssAnon:"), field("RssFile:"), field("RssShmem:")};
+  memory.now = memory.anonymous + memory.file + memory.shared;
+  return memory;
+}
+
+}  // namespace cairn::bench

@@ -1,0 +1,54 @@
+// The servers under test, as processes of their own.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "simulation/process.h"
+
+namespace cairn::bench {
+
+struct FederationSpec {
+  std::string name;
+  std::string rule;
+  int clients = 1;  // A round opens when they have joined and closes when all have contributed.
+};
+
+struct ServerSpec {
+  std::filesystem::path directory;  // Of data and log; must be new.
+  bool durable = true;
+  int budget_mib = 512;
+  std::vector<FederationSpec> federations;
+};
+
+class ServerProcess {
+ public:
+  // `cairn serve`, from beside this program.
+  static absl::StatusOr<ServerProcess> StartCairn(const ServerSpec& spec);
+  // This program as a sink.
+  static absl::StatusOr<ServerProcess> StartSink(const std::filesystem::path& log);
+
+  const std::string& address() const { return address_; }
+  pid_t pid() const { return process_.pid(); }
+  // Processor time of all its threads so far.
+  double CpuSeconds() const;
+
+ private:
+  explicit ServerProcess(ChildProcess process) : process_(std::move(process)) {}
+  ChildProcess process_;
+  std::string address_;
+};
+
+// Of a process, in bytes, as /proc shows them.
+struct ResidentMemory {
+  std::uint64_t peak = 0;  // VmHWM.
+  std::uint64_t now = 0;   // anonymous + file + shared.
+  std::uint64_t anonymous = 0, file = 0, shared = 0;
+};
+absl::StatusOr<ResidentMemory> ResidentMemoryOf(pid_t pid);
+
+}  // namespace cairn::bench
