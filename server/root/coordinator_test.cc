@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <future>
+#include <mutex>
 
 #include "adapter/directory.h"
 #include "server/root/testing.h"
@@ -12,6 +13,7 @@
 namespace cairn {
 namespace {
 
+using ::testing::ElementsAre;
 using testing::FederationFor;
 using ::testing::HasSubstr;
 using testing::kModules;
@@ -175,6 +177,71 @@ TEST_F(CoordinatorTest, FederationsDoNotDisturbEachOther) {
   EXPECT_EQ(server_->Now("other").state.contributed(), 1u);
   // Publishing "fed" lets go of its updates only.
   EXPECT_TRUE(server_->store().Find("other", Sha256Hex(Update(1).safetensors)).ok());
+}
+
+TEST_F(CoordinatorTest, AListenerHearsTheStateThenEverythingUntilItLeaves) {
+  Start({FederationFor("fed", "stack", 1, 1), FederationFor("other", "stack", 1, 1)});
+  ASSERT_TRUE(server_->Join("a").ok());
+  std::mutex mutex;
+  std::vector<Notice> heard;
+  auto subscription = server_->Subscribe([&](const Notice& notice) {
+    std::lock_guard lock(mutex);
+    heard.push_back(notice);
+  });
+  ASSERT_TRUE(subscription.ok()) << subscription.status();
+  ASSERT_TRUE(server_->Join("b", "other").ok());
+  (*server_)->Progress({"fed", 1, "a", "", 200}, 100);
+  ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+  server_->AwaitVersion(1);
+  (*server_)->Unsubscribe(*subscription);
+  const std::size_t until_then = heard.size();
+  ASSERT_TRUE(server_->Leave("a").ok());
+  EXPECT_EQ(heard.size(), until_then);
+
+  std::vector<Notice::Kind> kinds;
+  for (const Notice& notice : heard) kinds.push_back(notice.kind);
+  using Kind = Notice::Kind;
+  EXPECT_THAT(kinds, ElementsAre(Kind::kSnapshot, Kind::kProgress, Kind::kContributed, Kind::kClosed, Kind::kPublished,
+                                 Kind::kOpened));
+  for (const Notice& notice : heard) EXPECT_EQ(notice.snapshot->federation, "fed");
+  EXPECT_EQ(heard[0].snapshot->state.round, 1u);
+  EXPECT_THAT(heard[1].snapshot->waiting_for, HasSubstr("a at 50 %"));
+  EXPECT_EQ(heard[2].client, "a");
+  EXPECT_EQ(heard[4].snapshot->state.version, 1u);
+  EXPECT_EQ(server_->Subscribe([](const Notice&) {}, "nobody").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(CoordinatorTest, ARefusedUploadIsToldWithItsReason) {
+  Start({FederationFor("fed", "stack", 1, 1)});
+  ASSERT_TRUE(server_->Join("a").ok());
+  std::promise<Notice> refused;
+  auto subscription = server_->Subscribe([&](const Notice& notice) {
+    if (notice.kind == Notice::Kind::kRejected) refused.set_value(notice);
+  });
+  ASSERT_TRUE(subscription.ok());
+  (*server_)->Progress({"fed", 1, "a", "", 200}, 100);
+  (*server_)->UploadEnded({"fed", 1, "a", "", 200}, absl::InvalidArgumentError("tensor x is NaN"));
+  const Notice notice = refused.get_future().get();
+  (*server_)->Unsubscribe(*subscription);
+  EXPECT_EQ(notice.client, "a");
+  EXPECT_EQ(notice.detail, "tensor x is NaN");
+  EXPECT_EQ(notice.snapshot->state.clients.at("a").part, round::Client::Part::kJoined);
+}
+
+TEST_F(CoordinatorTest, AConfiguredBaseModelIsHeldBeforeTheRuleSeesTheUpdate) {
+  auto options = FederationFor("fed", "stack", 1, 2);
+  options.base_model = "org/base";
+  Start({options});
+  ASSERT_TRUE(server_->Join("a").ok());
+  auto stranger = Update(1), silent = Update(1);
+  PeftConfig config = *ParsePeftConfig(stranger.config_json);
+  config.base_model = "org/other";
+  stranger.config_json = SerializePeftConfig(config);
+  const auto refused = server_->Push("a", 1, stranger);
+  EXPECT_EQ(CodeOf(refused), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(refused.status().message(), HasSubstr("org/other"));
+  ASSERT_TRUE(server_->Push("a", 1, silent).ok());
+  EXPECT_EQ(server_->Join("a")->spec->base_model, "org/base");
 }
 
 // The gateway has gone, the last update has come: its round closes while the coordinator ends.

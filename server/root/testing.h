@@ -74,6 +74,10 @@ class TestCoordinator {
     return Await<absl::StatusOr<VersionFile>>(
         [&](auto done) { coordinator_->FindVersion(federation, version, delta, done); });
   }
+  absl::StatusOr<Coordinator::Subscription> Subscribe(Listener listener, const std::string& federation = "fed") {
+    return Await<absl::StatusOr<Coordinator::Subscription>>(
+        [&](auto done) { coordinator_->Subscribe(federation, std::move(listener), done); });
+  }
   Snapshot Now(const std::string& federation = "fed") {
     using All = absl::StatusOr<std::vector<std::shared_ptr<const Snapshot>>>;
     All all = Await<All>([&](auto done) { coordinator_->Snapshots(federation, done); });
