@@ -1,5 +1,7 @@
 #include "simulation/report.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "simulation/chart.h"

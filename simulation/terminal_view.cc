@@ -77,7 +77,7 @@ TerminalView::TerminalView(std::string title, std::uint64_t rounds)
 }
 
 TerminalView::~TerminalView() {
-  if (!live_) std::printf("  done after %.0f s\n", absl::ToDoubleSeconds(absl::Now() - started_));
+  if (!live_) std::printf("  %.0f s\n", absl::ToDoubleSeconds(absl::Now() - started_));
   std::fflush(stdout);
 }
 

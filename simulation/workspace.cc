@@ -1,6 +1,7 @@
 #include "simulation/workspace.h"
 
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"

@@ -1,12 +1,11 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "absl/strings/str_cat.h"
-#include "base/files.h"
 #include "simulation/model/lora.h"
 #include "simulation/model/training.h"
 #include "simulation/model/transformer.h"

@@ -1,6 +1,7 @@
 // cairn-trainer client: takes part in a federation until its last round.
 #include "client/sdk/client.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 

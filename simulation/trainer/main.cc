@@ -3,6 +3,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <string>
 
 #include "simulation/model/training.h"
 #include "simulation/trainer/commands.h"
