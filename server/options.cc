@@ -23,6 +23,13 @@ absl::Status Wrong(absl::string_view key, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("configuration: ", key, ": ", what));
 }
 
+// A value that must be there and parse; the key goes in front of what is wrong with it.
+template <typename T>
+absl::StatusOr<T> ValueOf(const std::string& key, absl::StatusOr<T> value) {
+  if (value.ok()) return value;
+  return Wrong(key, value.status().message());
+}
+
 void FillFederation(v1::FederationConfig& federation) {
   if (federation.rule().empty()) federation.set_rule("stack");
   if (federation.progress_timeout().empty()) federation.set_progress_timeout("10m");
@@ -76,9 +83,10 @@ absl::StatusOr<FederationOptions> FederationFrom(const v1::FederationConfig& con
     return Wrong(key + ".clients.target", absl::StrCat("expected at most ", limits::kCohortClientsMax));
   }
   if (!config.deadline().empty()) {
-    CAIRN_ASSIGN_OR_RETURN(options.policy.deadline, ParseDuration(config.deadline()));
+    CAIRN_ASSIGN_OR_RETURN(options.policy.deadline, ValueOf(key + ".deadline", ParseDuration(config.deadline())));
   }
-  CAIRN_ASSIGN_OR_RETURN(options.policy.progress_timeout, ParseDuration(config.progress_timeout()));
+  CAIRN_ASSIGN_OR_RETURN(options.policy.progress_timeout,
+                         ValueOf(key + ".progress_timeout", ParseDuration(config.progress_timeout())));
   if (!config.modules().empty()) {
     CAIRN_ASSIGN_OR_RETURN(options.spec, SpecFrom(config, key));
   }
@@ -86,7 +94,7 @@ absl::StatusOr<FederationOptions> FederationFrom(const v1::FederationConfig& con
 }
 
 absl::Status CheckListen(const v1::ServerConfig& config) {
-  CAIRN_ASSIGN_OR_RETURN(HostPort address, ParseHostPort(config.listen()));
+  CAIRN_ASSIGN_OR_RETURN(HostPort address, ValueOf("listen", ParseHostPort(config.listen())));
   if (IsLoopback(address.host) || !config.tls().certificate().empty() || config.insecure_plaintext()) {
     return absl::OkStatus();
   }
@@ -96,9 +104,16 @@ absl::Status CheckListen(const v1::ServerConfig& config) {
 }
 
 absl::Status CheckSizes(const ServerOptions& options) {
-  if (options.memory_budget >= kMemoryBudgetMin) return absl::OkStatus();
-  return Wrong("memory_budget", absl::StrCat("expected at least ", FormatBytes(kMemoryBudgetMin), ", got ",
-                                             FormatBytes(options.memory_budget)));
+  if (options.memory_budget < kMemoryBudgetMin) {
+    return Wrong("memory_budget", absl::StrCat("expected at least ", FormatBytes(kMemoryBudgetMin), ", got ",
+                                               FormatBytes(options.memory_budget)));
+  }
+  if (options.upload_max == 0 || options.upload_max > limits::kPayloadBytesMax) {
+    return Wrong("upload_max",
+                 absl::StrCat("expected at least 1 byte and at most ", FormatBytes(limits::kPayloadBytesMax), ", got ",
+                              FormatBytes(options.upload_max)));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -117,8 +132,8 @@ absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& confi
   if (config.data_dir().empty()) return Wrong("data_dir", "is required: a directory for what must survive");
   options.data_dir = config.data_dir();
   options.durable = config.durability() == v1::durable;
-  CAIRN_ASSIGN_OR_RETURN(options.memory_budget, ParseBytes(config.memory_budget()));
-  CAIRN_ASSIGN_OR_RETURN(options.upload_max, ParseBytes(config.upload_max()));
+  CAIRN_ASSIGN_OR_RETURN(options.memory_budget, ValueOf("memory_budget", ParseBytes(config.memory_budget())));
+  CAIRN_ASSIGN_OR_RETURN(options.upload_max, ValueOf("upload_max", ParseBytes(config.upload_max())));
   CAIRN_RETURN_IF_ERROR(CheckSizes(options));
   options.tls = {config.tls().certificate(), config.tls().key(), config.tls().client_ca()};
   options.log_level = config.log_level();

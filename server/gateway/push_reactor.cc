@@ -6,8 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "aggregators/aggregator.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "server/gateway/convert.h"
@@ -104,15 +106,26 @@ absl::Status PushReactor::ParseHeader(const grpc::ByteBuffer& message) {
   }
   CAIRN_ASSIGN_OR_RETURN(std::string bytes, frame.Payload());
   if (!header_.ParseFromString(bytes)) return absl::InvalidArgumentError("push header: not a PushHeader message");
-  CAIRN_RETURN_IF_ERROR(wire::CheckPushHeader(header_, gateway_.upload_bytes_max));
   key_ = KeyOf(header_);
+  CAIRN_RETURN_IF_ERROR(wire::CheckPushHeader(header_, gateway_.upload_bytes_max));
+  if (header_.examples() > static_cast<std::uint64_t>(kExamplesMax)) {
+    return absl::InvalidArgumentError(absl::StrCat("push header: examples ", header_.examples(), "; expected at most ",
+                                                   static_cast<std::uint64_t>(kExamplesMax),
+                                                   ". Was it a negative number?"));
+  }
   return CheckIdentity(*context_, gateway_.mutual_tls, key_.client);
+}
+
+absl::string_view PushReactor::ReasonOfHeader(const absl::Status& status) const {
+  if (!absl::IsInvalidArgument(status) || key_.client.empty()) return "header";
+  if (header_.payload_bytes() > gateway_.upload_bytes_max) return "oversize";
+  if (header_.examples() == 0 || header_.examples() > static_cast<std::uint64_t>(kExamplesMax)) return "weight";
+  return "header";
 }
 
 void PushReactor::TakeHeader(const grpc::ByteBuffer& message) {
   if (absl::Status status = ParseHeader(message); !status.ok()) {
-    const bool oversize = header_.payload_bytes() > gateway_.upload_bytes_max;
-    return Refuse({status, oversize ? "oversize" : "header"});
+    return Refuse({status, ReasonOfHeader(status)});
   }
   phase_ = Phase::kAdmitting;
   gateway_.watch->Pause(watch_id_);
@@ -122,6 +135,7 @@ void PushReactor::TakeHeader(const grpc::ByteBuffer& message) {
 }
 
 void PushReactor::OnAdmission(absl::StatusOr<Admission> admission) {
+  federation_known_ = !absl::IsNotFound(admission.status());
   if (!admission.ok()) return Refuse({admission.status(), ReasonOfAdmission(admission.status())});
   if (admission->receipt) return Accept(*admission->receipt);
   auto config = ParsePeftConfig(header_.adapter_config());
@@ -270,13 +284,13 @@ void PushReactor::Refuse(Refusal refusal) {
     gateway_.metrics->InFlight(key_.federation, -1);
     gateway_.coordinator->UploadEnded(key_, broken_off ? absl::OkStatus() : refusal.status);
   }
-  // An unknown federation's name is a client's text: it must not become a label.
-  const bool known = !key_.federation.empty() && refusal.reason != "unknown";
-  gateway_.metrics->UpdateRejected(known ? key_.federation : "", refusal.reason);
-  const absl::Status status(refusal.status.code(), absl::StrCat("client \"", key_.client, "\", round ", key_.round,
-                                                                ": ", refusal.status.message()));
-  spdlog::log(broken_off ? spdlog::level::info : spdlog::level::warn, "{}: upload refused ({}): {}", key_.federation,
-              std::string(refusal.reason), status.ToString());
+  gateway_.metrics->UpdateRejected(federation_known_ ? key_.federation : "", refusal.reason);
+  // The header may be what is wrong: its client may be any text.
+  const std::string client = absl::CHexEscape(absl::string_view(key_.client).substr(0, limits::kIdBytesMax));
+  const absl::Status status(refusal.status.code(), absl::StrCat("client \"", client, "\", round ", key_.round, ": ",
+                                                                refusal.status.message()));
+  spdlog::log(broken_off ? spdlog::level::info : spdlog::level::warn, "{}: upload refused ({}): {}",
+              federation_known_ ? key_.federation : "?", std::string(refusal.reason), status.ToString());
   Finish(ToGrpc(status));
 }
 

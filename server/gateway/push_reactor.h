@@ -41,6 +41,7 @@ class PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   // Each is called with mutex_ held.
   void TakeHeader(const grpc::ByteBuffer& message);
   absl::Status ParseHeader(const grpc::ByteBuffer& message);
+  absl::string_view ReasonOfHeader(const absl::Status& status) const;
   void OnAdmission(absl::StatusOr<Admission> admission);
   void OpenUpload();
   absl::Status ContinueDigest();
@@ -65,7 +66,8 @@ class PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   std::mutex mutex_;
   Phase phase_ = Phase::kHeader;
   bool cancelled_ = false;
-  bool in_flight_ = false;  // Counted in the metrics.
+  bool in_flight_ = false;         // Counted in the metrics.
+  bool federation_known_ = false;  // Before, its name is a client's text, which must not become a metric's label.
   grpc::ByteBuffer buffer_;
   v1::PushHeader header_;
   UploadKey key_;

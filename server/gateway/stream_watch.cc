@@ -1,5 +1,6 @@
 #include "server/gateway/stream_watch.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 #include <vector>
@@ -9,7 +10,7 @@
 namespace cairn {
 namespace {
 
-constexpr std::chrono::seconds kInterval(1);
+constexpr absl::Duration kIntervalMax = absl::Seconds(1);
 
 }  // namespace
 
@@ -56,7 +57,8 @@ void StreamWatch::Loop() {
     if (streams_.empty()) {
       wake_.wait_for(lock, std::chrono::hours(1), [this] { return stopping_ || !streams_.empty(); });
     } else {
-      wake_.wait_for(lock, kInterval, [this] { return stopping_; });
+      wake_.wait_for(lock, absl::ToChronoNanoseconds(std::min(kIntervalMax, idle_max_ / 4)),
+                     [this] { return stopping_; });
     }
     CancelIdle();
   }

@@ -1,0 +1,147 @@
+#include "server/gateway/convert.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace cairn {
+namespace {
+
+TEST(ConvertTest, EveryStatusCodeKeepsItsMeaning) {
+  const std::pair<absl::StatusCode, grpc::StatusCode> codes[] = {
+      {absl::StatusCode::kOk, grpc::StatusCode::OK},
+      {absl::StatusCode::kCancelled, grpc::StatusCode::CANCELLED},
+      {absl::StatusCode::kUnknown, grpc::StatusCode::UNKNOWN},
+      {absl::StatusCode::kInvalidArgument, grpc::StatusCode::INVALID_ARGUMENT},
+      {absl::StatusCode::kDeadlineExceeded, grpc::StatusCode::DEADLINE_EXCEEDED},
+      {absl::StatusCode::kNotFound, grpc::StatusCode::NOT_FOUND},
+      {absl::StatusCode::kAlreadyExists, grpc::StatusCode::ALREADY_EXISTS},
+      {absl::StatusCode::kPermissionDenied, grpc::StatusCode::PERMISSION_DENIED},
+      {absl::StatusCode::kResourceExhausted, grpc::StatusCode::RESOURCE_EXHAUSTED},
+      {absl::StatusCode::kFailedPrecondition, grpc::StatusCode::FAILED_PRECONDITION},
+      {absl::StatusCode::kAborted, grpc::StatusCode::ABORTED},
+      {absl::StatusCode::kOutOfRange, grpc::StatusCode::OUT_OF_RANGE},
+      {absl::StatusCode::kUnimplemented, grpc::StatusCode::UNIMPLEMENTED},
+      {absl::StatusCode::kInternal, grpc::StatusCode::INTERNAL},
+      {absl::StatusCode::kUnavailable, grpc::StatusCode::UNAVAILABLE},
+      {absl::StatusCode::kDataLoss, grpc::StatusCode::DATA_LOSS},
+      {absl::StatusCode::kUnauthenticated, grpc::StatusCode::UNAUTHENTICATED},
+  };
+  for (const auto& [from, to] : codes) {
+    EXPECT_EQ(ToGrpc(absl::Status(from, "why")).error_code(), to);
+  }
+  EXPECT_EQ(ToGrpc(absl::NotFoundError("why")).error_message(), "why");
+}
+
+Snapshot OpenRound() {
+  Snapshot snapshot{"fed", "mean", RoundStart::kWarm, {}, "1 of 2"};
+  round::State& state = snapshot.state;
+  state.policy.clients_min = 1;
+  state.policy.clients_target = 2;
+  state.policy.rounds = 9;
+  state.phase = round::Phase::kOpen;
+  state.round = 4;
+  state.version = 3;
+  state.deadline = absl::FromUnixMillis(123'456);
+  using Part = round::Client::Part;
+  state.clients = {{"contributed", {true, Part::kContributed, 7, 7}},
+                   {"gone", {false, Part::kJoined, 0, 0}},
+                   {"joined", {true, Part::kJoined, 0, 0}},
+                   {"left-after", {false, Part::kContributed, 7, 7}},
+                   {"uploading", {true, Part::kUploading, 5, 10}}};
+  return snapshot;
+}
+
+TEST(ConvertTest, ASnapshotArrivesWhole) {
+  const v1::RoundInfo info = ToProto(OpenRound());
+  EXPECT_EQ(info.federation(), "fed");
+  EXPECT_EQ(info.rule(), "mean");
+  EXPECT_EQ(info.start(), v1::ROUND_START_WARM);
+  EXPECT_EQ(info.phase(), v1::ROUND_PHASE_OPEN);
+  EXPECT_EQ(info.round(), 4u);
+  EXPECT_EQ(info.rounds_total(), 9u);
+  EXPECT_EQ(info.version(), 3u);
+  EXPECT_EQ(info.clients_min(), 1u);
+  EXPECT_EQ(info.clients_target(), 2u);
+  EXPECT_EQ(info.deadline_unix_ms(), 123'456);
+  EXPECT_EQ(info.waiting_for(), "1 of 2");
+  ASSERT_EQ(info.clients_size(), 5);
+  using Progress = v1::ClientProgress;
+  EXPECT_EQ(info.clients(0).client(), "contributed");
+  EXPECT_EQ(info.clients(0).state(), Progress::STATE_CONTRIBUTED);
+  EXPECT_EQ(info.clients(1).state(), Progress::STATE_LEFT);
+  EXPECT_EQ(info.clients(2).state(), Progress::STATE_JOINED);
+  EXPECT_EQ(info.clients(3).state(), Progress::STATE_CONTRIBUTED) << "a contribution stays when its client leaves";
+  EXPECT_EQ(info.clients(4).state(), Progress::STATE_UPLOADING);
+  EXPECT_EQ(info.clients(4).bytes_received(), 5u);
+  EXPECT_EQ(info.clients(4).bytes_total(), 10u);
+}
+
+TEST(ConvertTest, OnlyAnOpenRoundWithAnEndHasADeadline) {
+  Snapshot endless = OpenRound(), closed = OpenRound();
+  endless.state.deadline = absl::InfiniteFuture();
+  closed.state.phase = round::Phase::kAggregating;
+  EXPECT_EQ(ToProto(endless).deadline_unix_ms(), 0);
+  EXPECT_EQ(ToProto(closed).deadline_unix_ms(), 0);
+}
+
+TEST(ConvertTest, PhasesAndKindsHaveNamesOfTheirOwn) {
+  std::set<int> phases, kinds;
+  Snapshot snapshot = OpenRound();
+  for (auto phase :
+       {round::Phase::kWaiting, round::Phase::kOpen, round::Phase::kAggregating, round::Phase::kFinished}) {
+    snapshot.state.phase = phase;
+    phases.insert(ToProto(snapshot).phase());
+  }
+  EXPECT_EQ(phases.size(), 4u);
+  EXPECT_EQ(phases.count(v1::ROUND_PHASE_UNSPECIFIED), 0u);
+  const auto shared = std::make_shared<const Snapshot>(snapshot);
+  for (int kind = 0; kind <= static_cast<int>(Notice::Kind::kFinished); ++kind) {
+    kinds.insert(ToProto(Notice{static_cast<Notice::Kind>(kind), shared, "", "", absl::UnixEpoch()}).kind());
+  }
+  EXPECT_EQ(kinds.size(), static_cast<std::size_t>(Notice::Kind::kFinished) + 1);
+  EXPECT_EQ(kinds.count(v1::RoundEvent::KIND_UNSPECIFIED), 0u);
+}
+
+TEST(ConvertTest, ANoticeCarriesWhoWhatAndWhen) {
+  const auto snapshot = std::make_shared<const Snapshot>(OpenRound());
+  const v1::RoundEvent event =
+      ToProto(Notice{Notice::Kind::kRejected, snapshot, "a", "NaN", absl::FromUnixMillis(1234)});
+  EXPECT_EQ(event.kind(), v1::RoundEvent::KIND_REJECTED);
+  EXPECT_EQ(event.client(), "a");
+  EXPECT_EQ(event.detail(), "NaN");
+  EXPECT_EQ(event.at_unix_ms(), 1234);
+  EXPECT_EQ(event.info().round(), 4u);
+}
+
+TEST(ConvertTest, ReceiptsKeysAndSpecs) {
+  const v1::Receipt receipt = ToProto(ReceiptRow{"fed", 4, "a", "sha", 77, 5, "{}", 1234});
+  EXPECT_EQ(receipt.federation(), "fed");
+  EXPECT_EQ(receipt.round(), 4u);
+  EXPECT_EQ(receipt.client(), "a");
+  EXPECT_EQ(receipt.sha256(), "sha");
+  EXPECT_EQ(receipt.payload_bytes(), 77u);
+  EXPECT_EQ(receipt.received_unix_ms(), 1234);
+
+  v1::PushHeader header;
+  header.set_federation("fed");
+  header.set_round(4);
+  header.set_client("a");
+  header.set_sha256("sha");
+  header.set_payload_bytes(77);
+  const UploadKey key = KeyOf(header);
+  EXPECT_EQ(key.federation, "fed");
+  EXPECT_EQ(key.round, 4u);
+  EXPECT_EQ(key.client, "a");
+  EXPECT_EQ(key.sha256, "sha");
+  EXPECT_EQ(key.bytes, 77u);
+
+  const AdapterSpec spec{"org/base", {{"a", 1, 2}, {"b", 3, 4}}};
+  const AdapterSpec back = FromProto(ToProto(spec));
+  EXPECT_EQ(back.base_model, spec.base_model);
+  EXPECT_EQ(back.modules, spec.modules);
+}
+
+}  // namespace
+}  // namespace cairn

@@ -1,0 +1,155 @@
+#include "server/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/files.h"
+#include "base/test_directory.h"
+#include "proto/cairn/v1/config.pb.h"
+
+namespace cairn {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+absl::StatusOr<ServerOptions> Load(const std::string& yaml) {
+  TestDirectory directory;
+  EXPECT_TRUE(WriteFileAtomically(directory / "server.yaml", yaml).ok());
+  v1::ServerConfig config;
+  const absl::Status loaded = LoadServerConfig(directory / "server.yaml", &config);
+  if (!loaded.ok()) return loaded;
+  return ResolveServerOptions(config);
+}
+
+// A configuration with nothing but what is required, and `more` lines before the federations.
+std::string Yaml(const std::string& more = "", const std::string& federations = "  - name: fed\n") {
+  return "data_dir: out\n" + more + "federations:\n" + federations;
+}
+
+std::string Refusal(const std::string& yaml) {
+  const auto options = Load(yaml);
+  EXPECT_EQ(options.status().code(), absl::StatusCode::kInvalidArgument) << yaml;
+  return std::string(options.status().message());
+}
+
+TEST(OptionsTest, OnlyTheDirectoryAndAFederationAreRequired) {
+  auto options = Load(Yaml());
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->listen, "127.0.0.1:7070");
+  EXPECT_EQ(options->metrics_listen, "127.0.0.1:7071");
+  EXPECT_EQ(options->data_dir, "out");
+  EXPECT_TRUE(options->durable);
+  EXPECT_EQ(options->memory_budget, std::uint64_t{512} << 20);
+  EXPECT_EQ(options->upload_max, std::uint64_t{4} << 30);
+  EXPECT_EQ(options->log_level, "info");
+  ASSERT_EQ(options->federations.size(), 1u);
+  const FederationOptions& federation = options->federations[0];
+  EXPECT_EQ(federation.name, "fed");
+  EXPECT_EQ(federation.rule, "stack");
+  EXPECT_EQ(federation.policy.clients_min, 1u);
+  EXPECT_EQ(federation.policy.clients_target, 1u);
+  EXPECT_EQ(federation.policy.deadline, absl::InfiniteDuration());
+  EXPECT_EQ(federation.policy.progress_timeout, absl::Minutes(10));
+  EXPECT_EQ(federation.policy.rounds, 0u);
+  EXPECT_FALSE(federation.spec.has_value());
+}
+
+TEST(OptionsTest, EveryKeyArrives) {
+  auto options = Load(Yaml(
+      "listen: '[::1]:0'\nmetrics_listen: 'off'\ndurability: memory\nmemory_budget: 1GiB\nupload_max: 5MB\n"
+      "log_level: debug\ntls: {certificate: c.pem, key: k.pem, client_ca: ca.pem}\n",
+      "  - {name: one, rule: mean, rounds: 4, clients: {min: 2, target: 5}, deadline: 30m, progress_timeout: 20s,\n"
+      "     base_model: org/base, modules: [{name: z, d_in: 3, d_out: 4}, {name: a, d_in: 1, d_out: 2}]}\n"
+      "  - {name: two, clients: {min: 3}}\n"));
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->listen, "[::1]:0");
+  EXPECT_EQ(options->metrics_listen, "");
+  EXPECT_FALSE(options->durable);
+  EXPECT_EQ(options->memory_budget, std::uint64_t{1} << 30);
+  EXPECT_EQ(options->upload_max, 5'000'000u);
+  EXPECT_EQ(options->log_level, "debug");
+  EXPECT_EQ(options->tls.certificate, "c.pem");
+  EXPECT_EQ(options->tls.key, "k.pem");
+  EXPECT_EQ(options->tls.client_ca, "ca.pem");
+  const FederationOptions& one = options->federations[0];
+  EXPECT_EQ(one.rule, "mean");
+  EXPECT_EQ(one.policy.rounds, 4u);
+  EXPECT_EQ(one.policy.clients_min, 2u);
+  EXPECT_EQ(one.policy.clients_target, 5u);
+  EXPECT_EQ(one.policy.deadline, absl::Minutes(30));
+  EXPECT_EQ(one.policy.progress_timeout, absl::Seconds(20));
+  EXPECT_EQ(one.base_model, "org/base");
+  ASSERT_TRUE(one.spec.has_value());
+  EXPECT_EQ(one.spec->base_model, "org/base");
+  EXPECT_EQ(one.spec->modules, (std::vector<ModuleSpec>{{"a", 1, 2}, {"z", 3, 4}}));
+  EXPECT_EQ(options->federations[1].policy.clients_target, 3u);
+}
+
+TEST(OptionsTest, ErrorsNameTheKeyWhatWasExpectedAndWhatCame) {
+  EXPECT_THAT(Refusal("federations: [{name: fed}]\n"), HasSubstr("data_dir"));
+  EXPECT_THAT(Refusal("data_dir: out\n"), HasSubstr("federations: at least one"));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, rule: median}\n")),
+              AllOf(HasSubstr("federations[0].rule"), HasSubstr("mean, stack"), HasSubstr("median")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {rule: mean}\n")), HasSubstr("federations[0].name"));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed}\n  - {name: fed}\n")),
+              AllOf(HasSubstr("federations[1].name"), HasSubstr("\"fed\"")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, clients: {min: 3, target: 2}}\n")),
+              AllOf(HasSubstr("federations[0].clients.target"), HasSubstr("3"), HasSubstr("got 2")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, clients: {target: 10001}}\n")),
+              AllOf(HasSubstr("federations[0].clients.target"), HasSubstr("10000")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, modules: [{name: q, d_in: 0, d_out: 1}]}\n")),
+              AllOf(HasSubstr("federations[0].modules"), HasSubstr("q")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, deadline: soon}\n")), AllOf(HasSubstr("deadline"), HasSubstr("soon")));
+}
+
+// A configuration that does not come from a file has no lines, but still keys.
+TEST(OptionsTest, ErrorsNameTheKeyWithoutAFileToo) {
+  v1::ServerConfig good;
+  good.set_listen("127.0.0.1:0");
+  good.set_data_dir("out");
+  good.set_memory_budget("512MiB");
+  good.set_upload_max("1GiB");
+  v1::FederationConfig& federation = *good.add_federations();
+  federation.set_name("fed");
+  federation.set_rule("stack");
+  federation.set_progress_timeout("10m");
+  ASSERT_TRUE(ResolveServerOptions(good).ok()) << ResolveServerOptions(good).status();
+  auto refusal = [&](auto spoil) {
+    v1::ServerConfig config = good;
+    spoil(config);
+    return std::string(ResolveServerOptions(config).status().message());
+  };
+  EXPECT_THAT(refusal([](auto& config) { config.set_listen("7070"); }), HasSubstr("listen: "));
+  EXPECT_THAT(refusal([](auto& config) { config.set_memory_budget("much"); }), HasSubstr("memory_budget: "));
+  EXPECT_THAT(refusal([](auto& config) { config.set_upload_max("1 PB"); }), HasSubstr("upload_max: "));
+  EXPECT_THAT(refusal([](auto& config) { config.mutable_federations(0)->set_deadline("x"); }),
+              HasSubstr("federations[0].deadline: "));
+  EXPECT_THAT(refusal([](auto& config) { config.mutable_federations(0)->set_progress_timeout("x"); }),
+              HasSubstr("federations[0].progress_timeout: "));
+}
+
+TEST(OptionsTest, PlaintextStaysOnThisMachineUnlessAskedForByName) {
+  for (const char* local : {"127.0.0.1:1", "localhost:1", "'[::1]:1'", "127.8.9.1:1"}) {
+    EXPECT_TRUE(Load(Yaml("listen: " + std::string(local) + "\n")).ok()) << local;
+  }
+  for (const char* open : {"0.0.0.0:1", "'[::]:1'", "192.168.1.2:1", "trainer.example:1"}) {
+    const std::string listen = "listen: " + std::string(open) + "\n";
+    EXPECT_THAT(Refusal(Yaml(listen)), AllOf(HasSubstr("listen"), HasSubstr("without TLS"))) << open;
+    EXPECT_TRUE(Load(Yaml(listen + "insecure_plaintext: true\n")).ok()) << open;
+    EXPECT_TRUE(Load(Yaml(listen + "tls: {certificate: c.pem, key: k.pem}\n")).ok()) << open;
+  }
+}
+
+TEST(OptionsTest, SizesHaveBounds) {
+  EXPECT_TRUE(Load(Yaml("memory_budget: 256MiB\n")).ok());
+  EXPECT_THAT(Refusal(Yaml("memory_budget: 255MiB\n")),
+              AllOf(HasSubstr("memory_budget"), HasSubstr("256MiB"), HasSubstr("255MiB")));
+  EXPECT_TRUE(Load(Yaml("upload_max: 64GiB\n")).ok());
+  EXPECT_THAT(Refusal(Yaml("upload_max: 65GiB\n")),
+              AllOf(HasSubstr("upload_max"), HasSubstr("64GiB"), HasSubstr("65GiB")));
+  EXPECT_THAT(Refusal(Yaml("upload_max: 0\n")), HasSubstr("upload_max"));
+}
+
+}  // namespace
+}  // namespace cairn
