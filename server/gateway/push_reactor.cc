@@ -38,6 +38,11 @@ absl::string_view ReasonOfAdmission(const absl::Status& status) {
   }
 }
 
+// Whether an answer to CheckUpload says so.
+bool FederationExists(const absl::Status& admission) {
+  return admission.ok() || absl::IsFailedPrecondition(admission) || absl::IsAlreadyExists(admission);
+}
+
 // Removes the first `bytes` from the front of the slices.
 void DropFront(std::vector<absl::string_view>& slices, std::uint64_t bytes) {
   for (absl::string_view& slice : slices) {
@@ -66,9 +71,9 @@ auto PushReactor::Locked(Step step) {
 }
 
 void PushReactor::OnReadDone(bool ok) {
-  gateway_.watch->Touch(watch_id_);
   std::lock_guard lock(mutex_);
   if (phase_ == Phase::kFinished || phase_ == Phase::kSealing) return;
+  gateway_.watch->Touch(watch_id_);
   if (!ok) {
     const absl::Status broken =
         cancelled_
@@ -88,8 +93,12 @@ void PushReactor::OnCancel() {
   cancelled_ = true;
   // Elsewhere the operation in progress comes back and finds out.
   if (phase_ == Phase::kWaitingForMemory && gateway_.store->budget().Cancel(ticket_)) {
-    Refuse({absl::CancelledError("the stream was cancelled while it waited for memory"), "cancelled", true});
+    Refuse(Cancelled());
   }
+}
+
+PushReactor::Refusal PushReactor::Cancelled() {
+  return {absl::CancelledError("the stream was cancelled"), "cancelled", true};
 }
 
 void PushReactor::OnDone() {
@@ -135,7 +144,7 @@ void PushReactor::TakeHeader(const grpc::ByteBuffer& message) {
 }
 
 void PushReactor::OnAdmission(absl::StatusOr<Admission> admission) {
-  federation_known_ = !absl::IsNotFound(admission.status());
+  federation_known_ = FederationExists(admission.status());
   if (!admission.ok()) return Refuse({admission.status(), ReasonOfAdmission(admission.status())});
   if (admission->receipt) return Accept(*admission->receipt);
   auto config = ParsePeftConfig(header_.adapter_config());
@@ -148,30 +157,39 @@ void PushReactor::OnAdmission(absl::StatusOr<Admission> admission) {
                                                  gateway_.store->budget().capacity(), " in memory")),
          "oversize"});
   }
+  // OnCancel has been and will not come again: nobody would end the wait.
+  if (cancelled_) return Refuse(Cancelled());
   phase_ = Phase::kWaitingForMemory;
-  ticket_ =
-      gateway_.store->budget().Acquire(bytes, [this] { gateway_.workers->Run(Locked([this] { OpenUpload(); })); });
+  ticket_ = gateway_.store->budget().Acquire(bytes, [this] { gateway_.workers->Run([this] { OpenUpload(); }); });
 }
 
 void PushReactor::OpenUpload() {
-  phase_ = Phase::kOpening;
-  auto upload = gateway_.store->Begin(key_);  // Takes over the reservation, in any case.
-  if (!upload.ok()) return Refuse({upload.status(), "storage"});
-  upload_ = *std::move(upload);
-  in_flight_ = true;
-  gateway_.metrics->InFlight(key_.federation, 1);
-  if (cancelled_) return Refuse({absl::CancelledError("the stream was cancelled"), "cancelled", true});
-  if (header_.offset() > upload_->received()) {
-    return Refuse({absl::AbortedError(absl::StrCat("offset ", header_.offset(), ": only ", upload_->received(),
-                                                   " bytes are here; ask ResumePoint")),
-                   "resume", true});
+  {
+    std::lock_guard lock(mutex_);
+    phase_ = Phase::kOpening;
   }
-  if (absl::Status status = ContinueDigest(); !status.ok()) return Refuse({status, "storage"});
+  auto upload = gateway_.store->Begin(key_);  // Takes over the reservation, in any case.
+  Refusal refusal = upload.ok() ? Resume(*std::move(upload)) : Refusal{upload.status(), "storage"};
+  std::lock_guard lock(mutex_);
+  if (!refusal.status.ok()) return Refuse(std::move(refusal));
+  if (cancelled_) return Refuse(Cancelled());
   position_ = header_.offset();
   ReportProgress(true);
   phase_ = Phase::kChunks;
   gateway_.watch->Touch(watch_id_);
   StartRead(&buffer_);
+}
+
+PushReactor::Refusal PushReactor::Resume(std::unique_ptr<Upload> upload) {
+  upload_ = std::move(upload);
+  in_flight_ = true;
+  gateway_.metrics->InFlight(key_.federation, 1);
+  if (header_.offset() > upload_->received()) {
+    return {absl::AbortedError(absl::StrCat("offset ", header_.offset(), ": only ", upload_->received(),
+                                            " bytes are here; ask ResumePoint")),
+            "resume", true};
+  }
+  return {ContinueDigest(), "storage"};
 }
 
 absl::Status PushReactor::ContinueDigest() {
@@ -240,15 +258,15 @@ void PushReactor::TakeTrailer(const wire::ReceivedFrame& frame) {
   }
   phase_ = Phase::kSealing;
   gateway_.watch->Pause(watch_id_);
-  gateway_.workers->Run(Locked([this, sha256 = std::move(sha256)] { Seal(sha256); }));
+  gateway_.workers->Run([this, sha256 = std::move(sha256)] { Seal(sha256); });
 }
 
-void PushReactor::Seal(std::string sha256) {
+void PushReactor::Seal(const std::string& sha256) {
   auto shape = check_->Finish();
+  absl::Status sealed = shape.ok() ? gateway_.store->Seal(std::move(upload_), sha256) : absl::OkStatus();
+  std::lock_guard lock(mutex_);
   if (!shape.ok()) return Refuse({shape.status(), "format"});
-  if (absl::Status status = gateway_.store->Seal(std::move(upload_), sha256); !status.ok()) {
-    return Refuse({status, "storage"});
-  }
+  if (!sealed.ok()) return Refuse({sealed, "storage"});
   key_.sha256 = sha256;
   SealedUpdate update{key_, header_.examples(), header_.adapter_config(), *std::move(shape)};
   gateway_.coordinator->Contribute(

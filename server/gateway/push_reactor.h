@@ -1,6 +1,6 @@
 // One Push stream: header, admission, memory, chunks, trailer, durability, receipt. At any moment exactly one thing
-// drives it: a read, or an operation elsewhere that ends in a continuation here; so Finish is called once, with nothing
-// outstanding.
+// drives it: a read, or an operation elsewhere that ends in a continuation here; so Finish is called once. A read that
+// was started ahead may come back after that, and is ignored.
 #pragma once
 
 #include <grpcpp/support/byte_buffer.h>
@@ -43,18 +43,23 @@ class PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   absl::Status ParseHeader(const grpc::ByteBuffer& message);
   absl::string_view ReasonOfHeader(const absl::Status& status) const;
   void OnAdmission(absl::StatusOr<Admission> admission);
-  void OpenUpload();
-  absl::Status ContinueDigest();
   void TakeFrame(const grpc::ByteBuffer& message);
   bool TakeChunk(const wire::ReceivedFrame& frame);
   void TakeTrailer(const wire::ReceivedFrame& frame);
-  void Seal(std::string sha256);
   void OnReceipt(absl::StatusOr<ReceiptRow> receipt);
   void ReportProgress(bool force);
   void Accept(const ReceiptRow& receipt);
   void Refuse(Refusal refusal);
+  static Refusal Cancelled();
 
-  // Runs `step` on a worker, or on the thread that calls the returned function, with mutex_ held.
+  // Called on a worker, without mutex_: they wait for the disk, and OnCancel and OnReadDone run on gRPC's threads,
+  // which must not wait with them. While they run, in kOpening and kSealing, nobody else looks at the upload.
+  void OpenUpload();
+  Refusal Resume(std::unique_ptr<Upload> upload);  // OK: go on.
+  absl::Status ContinueDigest();
+  void Seal(const std::string& sha256);
+
+  // Runs `step` on the thread that calls the returned function, with mutex_ held.
   template <typename Step>
   auto Locked(Step step);
 

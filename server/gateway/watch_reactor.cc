@@ -2,12 +2,15 @@
 
 #include <utility>
 
+#include "base/limits.h"
 #include "server/gateway/convert.h"
 
 namespace cairn {
 namespace {
 
-constexpr std::size_t kQueuedEventsMax = 1024;  // A reader this far behind is told to connect again.
+// A reader this far behind is told to connect again.
+constexpr std::size_t kQueuedEventsMax = 1024;
+constexpr std::size_t kQueuedBytesMax = 4 * limits::kMiB;
 
 }  // namespace
 
@@ -32,16 +35,20 @@ void WatchReactor::OnNotice(const Notice& notice) {
   const std::size_t first_waiting = writing_ ? 1 : 0;
   if (notice.kind == Notice::Kind::kProgress && queue_.size() > first_waiting &&
       queue_.back().kind() == v1::RoundEvent::KIND_PROGRESS) {
-    queue_.back() = ToProto(notice);
-    return;
+    Drop(queue_.size() - 1);
   }
-  if (queue_.size() >= kQueuedEventsMax) {
-    if (!subscribing_ && !writing_) End({grpc::StatusCode::RESOURCE_EXHAUSTED, "watch: the reader is too slow"});
+  if (queue_.size() >= kQueuedEventsMax || queued_bytes_ >= kQueuedBytesMax) {
+    Drop(first_waiting);  // The write in progress ends the stream when it comes back.
     cancelled_ = true;
     return;
   }
   queue_.push_back(ToProto(notice));
+  queued_bytes_ += queue_.back().ByteSizeLong();
   if (!writing_) WriteNext();
+}
+
+void WatchReactor::Drop(std::size_t first) {
+  for (; queue_.size() > first; queue_.pop_back()) queued_bytes_ -= queue_.back().ByteSizeLong();
 }
 
 void WatchReactor::WriteNext() {
@@ -53,6 +60,7 @@ void WatchReactor::WriteNext() {
 void WatchReactor::OnWriteDone(bool ok) {
   std::lock_guard lock(mutex_);
   writing_ = false;
+  queued_bytes_ -= queue_.front().ByteSizeLong();
   queue_.pop_front();
   if (!ok || cancelled_) {
     cancelled_ = true;
