@@ -26,6 +26,14 @@ std::string ServerConfig() {
                       ", clients: {min: ", kRanks.size(), "}}\n");
 }
 
+bool HasFile(const fs::path& directory, const std::string& suffix) {
+  std::error_code missing;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, missing)) {
+    if (absl::EndsWith(entry.path().string(), suffix)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::vector<Kill> RandomKills(std::uint64_t seed, int count, absl::Duration duration) {
@@ -44,8 +52,8 @@ FederationRun::FederationRun(fs::path directory)
 
 absl::Status FederationRun::Launch(std::size_t client) {
   CAIRN_ASSIGN_OR_RETURN(testing::Child child,
-                         testing::Child::Spawn({FAULTS_CLIENT_EXECUTABLE, server_.address(), absl::StrCat(client),
-                                                (directory_ / ClientName(client)).string()},
+                         testing::Child::Spawn({testing::BuiltProgram("faults_client"), server_.address(),
+                                                absl::StrCat(client), (directory_ / ClientName(client)).string()},
                                                directory_ / "clients.log"));
   if (client < clients_.size()) {
     clients_[client] = std::move(child);
@@ -76,16 +84,21 @@ absl::Status FederationRun::Run(const std::vector<Kill>& kills) {
 }
 
 absl::Status FederationRun::Do(const Kill& kill) {
-  if (kill.victim == Kill::kServer) {
-    server_.Kill();
-    ++server_kills_;
-    return server_.Launch();
-  }
+  if (kill.victim == Kill::kServer) return KillServer();
   testing::Child& client = clients_[kill.victim];
   if (client.ExitCode()) return absl::OkStatus();  // It has finished.
   client.Kill();
   ++client_kills_;
   return Launch(kill.victim);
+}
+
+absl::Status FederationRun::KillServer() {
+  server_.Kill();
+  ++server_kills_;
+  kills_in_uploads_ += HasFile(data_dir() / "uploads", ".part");
+  kills_in_publishing_ += HasFile(data_dir() / "adapters" / kFederation, "writing.safetensors") ||
+                          HasFile(data_dir() / "published" / kFederation, ".writing");
+  return server_.Launch();
 }
 
 absl::StatusOr<bool> FederationRun::Poll() {
@@ -102,6 +115,7 @@ absl::StatusOr<bool> FederationRun::Poll() {
 }
 
 absl::Status FederationRun::StopServer() {
+  CAIRN_RETURN_IF_ERROR(server_.AwaitReady());  // It may have been started again a moment ago.
   CAIRN_ASSIGN_OR_RETURN(const int code, server_.Terminate());
   if (code == 0) return absl::OkStatus();
   return absl::InternalError(absl::StrCat("SIGTERM: expected the server to exit with 0, got ", code));

@@ -35,12 +35,16 @@ class FederationRun {
 
   int kills_done() const { return server_kills_ + client_kills_; }
   int server_kills() const { return server_kills_; }
+  // Of the server's: while an upload was under way, and while a version was being written.
+  int kills_in_uploads() const { return kills_in_uploads_; }
+  int kills_in_publishing() const { return kills_in_publishing_; }
   absl::Duration duration() const { return duration_; }
   std::filesystem::path data_dir() const { return server_.data_dir(); }
 
  private:
   absl::Status Launch(std::size_t client);
   absl::Status Do(const Kill& kill);
+  absl::Status KillServer();
   // Looks at every process. True once all clients have finished.
   absl::StatusOr<bool> Poll();
   absl::Status StopServer();
@@ -49,7 +53,7 @@ class FederationRun {
   const std::filesystem::path directory_;
   testing::ServerProcess server_;
   std::vector<testing::Child> clients_;
-  int server_kills_ = 0, client_kills_ = 0;
+  int server_kills_ = 0, client_kills_ = 0, kills_in_uploads_ = 0, kills_in_publishing_ = 0;
   absl::Duration duration_;
 };
 

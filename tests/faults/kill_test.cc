@@ -31,7 +31,7 @@ struct Undisturbed {
 };
 
 struct Total {
-  int runs = 0, kills = 0, server_kills = 0;
+  int runs = 0, kills = 0, server_kills = 0, in_uploads = 0, in_publishing = 0;
 };
 
 absl::StatusOr<Undisturbed> RunUndisturbed() {
@@ -55,6 +55,8 @@ absl::Status RunDisturbed(const Undisturbed& undisturbed, const Flags& flags, st
   ++total.runs;
   total.kills += run.kills_done();
   total.server_kills += run.server_kills();
+  total.in_uploads += run.kills_in_uploads();
+  total.in_publishing += run.kills_in_publishing();
   std::printf("run %3d  seed %llu  kills: %d server, %d client  %.1f s", total.runs,
               static_cast<unsigned long long>(seed), run.server_kills(), run.kills_done() - run.server_kills(),
               absl::ToDoubleSeconds(run.duration()));
@@ -81,9 +83,10 @@ absl::Status RunAll(const Flags& flags) {
     return status;
   }
   std::printf(
-      "%d kills (%d of the server, %d of clients) in %d runs: the published bytes are the same every time; %.0f s\n",
-      total.kills, total.server_kills, total.kills - total.server_kills, total.runs,
-      absl::ToDoubleSeconds(absl::Now() - start));
+      "%d kills in %d runs, %.0f s: %d of clients, %d of the server, of which %d during uploads and %d during "
+      "publishing.\nThe published bytes were the same every time.\n",
+      total.kills, total.runs, absl::ToDoubleSeconds(absl::Now() - start), total.kills - total.server_kills,
+      total.server_kills, total.in_uploads, total.in_publishing);
   return absl::OkStatus();
 }
 

@@ -37,7 +37,9 @@ bool IsFree(std::uint16_t port) {
 
 }  // namespace
 
-std::string CairnExecutable() { return CAIRN_EXECUTABLE; }
+std::string BuiltProgram(const std::string& name) {
+  return (fs::read_symlink("/proc/self/exe").parent_path() / name).string();
+}
 
 std::uint16_t FreePort() {
   std::random_device random;
@@ -62,7 +64,7 @@ ServerProcess::~ServerProcess() {
 absl::Status ServerProcess::Launch() {
   std::error_code ignored;
   fs::remove(data_dir() / "endpoint", ignored);  // Of a server that was killed.
-  CAIRN_ASSIGN_OR_RETURN(Child child, Child::Spawn({CairnExecutable(), "serve", "--config", config_path().string()},
+  CAIRN_ASSIGN_OR_RETURN(Child child, Child::Spawn({BuiltProgram("cairn"), "serve", "--config", config_path().string()},
                                                    directory_ / "server.log"));
   child_.emplace(std::move(child));
   return absl::OkStatus();

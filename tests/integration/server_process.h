@@ -12,8 +12,8 @@
 
 namespace cairn::testing {
 
-// The `cairn` that was built with this test.
-std::string CairnExecutable();
+// A program that lies beside this test's: "cairn".
+std::string BuiltProgram(const std::string& name);
 
 // A port of loopback that is free now, below those that the system gives to outgoing connections: a client that tries
 // to connect while the server is down must not be given the server's own port.
@@ -29,6 +29,7 @@ class ServerProcess {
   absl::Status Start();
   // The same without waiting until it is ready.
   absl::Status Launch();
+  absl::Status AwaitReady();
   void Kill() { child_.reset(); }
   // SIGTERM; its exit code.
   absl::StatusOr<int> Terminate();
@@ -43,8 +44,6 @@ class ServerProcess {
   Child& child() { return *child_; }
 
  private:
-  absl::Status AwaitReady();
-
   const std::filesystem::path directory_;
   const std::string config_, address_;
   std::string metrics_address_;
