@@ -63,8 +63,9 @@ absl::StatusOr<ServerProcess> ServerProcess::StartCairn(const ServerSpec& spec) 
   return server;
 }
 
-absl::StatusOr<ServerProcess> ServerProcess::StartSink(const fs::path& log) {
-  CAIRN_ASSIGN_OR_RETURN(ChildProcess child, ChildProcess::Spawn({{ThisProgram(), "--sink"}, {}, log}));
+absl::StatusOr<ServerProcess> ServerProcess::StartSink(SinkWork work, const fs::path& log) {
+  CAIRN_ASSIGN_OR_RETURN(ChildProcess child,
+                         ChildProcess::Spawn({{ThisProgram(), "--sink", std::to_string(work)}, {}, log}));
   ServerProcess server(std::move(child));
   CAIRN_ASSIGN_OR_RETURN(server.address_, AwaitAddress(server.process_, log, [&] {
                            const std::vector<std::string> lines = server.process_.ReadLines();

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "bench/ingest_sink.h"
 #include "simulation/process.h"
 
 namespace cairn::bench {
@@ -30,7 +31,7 @@ class ServerProcess {
   // `cairn serve`, from beside this program.
   static absl::StatusOr<ServerProcess> StartCairn(const ServerSpec& spec);
   // This program as a sink.
-  static absl::StatusOr<ServerProcess> StartSink(const std::filesystem::path& log);
+  static absl::StatusOr<ServerProcess> StartSink(SinkWork work, const std::filesystem::path& log);
 
   const std::string& address() const { return address_; }
   pid_t pid() const { return process_.pid(); }

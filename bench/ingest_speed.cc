@@ -15,6 +15,7 @@
 #include "base/status_macros.h"
 #include "bench/ingest_payload.h"
 #include "bench/ingest_server.h"
+#include "bench/ingest_sink.h"
 #include "bench/ingest_together.h"
 #include "bench/ingest_upload.h"
 
@@ -173,7 +174,7 @@ absl::Status MeasureSpeed(const std::filesystem::path& directory, int repetition
   CAIRN_ASSIGN_OR_RETURN(const Payloads payloads, MakePayloads(kClientsMax));
   std::vector<FederationSpec> federations;
   for (const int clients : kConcurrency) federations.push_back({FederationFor(clients), "mean", clients});
-  CAIRN_ASSIGN_OR_RETURN(const ServerProcess sink, ServerProcess::StartSink(directory / "sink.log"));
+  CAIRN_ASSIGN_OR_RETURN(const ServerProcess sink, ServerProcess::StartSink(kCount, directory / "sink.log"));
   CAIRN_ASSIGN_OR_RETURN(const ServerProcess memory,
                          ServerProcess::StartCairn({directory / "memory", false, kBudgetMib, federations}));
   CAIRN_ASSIGN_OR_RETURN(const ServerProcess durable,
@@ -183,6 +184,30 @@ absl::Status MeasureSpeed(const std::filesystem::path& directory, int repetition
   std::printf("stream: frames and receipt. whole push: also the sender's sha256 beforehand and the resume point.\n");
   for (const int clients : kConcurrency) {
     CAIRN_RETURN_IF_ERROR(MeasureConcurrency(sink, memory, durable, payloads, clients, repetitions));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MeasureSteps(const std::filesystem::path& directory, int repetitions) {
+  constexpr const char* kNames[kSinkWorks] = {"bare gRPC sink", "+ crc32c", "+ copy to memory", "+ finite", "+ sha256"};
+  CAIRN_ASSIGN_OR_RETURN(const Payloads payloads, MakePayloads(kClientsMax));
+  std::vector<ServerProcess> sinks;
+  for (int work = 0; work < kSinkWorks; ++work) {
+    CAIRN_ASSIGN_OR_RETURN(ServerProcess sink,
+                           ServerProcess::StartSink(static_cast<SinkWork>(work), directory / "sink.log"));
+    sinks.push_back(std::move(sink));
+  }
+  std::printf("\nSteps: the sink with more and more of what the gateway does to every byte, as streams.\n");
+  for (const int clients : kConcurrency) {
+    std::vector<Side> sides(kSinkWorks);
+    std::vector<std::string> targets(clients, std::string(payloads.clients.front()->bytes().size(), '\0'));
+    std::vector<Contender> contenders = {{"memcpy", [&] { return Copy(payloads, targets); }, {}}};
+    for (int work = 0; work < kSinkWorks; ++work) {
+      CAIRN_ASSIGN_OR_RETURN(sides[work], OpenSide(sinks[work], false, clients));
+      contenders.push_back({kNames[work], [&, work] { return Upload(sides[work], payloads, false); }, {}});
+    }
+    CAIRN_RETURN_IF_ERROR(Race(contenders, repetitions));
+    PrintTable(contenders, clients, 1e-9 * static_cast<double>(targets[0].size()) * clients);
   }
   return absl::OkStatus();
 }
