@@ -19,6 +19,7 @@
 #include "base/files.h"
 #include "base/status_macros.h"
 #include "server/root/concatenate.h"
+#include "server/store/make_directories.h"
 
 namespace cairn {
 namespace {
@@ -26,16 +27,6 @@ namespace {
 namespace fs = std::filesystem;
 
 using Shapes = std::vector<AdapterWriter::Shape>;
-
-// Durably: a synced file in a directory whose own entry was lost is lost with it.
-absl::Status MakeDirectories(const fs::path& path) {
-  std::error_code error;
-  if (path.empty() || fs::is_directory(path, error)) return absl::OkStatus();
-  CAIRN_RETURN_IF_ERROR(MakeDirectories(path.parent_path()));
-  fs::create_directory(path, error);
-  if (error) return ErrnoStatus(error.value(), "create directory", path);
-  return SyncDirectory(path.parent_path());
-}
 
 std::string ConfigFor(const Shapes& shapes, const std::string& base_model, const std::string& task_type) {
   std::vector<std::pair<std::string, std::int64_t>> ranks;

@@ -16,6 +16,7 @@
 #include "base/files.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "server/store/make_directories.h"
 #include "server/store/store.h"
 
 namespace cairn {
@@ -26,12 +27,6 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kWriteBackBytes =
     8 * limits::kMiB;  // Started in the background, so that the final sync is short.
 constexpr std::size_t kReadBackBytes = 1 * limits::kMiB;
-
-absl::Status MakeDirectory(const fs::path& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  return error ? ErrnoStatus(error.value(), "create directory", path) : absl::OkStatus();
-}
 
 // '~' cannot occur in names, so a prefix cannot match another client's file.
 std::string PartPrefix(const UploadKey& key) {
@@ -103,7 +98,7 @@ class FileStore final : public Store {
     auto& file = static_cast<FileUpload&>(*upload);
     CAIRN_RETURN_IF_ERROR(file.Sync());
     const fs::path target = Object(file.key().federation, sha256);
-    CAIRN_RETURN_IF_ERROR(MakeDirectory(target.parent_path()));
+    CAIRN_RETURN_IF_ERROR(MakeDirectories(target.parent_path()));
     if (rename(file.path().c_str(), target.c_str()) != 0) return ErrnoStatus(errno, "rename", file.path());
     return SyncDirectory(target.parent_path());
   }
@@ -246,8 +241,8 @@ absl::Status FileUpload::ReadBack(const std::function<void(absl::string_view)>& 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Store>> OpenFileStore(const fs::path& directory, std::uint64_t budget) {
-  CAIRN_RETURN_IF_ERROR(MakeDirectory(directory / "uploads"));
-  CAIRN_RETURN_IF_ERROR(MakeDirectory(directory / "objects"));
+  CAIRN_RETURN_IF_ERROR(MakeDirectories(directory / "uploads"));
+  CAIRN_RETURN_IF_ERROR(MakeDirectories(directory / "objects"));
   CAIRN_RETURN_IF_ERROR(SyncDirectory(directory));
   return std::make_unique<FileStore>(directory, budget);
 }
