@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 #include "server/store/slab.h"
 #include "server/store/store.h"
@@ -22,6 +23,10 @@ namespace cairn {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Linux caches what one write brings in pieces of up to 2 MiB, and touching a byte of a mapping maps its whole piece:
+// over many spilled updates of which a round reads one module at a time, that is more memory than the modules.
+constexpr std::size_t kSpillWriteBytes = 64 * limits::kKiB;
 
 // One update's memory, from the first byte to the last reader. Gives the reservation back when nobody holds it any
 // more.
@@ -280,7 +285,9 @@ class MemoryStore final : public Store {
 
   static absl::StatusOr<std::shared_ptr<const Blob>> WriteSpill(const fs::path& path, absl::string_view bytes) {
     std::ofstream out(path, std::ios::binary | std::ios::trunc);
-    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kSpillWriteBytes))) {
+      out.write(bytes.data(), static_cast<std::streamsize>(std::min(bytes.size(), kSpillWriteBytes)));
+    }
     out.close();
     if (!out) return absl::ResourceExhaustedError(absl::StrCat("cannot spill to ", path.string()));
     CAIRN_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
