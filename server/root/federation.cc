@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregators/registry.h"
 #include "base/ids.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -56,9 +57,6 @@ absl::StatusOr<std::unique_ptr<Federation>> Federation::Load(FederationOptions o
   if (spec) {
     federation->spec_ = std::make_shared<const AdapterSpec>(*std::move(spec));
     CAIRN_RETURN_IF_ERROR(federation->CheckConfiguredSpec());
-    if (const auto& configured = federation->options_.spec) {
-      CAIRN_RETURN_IF_ERROR(federation->CheckSameModules("the configuration", *configured));
-    }
   } else if (federation->options_.spec) {
     CAIRN_RETURN_IF_ERROR(federation->AdoptSpec(*federation->options_.spec));
   }
@@ -184,6 +182,10 @@ absl::Status Federation::Join(const std::string& client, const std::optional<Ada
   if (spec && spec_ == nullptr) CAIRN_RETURN_IF_ERROR(AdoptSpec(*spec));
   const auto known = state_.clients.find(client);
   if (known != state_.clients.end() && known->second.active) return absl::OkStatus();
+  if (known == state_.clients.end() && state_.clients.size() >= limits::kCohortClientsMax) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("federation \"", name(), "\" already has ", state_.clients.size(), " clients, the most it may have"));
+  }
   CAIRN_RETURN_IF_ERROR(host_.database->SaveClient(name(), {client, true}));
   Tell(Notice::Kind::kJoined, client);
   return Apply(round::Joined{client});
@@ -220,6 +222,17 @@ void Federation::UploadEnded(const std::string& client, const absl::Status& refu
 }
 
 absl::StatusOr<ReceiptRow> Federation::Contribute(const SealedUpdate& update) {
+  absl::StatusOr<ReceiptRow> receipt = Acknowledge(update);
+  if (receipt.ok() && receipt->round == state_.round) return receipt;
+  // Refused, or a second copy that came when its round was over: then nobody will ask for the bytes.
+  CAIRN_ASSIGN_OR_RETURN(const auto needed, host_.database->LoadReceipts(name(), state_.round));
+  const bool keep =
+      std::any_of(needed.begin(), needed.end(), [&](const ReceiptRow& row) { return row.sha256 == update.key.sha256; });
+  if (!keep) host_.AfterCommit([this, sha256 = update.key.sha256] { host_.store->Remove(name(), sha256); });
+  return receipt;
+}
+
+absl::StatusOr<ReceiptRow> Federation::Acknowledge(const SealedUpdate& update) {
   CAIRN_ASSIGN_OR_RETURN(auto known, CheckUpload(update.key));
   if (known) return *known;
   if (!host_.store->Find(name(), update.key.sha256).ok()) {

@@ -81,6 +81,7 @@ class Federation {
   absl::Status Restore(const FederationRow& row);
   absl::Status CheckConfiguredSpec() const;
   bool AllStored(const std::vector<ReceiptRow>& receipts) const;
+  absl::StatusOr<ReceiptRow> Acknowledge(const SealedUpdate& update);
   absl::Status StartRehearsal(const std::vector<ReceiptRow>& receipts);
   absl::Status Rehearse(const std::string& client, std::uint64_t examples, std::shared_ptr<const LoraAdapter> shape);
   absl::Status AdoptSpec(AdapterSpec spec);

@@ -110,6 +110,10 @@ class FileStore final : public Store {
     return std::make_shared<FileBlob>(std::move(file));
   }
 
+  void Remove(const std::string& federation, const std::string& sha256) override {
+    unlink(Object(federation, sha256).c_str());
+  }
+
   absl::Status Retain(const std::string& federation, std::uint64_t round,
                       absl::Span<const std::string> digests) override {
     RemoveParts(absl::StrCat(federation, "~"), [&](const std::string& name) {

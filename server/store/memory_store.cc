@@ -161,6 +161,16 @@ class MemoryStore final : public Store {
     return it->second;
   }
 
+  void Remove(const std::string& federation, const std::string& sha256) override {
+    std::shared_ptr<const Blob> dropped;  // Destroyed after the lock is released.
+    std::lock_guard lock(mutex_);
+    auto it = sealed_.find({federation, sha256});
+    if (it == sealed_.end()) return;
+    unlink(SpillPath(federation, sha256).c_str());
+    dropped = std::move(it->second);
+    sealed_.erase(it);
+  }
+
   absl::Status Retain(const std::string& federation, std::uint64_t round,
                       absl::Span<const std::string> digests) override {
     std::vector<std::shared_ptr<const void>> dropped;  // Destroyed after the lock is released.

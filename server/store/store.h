@@ -70,6 +70,8 @@ class Store {
   // NOT_FOUND: not sealed, or removed.
   virtual absl::StatusOr<std::shared_ptr<const Blob>> Find(const std::string& federation,
                                                            const std::string& sha256) = 0;
+  // Lets go of one sealed update, if it is there.
+  virtual void Remove(const std::string& federation, const std::string& sha256) = 0;
   // Lets go of every sealed update of the federation but `digests`, and of every part that is not of `round`.
   virtual absl::Status Retain(const std::string& federation, std::uint64_t round,
                               absl::Span<const std::string> digests) = 0;

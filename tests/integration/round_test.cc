@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -128,6 +129,11 @@ class RoundTest : public ::testing::Test {
     }
   }
 
+  // Updates that the server keeps.
+  std::ptrdiff_t Objects(const std::string& federation) {
+    return std::distance(fs::directory_iterator(server_->data_dir() / "objects" / federation), {});
+  }
+
   fs::path Pull(std::uint64_t version, Form form) {
     const fs::path to = directory_ / "pulled";
     const auto pulled = clients_[0]->Pull(version, form, to);
@@ -174,9 +180,11 @@ TEST_F(RoundTest, MeanRefusesAnotherRankAndGoesOnWithTheRightOne) {
   EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(refused.message()),
               AllOf(HasSubstr("client ada has rank 4"), HasSubstr("client bob has rank 8"), HasSubstr("block.attn.q")));
+  EXPECT_EQ(Objects("f"), 1);  // The refused bytes are not kept.
   ASSERT_TRUE(PushOne(*clients_[1], UpdateOf(pair, 1, 1), 1, pair[1].examples).ok());
   ExpectFinished();
   ExpectAverage(server_->latest("f"), pair, 1);
+  EXPECT_EQ(Objects("f"), 0);
 }
 
 TEST_F(RoundTest, ZeroPadAveragesMixedRanks) {
@@ -210,6 +218,26 @@ TEST_F(RoundTest, ClosesAtTheDeadlineWithTheMinimum) {
   ASSERT_TRUE(PushOne(*clients_[1], UpdateOf(kMixed, 1, 1), 1, kMixed[1].examples).ok());
   ExpectFinished();
   ExpectDenseSum(server_->latest("f"), {kMixed[0], kMixed[1]}, 1, 1);
+}
+
+// Nobody would ever ask for the bytes of an upload that ends when the last round is over.
+TEST_F(RoundTest, AnUpdateThatComesTooLateIsNotKept) {
+  Serve("  - {name: f, rounds: 1, clients: {min: 1}}\n");
+  JoinAll("f", kMixed);
+  const ClientOptions options = FastOptions(server_->address(), "f", "bob");
+  const auto connection = Connect(options);
+  const UpdateBytes late = UpdateOf(kMixed, 1, 1).bytes();
+  const v1::PushHeader header = HeaderFor(options, 1, late);
+  RawPush push(*connection);
+  push.Header(header);
+  push.Chunks(late.safetensors);
+  ASSERT_EQ(AwaitReceived(*connection, header, late.safetensors.size()), late.safetensors.size());
+  ASSERT_TRUE(PushOne(*clients_[0], UpdateOf(kMixed, 0, 1), 1, kMixed[0].examples).ok());
+  ExpectFinished();
+  push.Trailer(header.sha256());
+  const absl::Status refused = push.Finish().status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
+  EXPECT_EQ(Objects("f"), 0);
 }
 
 TEST_F(RoundTest, WaitsBeyondTheDeadlineForTheMinimum) {
