@@ -36,6 +36,7 @@ inline constexpr std::size_t kMessageBytesMax = 4 * kMiB;     // Largest gRPC me
 inline constexpr std::uint64_t kPayloadBytesMax = 64ULL * kGiB;  // One upload. The configuration may set a lower bound.
 
 // Rounds.
-inline constexpr std::size_t kCohortClientsMax = 10'000;  // Contributors of one round.
+inline constexpr std::size_t kCohortClientsMax =
+    10'000;  // Clients of one federation, and so contributors of one round.
 
 }  // namespace cairn::limits

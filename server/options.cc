@@ -42,6 +42,9 @@ void FillDefaults(v1::ServerConfig& config) {
   if (config.listen().empty()) config.set_listen("127.0.0.1:7070");
   if (config.metrics_listen().empty()) config.set_metrics_listen("127.0.0.1:7071");
   if (config.durability() == v1::DURABILITY_UNSPECIFIED) config.set_durability(v1::durable);
+  if (config.integrity() == v1::INTEGRITY_UNSPECIFIED) {
+    config.set_integrity(config.durability() == v1::durable ? v1::sha256 : v1::crc32c);
+  }
   if (config.memory_budget().empty()) config.set_memory_budget("512MiB");
   if (config.upload_max().empty()) config.set_upload_max("4GiB");
   if (config.log_level().empty()) config.set_log_level("info");
@@ -132,6 +135,7 @@ absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& confi
   if (config.data_dir().empty()) return Wrong("data_dir", "is required: a directory for what must survive");
   options.data_dir = config.data_dir();
   options.durable = config.durability() == v1::durable;
+  options.verify_sha256 = config.integrity() == v1::sha256;
   CAIRN_ASSIGN_OR_RETURN(options.memory_budget, ValueOf("memory_budget", ParseBytes(config.memory_budget())));
   CAIRN_ASSIGN_OR_RETURN(options.upload_max, ValueOf("upload_max", ParseBytes(config.upload_max())));
   CAIRN_RETURN_IF_ERROR(CheckSizes(options));

@@ -24,6 +24,7 @@ struct ServerOptions {
   bool durable = true;
   std::uint64_t memory_budget = 0;  // Bytes.
   std::uint64_t upload_max = 0;     // Bytes.
+  bool verify_sha256 = true;
   TlsFiles tls;
   std::string log_level;
   std::vector<FederationOptions> federations;

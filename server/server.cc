@@ -114,7 +114,8 @@ absl::Status ServerImpl::Open(const ServerOptions& options) {
   CAIRN_RETURN_IF_ERROR(ServeMetrics(options.metrics_listen));
   CAIRN_ASSIGN_OR_RETURN(coordinator_, Coordinator::Open({options.data_dir, options.durable, options.federations},
                                                          store_.get(), &metrics_, &clock_));
-  GatewayOptions gateway{options.listen, options.tls, kNetworkBytes, options.upload_max};
+  GatewayOptions gateway{options.listen, options.tls, options.memory_budget - kProgramBytes, options.upload_max,
+                         options.verify_sha256};
   CAIRN_ASSIGN_OR_RETURN(gateway_, Gateway::Start(gateway, coordinator_.get(), store_.get(), &metrics_));
   CAIRN_RETURN_IF_ERROR(WriteEndpoints());
   ready_ = true;

@@ -18,6 +18,7 @@ struct GatewayContext {
   WorkerPool* workers = nullptr;  // For what may block.
   StreamWatch* watch = nullptr;
   std::uint64_t upload_bytes_max = 0;
+  bool verify_sha256 = true;  // Otherwise the sender's digest is believed; docs/adr/0007-integrity.md.
   bool mutual_tls = false;
 };
 

@@ -26,6 +26,10 @@ void Configure(grpc::ServerBuilder& builder, std::uint64_t network_bytes_max) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kClientPingIntervalMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // Two servers on one port would share its clients silently.
+  // Fixed windows: a stream that is read has one message under way, one that waits for memory 64 KiB. Windows that
+  // follow the bandwidth-delay product would hold tens of MiB a connection on loopback, outside every budget.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  // The last resort: gRPC ends streams when its buffers reach this.
   builder.SetResourceQuota(grpc::ResourceQuota("cairn").Resize(network_bytes_max));
 }
 
@@ -42,6 +46,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayOptions& op
                        &gateway->workers_,
                        &gateway->watch_,
                        options.upload_bytes_max,
+                       options.verify_sha256,
                        !options.tls.client_ca.empty()};
   gateway->service_ = MakeFederationService(gateway->context_);
 

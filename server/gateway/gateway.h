@@ -21,6 +21,7 @@ struct GatewayOptions {
   TlsFiles tls;
   std::uint64_t network_bytes_max = 0;  // What gRPC may buffer, all connections together.
   std::uint64_t upload_bytes_max = 0;
+  bool verify_sha256 = true;
 };
 
 class Gateway {

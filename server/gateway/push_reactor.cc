@@ -195,7 +195,7 @@ PushReactor::Refusal PushReactor::Resume(std::unique_ptr<Upload> upload) {
 absl::Status PushReactor::ContinueDigest() {
   absl::Status checked;
   absl::Status read = upload_->ReadBack([&](absl::string_view bytes) {
-    sha_.Update(bytes);
+    if (gateway_.verify_sha256) sha_.Update(bytes);
     checked.Update(check_->Feed(bytes));
   });
   return read.ok() ? checked : read;
@@ -233,10 +233,23 @@ bool PushReactor::TakeChunk(const wire::ReceivedFrame& frame) {
   position_ += bytes;
   for (absl::string_view slice : slices) {
     if (absl::Status status = check_->Feed(slice); !status.ok()) return refuse(status, check_->reason(), false);
-    sha_.Update(slice);
+    if (gateway_.verify_sha256) sha_.Update(slice);
   }
   if (absl::Status status = upload_->Append(slices); !status.ok()) return refuse(status, "storage", true);
   return true;
+}
+
+absl::Status PushReactor::CheckDigest(const v1::PushTrailer& trailer, const std::string& sha256) const {
+  if (!IsSha256Hex(trailer.sha256())) {
+    return absl::InvalidArgumentError("push trailer: sha256 is not 64 lower-case hexadecimal characters");
+  }
+  if (!key_.sha256.empty() && trailer.sha256() != key_.sha256) {
+    return absl::DataLossError(
+        absl::StrCat("the header announced sha256 ", key_.sha256, ", the trailer says ", trailer.sha256()));
+  }
+  if (sha256 == trailer.sha256()) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat("sha256 of the received bytes is ", sha256, "; the sender computed ", trailer.sha256()));
 }
 
 void PushReactor::TakeTrailer(const wire::ReceivedFrame& frame) {
@@ -250,15 +263,11 @@ void PushReactor::TakeTrailer(const wire::ReceivedFrame& frame) {
                        absl::StrCat("the trailer came after ", upload_->received(), " of ", key_.bytes, " bytes")),
                    "truncated", true});
   }
-  std::string sha256 = ToHex(sha_.Finish());
-  if (sha256 != trailer.sha256() || (!key_.sha256.empty() && key_.sha256 != sha256)) {
-    return Refuse({absl::DataLossError(absl::StrCat("sha256 of the received bytes is ", sha256,
-                                                    "; the sender computed ", trailer.sha256())),
-                   "digest"});
-  }
+  const std::string sha256 = gateway_.verify_sha256 ? ToHex(sha_.Finish()) : trailer.sha256();
+  if (absl::Status status = CheckDigest(trailer, sha256); !status.ok()) return Refuse({status, "digest"});
   phase_ = Phase::kSealing;
   gateway_.watch->Pause(watch_id_);
-  gateway_.workers->Run([this, sha256 = std::move(sha256)] { Seal(sha256); });
+  gateway_.workers->Run([this, sha256] { Seal(sha256); });
 }
 
 void PushReactor::Seal(const std::string& sha256) {

@@ -45,6 +45,7 @@ class PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   void OnAdmission(absl::StatusOr<Admission> admission);
   void TakeFrame(const grpc::ByteBuffer& message);
   bool TakeChunk(const wire::ReceivedFrame& frame);
+  absl::Status CheckDigest(const v1::PushTrailer& trailer, const std::string& sha256) const;
   void TakeTrailer(const wire::ReceivedFrame& frame);
   void OnReceipt(absl::StatusOr<ReceiptRow> receipt);
   void ReportProgress(bool force);

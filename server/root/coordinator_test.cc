@@ -176,7 +176,7 @@ TEST_F(CoordinatorTest, FederationsDoNotDisturbEachOther) {
   EXPECT_EQ(server_->Now("other").state.version, 0u);
   EXPECT_EQ(server_->Now("other").state.contributed(), 1u);
   // Publishing "fed" lets go of its updates only.
-  EXPECT_TRUE(server_->store().Find("other", Sha256Hex(Update(1).safetensors)).ok());
+  EXPECT_TRUE(server_->store().Find("other", UpdateName("a", Sha256Hex(Update(1).safetensors))).ok());
 }
 
 TEST_F(CoordinatorTest, AListenerHearsTheStateThenEverythingUntilItLeaves) {

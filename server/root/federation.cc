@@ -32,8 +32,10 @@ absl::StatusOr<round::Phase> PhaseFromName(const std::string& name) {
   return absl::DataLossError(absl::StrCat("database: unknown phase \"", name, "\""));
 }
 
+std::string NameOf(const ReceiptRow& receipt) { return UpdateName(receipt.client, receipt.sha256); }
+
 absl::StatusOr<std::shared_ptr<const LoraAdapter>> ShapeOf(Store& store, const ReceiptRow& receipt) {
-  CAIRN_ASSIGN_OR_RETURN(auto blob, store.Find(receipt.federation, receipt.sha256));
+  CAIRN_ASSIGN_OR_RETURN(auto blob, store.Find(receipt.federation, NameOf(receipt)));
   CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParsePeftConfig(receipt.adapter_config));
   CAIRN_ASSIGN_OR_RETURN(SafetensorsHeader header, ReadSafetensorsHeader(blob->bytes(), blob->bytes().size()));
   CAIRN_ASSIGN_OR_RETURN(LoraAdapter shape, DescribeLora(header, config));
@@ -78,7 +80,7 @@ absl::Status Federation::CheckConfiguredSpec() const {
 
 bool Federation::AllStored(const std::vector<ReceiptRow>& receipts) const {
   return std::all_of(receipts.begin(), receipts.end(), [this](const ReceiptRow& receipt) {
-    return host_.store->Find(receipt.federation, receipt.sha256).ok();
+    return host_.store->Find(receipt.federation, NameOf(receipt)).ok();
   });
 }
 
@@ -107,18 +109,18 @@ absl::Status Federation::Restore(const FederationRow& row) {
     receipts.clear();
     state_.phase = round::Phase::kOpen;
   }
-  std::vector<std::string> digests;
+  std::vector<std::string> names;
   for (const ReceiptRow& receipt : receipts) {
     state_.clients[receipt.client].part = round::Client::Part::kContributed;
     state_.clients[receipt.client].bytes_received = state_.clients[receipt.client].bytes_total = receipt.bytes;
-    digests.push_back(receipt.sha256);
+    names.push_back(NameOf(receipt));
   }
   // More rounds may have been configured since.
   if (state_.phase == round::Phase::kFinished && (options_.policy.rounds == 0 || row.round < options_.policy.rounds)) {
     state_.phase = round::Phase::kWaiting;
   }
   state_ = round::Recovered(std::move(state_), host_.clock->Now());
-  CAIRN_RETURN_IF_ERROR(host_.store->Retain(name(), in_round ? row.round : row.round + 1, digests));
+  CAIRN_RETURN_IF_ERROR(host_.store->Retain(name(), in_round ? row.round : row.round + 1, names));
   // The last process may have died between committing a version and pointing at it.
   if (state_.version > 0) host_.AfterCommit([this, version = state_.version] { PointLatest(version); });
   return StartRehearsal(receipts);
@@ -183,8 +185,8 @@ absl::Status Federation::Join(const std::string& client, const std::optional<Ada
   const auto known = state_.clients.find(client);
   if (known != state_.clients.end() && known->second.active) return absl::OkStatus();
   if (known == state_.clients.end() && state_.clients.size() >= limits::kCohortClientsMax) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("federation \"", name(), "\" already has ", state_.clients.size(), " clients, the most it may have"));
+    return absl::ResourceExhaustedError(absl::StrCat("federation \"", name(), "\" already has ", state_.clients.size(),
+                                                     " clients, the most it may have"));
   }
   CAIRN_RETURN_IF_ERROR(host_.database->SaveClient(name(), {client, true}));
   Tell(Notice::Kind::kJoined, client);
@@ -226,16 +228,17 @@ absl::StatusOr<ReceiptRow> Federation::Contribute(const SealedUpdate& update) {
   if (receipt.ok() && receipt->round == state_.round) return receipt;
   // Refused, or a second copy that came when its round was over: then nobody will ask for the bytes.
   CAIRN_ASSIGN_OR_RETURN(const auto needed, host_.database->LoadReceipts(name(), state_.round));
+  const std::string sealed = UpdateName(update.key.client, update.key.sha256);
   const bool keep =
-      std::any_of(needed.begin(), needed.end(), [&](const ReceiptRow& row) { return row.sha256 == update.key.sha256; });
-  if (!keep) host_.AfterCommit([this, sha256 = update.key.sha256] { host_.store->Remove(name(), sha256); });
+      std::any_of(needed.begin(), needed.end(), [&](const ReceiptRow& row) { return NameOf(row) == sealed; });
+  if (!keep) host_.AfterCommit([this, sealed] { host_.store->Remove(name(), sealed); });
   return receipt;
 }
 
 absl::StatusOr<ReceiptRow> Federation::Acknowledge(const SealedUpdate& update) {
   CAIRN_ASSIGN_OR_RETURN(auto known, CheckUpload(update.key));
   if (known) return *known;
-  if (!host_.store->Find(name(), update.key.sha256).ok()) {
+  if (!host_.store->Find(name(), UpdateName(update.key.client, update.key.sha256)).ok()) {
     // What was not acknowledged is let go of when the federation is loaded again.
     return absl::UnavailableError("the update is not stored any more; send it again");
   }
@@ -329,7 +332,7 @@ absl::Status Federation::Aggregate(const round::RoundClosed& closed) {
   PublishJob job{name(), options_.rule, closed.round, spec_ ? spec_->base_model : "", {}, {}, host_.data_dir};
   CAIRN_ASSIGN_OR_RETURN(auto receipts, host_.database->LoadReceipts(name(), closed.round));
   for (ReceiptRow& receipt : receipts) {
-    CAIRN_ASSIGN_OR_RETURN(auto blob, host_.store->Find(name(), receipt.sha256));
+    CAIRN_ASSIGN_OR_RETURN(auto blob, host_.store->Find(name(), NameOf(receipt)));
     job.contributions.push_back({std::move(receipt), std::move(blob)});
   }
   CAIRN_ASSIGN_OR_RETURN(auto previous, host_.database->LoadVersion(name(), state_.version));

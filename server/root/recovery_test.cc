@@ -237,7 +237,8 @@ TEST_F(RecoveryTest, AFailedTransactionIsForgottenAsAWhole) {
 TEST_F(RecoveryTest, AFederationThatCannotBeReadIsUnavailableUntilItCan) {
   StartWithTwoClients(4);
   const SealedUpdate update = server_->Seal("b", 1, Update(2)), taken = server_->Seal("b", 1, Update(3));
-  const fs::path object = server_->directory / ("objects/fed/" + taken.key.sha256 + ".safetensors");
+  const fs::path object =
+      server_->directory / ("objects/fed/" + UpdateName(taken.key.client, taken.key.sha256) + ".safetensors");
   Take(taken);
   fs::remove(object);
   EXPECT_EQ(server_->Contribute(update).status().code(), absl::StatusCode::kUnavailable);
@@ -262,7 +263,8 @@ TEST_F(RecoveryTest, ARoundWhoseUpdatesCannotBeOpenedIsTriedAgain) {
   StartWithTwoClients(2);
   const SealedUpdate first = server_->Seal("a", 1, Update(1));
   ASSERT_TRUE(server_->Contribute(first).ok());
-  const fs::path object = server_->directory / ("objects/fed/" + first.key.sha256 + ".safetensors");
+  const fs::path object =
+      server_->directory / ("objects/fed/" + UpdateName(first.key.client, first.key.sha256) + ".safetensors");
   fs::rename(object, object.string() + ".away");
   ASSERT_TRUE(server_->Push("b", 1, Update(2)).ok()) << "whoever closes the round is not to blame";
   EXPECT_EQ(server_->Now().state.phase, round::Phase::kAggregating);

@@ -1,6 +1,6 @@
 // Updates as files. Layout below the directory:
 //   uploads/<federation>~<round>~<client>~<sha256>.part   being received; its size is how far it got
-//   objects/<federation>/<sha256>.safetensors             sealed
+//   objects/<federation>/<client>~<sha256>.safetensors    sealed
 #include <fcntl.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -97,7 +97,7 @@ class FileStore final : public Store {
   absl::Status Seal(std::unique_ptr<Upload> upload, const std::string& sha256) override {
     auto& file = static_cast<FileUpload&>(*upload);
     CAIRN_RETURN_IF_ERROR(file.Sync());
-    const fs::path target = Object(file.key().federation, sha256);
+    const fs::path target = Object(file.key().federation, UpdateName(file.key().client, sha256));
     CAIRN_RETURN_IF_ERROR(MakeDirectories(target.parent_path()));
     if (rename(file.path().c_str(), target.c_str()) != 0) return ErrnoStatus(errno, "rename", file.path());
     return SyncDirectory(target.parent_path());
@@ -105,24 +105,24 @@ class FileStore final : public Store {
 
   void Discard(std::unique_ptr<Upload> upload) override { unlink(static_cast<FileUpload&>(*upload).path().c_str()); }
 
-  absl::StatusOr<std::shared_ptr<const Blob>> Find(const std::string& federation, const std::string& sha256) override {
-    CAIRN_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(Object(federation, sha256)));
+  absl::StatusOr<std::shared_ptr<const Blob>> Find(const std::string& federation, const std::string& name) override {
+    CAIRN_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(Object(federation, name)));
     return std::make_shared<FileBlob>(std::move(file));
   }
 
-  void Remove(const std::string& federation, const std::string& sha256) override {
-    unlink(Object(federation, sha256).c_str());
+  void Remove(const std::string& federation, const std::string& name) override {
+    unlink(Object(federation, name).c_str());
   }
 
   absl::Status Retain(const std::string& federation, std::uint64_t round,
-                      absl::Span<const std::string> digests) override {
+                      absl::Span<const std::string> names) override {
     RemoveParts(absl::StrCat(federation, "~"), [&](const std::string& name) {
       return absl::StartsWith(name, absl::StrCat(federation, "~", round, "~"));
     });
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator(directory_ / "objects" / federation, error)) {
-      const std::string sha256 = entry.path().stem();
-      if (std::find(digests.begin(), digests.end(), sha256) != digests.end()) continue;
+      const std::string name = entry.path().stem();
+      if (std::find(names.begin(), names.end(), name) != names.end()) continue;
       if (unlink(entry.path().c_str()) != 0) return ErrnoStatus(errno, "remove", entry.path());
     }
     return absl::OkStatus();
@@ -138,8 +138,8 @@ class FileStore final : public Store {
 
  private:
   fs::path Uploads() const { return directory_ / "uploads"; }
-  fs::path Object(const std::string& federation, const std::string& sha256) const {
-    return directory_ / "objects" / federation / (sha256 + ".safetensors");
+  fs::path Object(const std::string& federation, const std::string& name) const {
+    return directory_ / "objects" / federation / (name + ".safetensors");
   }
 
   absl::StatusOr<std::unique_ptr<Upload>> DoBegin(const UploadKey& key) {
@@ -243,6 +243,8 @@ absl::Status FileUpload::ReadBack(const std::function<void(absl::string_view)>& 
 }
 
 }  // namespace
+
+std::string UpdateName(absl::string_view client, absl::string_view sha256) { return absl::StrCat(client, "~", sha256); }
 
 absl::StatusOr<std::unique_ptr<Store>> OpenFileStore(const fs::path& directory, std::uint64_t budget) {
   CAIRN_RETURN_IF_ERROR(MakeDirectories(directory / "uploads"));

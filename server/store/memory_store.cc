@@ -144,7 +144,7 @@ class MemoryStore final : public Store {
     std::shared_ptr<const Blob> replaced;
     {
       std::lock_guard lock(mutex_);
-      const std::pair<std::string, std::string> name(memory.key().federation, sha256);
+      const std::pair<std::string, std::string> name(memory.key().federation, UpdateName(memory.key().client, sha256));
       replaced = std::exchange(sealed_[name], memory.TakeHeld());
       in_memory_.push_back(name);
     }
@@ -154,32 +154,32 @@ class MemoryStore final : public Store {
 
   void Discard(std::unique_ptr<Upload> upload) override { static_cast<MemoryUpload&>(*upload).TakeHeld(); }
 
-  absl::StatusOr<std::shared_ptr<const Blob>> Find(const std::string& federation, const std::string& sha256) override {
+  absl::StatusOr<std::shared_ptr<const Blob>> Find(const std::string& federation, const std::string& name) override {
     std::lock_guard lock(mutex_);
-    auto it = sealed_.find({federation, sha256});
-    if (it == sealed_.end()) return absl::NotFoundError(absl::StrCat("no update ", sha256, " of ", federation));
+    auto it = sealed_.find({federation, name});
+    if (it == sealed_.end()) return absl::NotFoundError(absl::StrCat("no update ", name, " of ", federation));
     return it->second;
   }
 
-  void Remove(const std::string& federation, const std::string& sha256) override {
+  void Remove(const std::string& federation, const std::string& name) override {
     std::shared_ptr<const Blob> dropped;  // Destroyed after the lock is released.
     std::lock_guard lock(mutex_);
-    auto it = sealed_.find({federation, sha256});
+    auto it = sealed_.find({federation, name});
     if (it == sealed_.end()) return;
-    unlink(SpillPath(federation, sha256).c_str());
+    unlink(SpillPath(federation, name).c_str());
     dropped = std::move(it->second);
     sealed_.erase(it);
   }
 
   absl::Status Retain(const std::string& federation, std::uint64_t round,
-                      absl::Span<const std::string> digests) override {
+                      absl::Span<const std::string> names) override {
     std::vector<std::shared_ptr<const void>> dropped;  // Destroyed after the lock is released.
     std::lock_guard lock(mutex_);
     for (auto it = sealed_.begin(); it != sealed_.end();) {
-      const auto& [owner, sha256] = it->first;
-      const bool keep = owner != federation || std::find(digests.begin(), digests.end(), sha256) != digests.end();
+      const auto& [owner, name] = it->first;
+      const bool keep = owner != federation || std::find(names.begin(), names.end(), name) != names.end();
       if (!keep) {
-        unlink(SpillPath(owner, sha256).c_str());
+        unlink(SpillPath(owner, name).c_str());
         dropped.push_back(std::move(it->second));
       }
       it = keep ? std::next(it) : sealed_.erase(it);
@@ -244,8 +244,8 @@ class MemoryStore final : public Store {
     return std::make_unique<MemoryUpload>(this, key, std::make_shared<Held>(budget_, *std::move(slab), key.bytes), 0);
   }
 
-  fs::path SpillPath(const std::string& federation, const std::string& sha256) const {
-    return directory_ / absl::StrCat(federation, "~", sha256);
+  fs::path SpillPath(const std::string& federation, const std::string& name) const {
+    return directory_ / absl::StrCat(federation, "~", name);
   }
 
   void SpillLoop() {
@@ -311,7 +311,7 @@ class MemoryStore final : public Store {
   bool stopping_ = false;
   bool pressed_ = false;
   std::map<std::string, Part> parts_;                                                  // By ClientKey.
-  std::map<std::pair<std::string, std::string>, std::shared_ptr<const Blob>> sealed_;  // By federation and digest.
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<const Blob>> sealed_;  // By federation and name.
   std::deque<std::pair<std::string, std::string>> in_memory_;                          // Sealed, oldest first.
   std::thread spiller_;
 };

@@ -27,6 +27,10 @@ struct UploadKey {
   std::uint64_t bytes = 0;
 };
 
+// The name of a sealed update in its federation. The client is part of it: a digest that a client merely declared must
+// never stand for another client's bytes.
+std::string UpdateName(absl::string_view client, absl::string_view sha256);
+
 // An update being received, front to back. Destroying it keeps what has arrived for ResumePoint.
 class Upload {
  public:
@@ -61,20 +65,18 @@ class Store {
   // Starts or resumes. Takes over the reservation, also on error. Parts of other uploads of this client and round are
   // dropped. ABORTED: another stream holds this upload.
   virtual absl::StatusOr<std::unique_ptr<Upload>> Begin(const UploadKey& key) = 0;
-  // Ends a complete upload: its bytes can be found under their digest, durably if the store is. REQUIRES: the caller
-  // has checked `sha256` against the bytes.
+  // Ends a complete upload: its bytes can be found under UpdateName(client, sha256), durably if the store is.
   virtual absl::Status Seal(std::unique_ptr<Upload> upload, const std::string& sha256) = 0;
   // Ends an upload whose bytes are of no use.
   virtual void Discard(std::unique_ptr<Upload> upload) = 0;
 
-  // NOT_FOUND: not sealed, or removed.
-  virtual absl::StatusOr<std::shared_ptr<const Blob>> Find(const std::string& federation,
-                                                           const std::string& sha256) = 0;
+  // `name` is an UpdateName. NOT_FOUND: not sealed, or removed.
+  virtual absl::StatusOr<std::shared_ptr<const Blob>> Find(const std::string& federation, const std::string& name) = 0;
   // Lets go of one sealed update, if it is there.
-  virtual void Remove(const std::string& federation, const std::string& sha256) = 0;
-  // Lets go of every sealed update of the federation but `digests`, and of every part that is not of `round`.
+  virtual void Remove(const std::string& federation, const std::string& name) = 0;
+  // Lets go of every sealed update of the federation but `names`, and of every part that is not of `round`.
   virtual absl::Status Retain(const std::string& federation, std::uint64_t round,
-                              absl::Span<const std::string> digests) = 0;
+                              absl::Span<const std::string> names) = 0;
 
  protected:
   explicit Store(std::uint64_t budget) : budget_(budget) {}

@@ -67,8 +67,8 @@ class StoreTest : public ::testing::TestWithParam<bool> {
     ASSERT_TRUE(upload->Append({bytes}).ok());
     ASSERT_TRUE(store_->Seal(std::move(upload), Sha256Hex(bytes)).ok());
   }
-  std::string Get(const std::string& bytes) {
-    auto blob = store_->Find("fed", Sha256Hex(bytes));
+  std::string Get(const std::string& bytes, const std::string& client = "c") {
+    auto blob = store_->Find("fed", UpdateName(client, Sha256Hex(bytes)));
     return blob.ok() ? std::string((*blob)->bytes()) : blob.status().ToString();
   }
 
@@ -129,13 +129,25 @@ TEST_P(StoreTest, MoreThanAnnouncedIsRefused) {
   EXPECT_EQ(upload->Append({"abcd"}).code(), absl::StatusCode::kOutOfRange);
 }
 
+// A client that declares another one's digest for other bytes must not replace that one's.
+TEST_P(StoreTest, ADigestStandsForTheBytesOfItsClientOnly) {
+  const std::string honest = RandomBytes(30, 1000), other = RandomBytes(31, 1000);
+  Put("c", honest);
+  UploadKey forged = Key("d", other);
+  forged.sha256 = Sha256Hex(honest);
+  auto upload = Begin(forged);
+  ASSERT_TRUE(upload->Append({other}).ok());
+  ASSERT_TRUE(store_->Seal(std::move(upload), forged.sha256).ok());
+  EXPECT_TRUE(Get(honest) == honest);
+}
+
 TEST_P(StoreTest, DiscardedBytesAreGone) {
   const std::string bytes = RandomBytes(6, 1000);
   auto upload = Begin(Key("c", bytes));
   ASSERT_TRUE(upload->Append({bytes}).ok());
   store_->Discard(std::move(upload));
   EXPECT_EQ(store_->ResumePoint(Key("c", bytes)), 0u);
-  EXPECT_FALSE(store_->Find("fed", Sha256Hex(bytes)).ok());
+  EXPECT_FALSE(store_->Find("fed", UpdateName("c", Sha256Hex(bytes))).ok());
   EXPECT_EQ(store_->budget().used(), 0u);
 }
 
@@ -147,10 +159,10 @@ TEST_P(StoreTest, RetainKeepsWhatIsNamed) {
   ASSERT_TRUE(upload->Append({part.substr(0, 10)}).ok());
   upload.reset();
   ASSERT_TRUE(store_->Retain("other", 2, {}).ok());
-  EXPECT_TRUE(Get(dropped) == dropped);
-  ASSERT_TRUE(store_->Retain("fed", 1, {Sha256Hex(kept)}).ok());
+  EXPECT_TRUE(Get(dropped, "d") == dropped);
+  ASSERT_TRUE(store_->Retain("fed", 1, {UpdateName("c", Sha256Hex(kept))}).ok());
   EXPECT_TRUE(Get(kept) == kept);
-  EXPECT_FALSE(store_->Find("fed", Sha256Hex(dropped)).ok());
+  EXPECT_FALSE(store_->Find("fed", UpdateName("d", Sha256Hex(dropped))).ok());
   EXPECT_EQ(store_->ResumePoint(Key("e", part)), 10u);
 }
 
@@ -161,7 +173,7 @@ TEST_P(StoreTest, RetainingNothingGivesEverythingBack) {
   ASSERT_TRUE(upload->Append({part.substr(0, 10)}).ok());
   upload.reset();
   ASSERT_TRUE(store_->Retain("fed", 2, {}).ok());
-  EXPECT_EQ(store_->Find("fed", Sha256Hex(bytes)).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store_->Find("fed", UpdateName("c", Sha256Hex(bytes))).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(store_->ResumePoint(Key("d", part)), 0u);
   EXPECT_EQ(store_->budget().used(), 0u);
 }
@@ -169,7 +181,7 @@ TEST_P(StoreTest, RetainingNothingGivesEverythingBack) {
 TEST_P(StoreTest, ABlobOutlivesItsRemoval) {
   const std::string bytes = RandomBytes(9, 100'000);
   Put("c", bytes);
-  auto blob = store_->Find("fed", Sha256Hex(bytes));
+  auto blob = store_->Find("fed", UpdateName("c", Sha256Hex(bytes)));
   ASSERT_TRUE(blob.ok());
   ASSERT_TRUE(store_->Retain("fed", 2, {}).ok());
   EXPECT_TRUE((*blob)->bytes() == bytes);
@@ -183,7 +195,7 @@ TEST_P(StoreTest, HoldsMoreThanTheBudget) {
     Put("c" + std::to_string(i), all.back());
     EXPECT_LE(store_->budget().used(), kBudget);
   }
-  for (const std::string& bytes : all) EXPECT_TRUE(Get(bytes) == bytes);
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_TRUE(Get(all[i], "c" + std::to_string(i)) == all[i]);
 }
 
 TEST_P(StoreTest, ReopeningKeepsWhatIsDurable) {
