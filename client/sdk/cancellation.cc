@@ -1,26 +1,16 @@
 #include "client/sdk/cancellation.h"
 
-#include <chrono>
-
 namespace cairn::sdk {
 
 void Cancellation::Cancel() {
   std::lock_guard lock(mutex_);
   cancelled_ = true;
   for (grpc::ClientContext* context : live_) context->TryCancel();
-  woken_.notify_all();
 }
 
 absl::Status Cancellation::Check() const {
   std::lock_guard lock(mutex_);
   return cancelled_ ? absl::CancelledError("cancelled by the application") : absl::OkStatus();
-}
-
-absl::Status Cancellation::SleepFor(absl::Duration pause) {
-  std::unique_lock lock(mutex_);
-  woken_.wait_for(lock, absl::ToChronoNanoseconds(pause), [this] { return cancelled_; });
-  lock.unlock();
-  return Check();
 }
 
 Cancellation::Scope::Scope(Cancellation& cancellation, grpc::ClientContext& context)

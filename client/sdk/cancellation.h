@@ -1,14 +1,12 @@
-// Client::Cancel: ends every call and pause in progress, and refuses later ones.
+// Client::Cancel: ends every call in progress (pauses look for it themselves), and refuses later ones.
 #pragma once
 
 #include <grpcpp/client_context.h>
 
-#include <condition_variable>
 #include <mutex>
 #include <unordered_set>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
 
 namespace cairn::sdk {
 
@@ -18,8 +16,6 @@ class Cancellation {
   void Cancel();
   // CANCELLED once Cancel was called.
   absl::Status Check() const;
-  // Returns early, with CANCELLED, when cancelled.
-  absl::Status SleepFor(absl::Duration pause);
 
   // Makes Cancel reach a call for as long as this object lives. Declare it after the context.
   class Scope {
@@ -36,7 +32,6 @@ class Cancellation {
 
  private:
   mutable std::mutex mutex_;
-  std::condition_variable woken_;
   bool cancelled_ = false;
   std::unordered_set<grpc::ClientContext*> live_;
 };

@@ -14,9 +14,13 @@ namespace cairn::sdk {
 
 struct Connection {
   Connection(ClientOptions options, std::shared_ptr<grpc::Channel> channel)
-      : options(std::move(options)), stub(v1::Federation::NewStub(channel)), generic_stub(std::move(channel)) {}
+      : options(std::move(options)),
+        channel(std::move(channel)),
+        stub(v1::Federation::NewStub(this->channel)),
+        generic_stub(this->channel) {}
 
   const ClientOptions options;
+  const std::shared_ptr<grpc::Channel> channel;
   const std::unique_ptr<v1::Federation::Stub> stub;
   grpc::GenericStub generic_stub;
   Cancellation cancellation;

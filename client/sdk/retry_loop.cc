@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/sdk/pause.h"
 #include "client/sdk/status.h"
 
 namespace cairn::sdk {
@@ -26,7 +27,7 @@ absl::Status RetryLoop::PauseAfter(const absl::Status& failure, absl::Time until
   }
   const absl::Duration pause = std::min(*backoff, until - now);
   if (connection_.options.on_retry) connection_.options.on_retry(Final(failure), pause);
-  return Final(connection_.cancellation.SleepFor(pause));
+  return Final(Pause(connection_, pause));
 }
 
 absl::Status RetryLoop::Final(const absl::Status& failure) const { return Annotate(failure, doing_); }

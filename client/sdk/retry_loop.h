@@ -15,8 +15,8 @@ class RetryLoop {
  public:
   RetryLoop(Connection& connection, std::string doing);
 
-  // OK after a pause, which ends at `until` at the latest: try again. Otherwise the error to return: `failure` is final, it
-  // is time to give up, or Cancel was called.
+  // OK after a pause (pause.h), which ends at `until` at the latest: try again. Otherwise the error to return:
+  // `failure` is final, it is time to give up, or Cancel was called.
   absl::Status PauseAfter(const absl::Status& failure, absl::Time until = absl::InfiniteFuture());
   // `failure` as the application sees it.
   absl::Status Final(const absl::Status& failure) const;

@@ -31,11 +31,6 @@ namespace {
 constexpr absl::Duration kPatience = absl::Seconds(20);
 constexpr absl::Duration kPollInterval = absl::Milliseconds(5);
 
-// Between two calls gRPC looks at a new connection every 5 s only: too seldom for tests that restart servers. It reads
-// this when it is first used, which is after main has begun.
-[[maybe_unused]] const bool kPollsOften =
-    setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "20", /*overwrite=*/0) == 0;
-
 }  // namespace
 
 ClientOptions FastOptions(const std::string& address, const std::string& federation, const std::string& client) {
