@@ -38,7 +38,8 @@ struct ClientTls {
 };
 
 // Retries apply to UNAVAILABLE (also: no answer within rpc_deadline or progress_timeout), ABORTED, DATA_LOSS, and
-// RESOURCE_EXHAUSTED; other errors are final.
+// RESOURCE_EXHAUSTED; other errors are final. A pause ends early when a server that could not be reached is there
+// again.
 struct RetryPolicy {
   absl::Duration initial_backoff = absl::Milliseconds(200);
   absl::Duration max_backoff = absl::Seconds(15);
@@ -56,7 +57,8 @@ struct ClientOptions {
   absl::Duration rpc_deadline = absl::Seconds(20);  // Of control calls.
   absl::Duration progress_timeout =
       absl::Seconds(60);  // A transfer that stands still for this long is broken off and retried.
-  // Told before each pause what failed and how long the pause is: for logs. Called on the thread that is in the call.
+  // Told before each pause what failed and how long the pause is at most: for logs. Called on the thread that is in the
+  // call.
   std::function<void(const absl::Status& failure, absl::Duration pause)> on_retry;
 };
 
