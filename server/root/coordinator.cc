@@ -241,11 +241,9 @@ void Coordinator::Announce(const Notice& notice) {
 }
 
 void Coordinator::Enqueue(Task task) {
-  {
-    std::lock_guard lock(mutex_);
-    queue_.push_back(std::move(task));
-  }
-  wake_.notify_one();
+  std::lock_guard lock(mutex_);
+  queue_.push_back(std::move(task));
+  wake_.notify_one();  // With the lock: once it is released, the work may lead to the destruction of this object.
 }
 
 absl::Time Coordinator::NextAlarm() const {

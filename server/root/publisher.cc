@@ -32,11 +32,9 @@ void Publisher::Stop() {
 }
 
 void Publisher::Start(PublishJob job) {
-  {
-    std::lock_guard lock(mutex_);
-    jobs_.push_back(std::move(job));
-  }
-  wake_.notify_one();
+  std::lock_guard lock(mutex_);
+  jobs_.push_back(std::move(job));
+  wake_.notify_one();  // With the lock: once it is released, the work may lead to the destruction of this object.
 }
 
 void Publisher::Loop() {

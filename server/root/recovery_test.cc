@@ -49,9 +49,13 @@ class RecoveryTest : public ::testing::Test {
   }
   // In one transaction, since the coordinator's thread is held until both are queued.
   std::pair<absl::Status, absl::Status> JoinAndContributeAtOnce(const std::string& client, const SealedUpdate& update) {
-    std::promise<void> queued;
+    std::promise<void> held, queued;
     std::promise<absl::Status> joined, contributed;
-    (*server_)->Snapshots("", [&](const auto&) { queued.get_future().wait(); });
+    (*server_)->Snapshots("", [&](const auto&) {
+      held.set_value();
+      queued.get_future().wait();
+    });
+    held.get_future().wait();
     (*server_)->Join("fed", client, std::nullopt, [&](const auto& result) { joined.set_value(result.status()); });
     (*server_)->Contribute(update, [&](const auto& result) { contributed.set_value(result.status()); });
     queued.set_value();
