@@ -62,6 +62,10 @@ AdapterSpec SpecOf(const LoraAdapter& adapter) {
 }
 
 absl::Status CheckSpec(const AdapterSpec& spec) {
+  if (spec.base_model.size() > limits::kModelNameBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat("base model: a name of ", spec.base_model.size(),
+                                                   " bytes; expected at most ", limits::kModelNameBytesMax));
+  }
   if (spec.modules.empty()) return absl::InvalidArgumentError("adapter spec: expected at least one module");
   const std::string* previous = nullptr;
   for (const ModuleSpec& module : spec.modules) {

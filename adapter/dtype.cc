@@ -1,9 +1,11 @@
 #include "adapter/dtype.h"
 
 #include <bit>
+#include <type_traits>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/limits.h"
 
 namespace cairn {
 namespace {
@@ -17,22 +19,26 @@ T Load(const char* at) {
   return value;
 }
 
-// A value is NaN or infinite when its exponent bits are all ones. One flag per fixed-size block keeps the inner loop
-// free of branches, so that compilers vectorise it; only a block that raised the flag is searched.
+// Index of the first value whose bits without the sign are `threshold` or more: magnitudes are ordered like their bits,
+// and NaN and infinity come last. One flag per fixed-size block keeps the inner loop free of branches, so that
+// compilers vectorise it; only a block that raised the flag is searched.
 template <typename Bits>
-std::size_t FirstWithExponent(Bits exponent, const char* data, std::size_t count) {
+std::size_t FirstFrom(Bits threshold, const char* data, std::size_t count) {
+  using Signed = std::make_signed_t<Bits>;  // Compared signed, for which there are vector instructions.
   constexpr std::size_t kBlock = 1024;
+  constexpr Bits kMagnitude = static_cast<Bits>(~Bits{0}) >> 1;
+  auto reaches = [&](std::size_t i) {
+    const Bits magnitude = Load<Bits>(data + i * sizeof(Bits)) & kMagnitude;
+    return static_cast<Signed>(magnitude) >= static_cast<Signed>(threshold);
+  };
   std::size_t begin = 0;
   for (; begin + kBlock <= count; begin += kBlock) {
     Bits any = 0;
-    for (std::size_t i = 0; i < kBlock; ++i) {
-      const Bits bits = Load<Bits>(data + (begin + i) * sizeof(Bits));
-      any |= static_cast<Bits>((bits & exponent) == exponent ? ~Bits{0} : Bits{0});
-    }
+    for (std::size_t i = 0; i < kBlock; ++i) any |= static_cast<Bits>(reaches(begin + i) ? ~Bits{0} : Bits{0});
     if (any != 0) break;
   }
   for (; begin < count; ++begin) {
-    if ((Load<Bits>(data + begin * sizeof(Bits)) & exponent) == exponent) return begin;
+    if (reaches(begin)) return begin;
   }
   return count;
 }
@@ -147,11 +153,24 @@ void FromFloat(DType dtype, const float* in, std::size_t count, char* out) {
 std::size_t FirstNonFinite(DType dtype, const char* data, std::size_t count) {
   switch (dtype) {
     case DType::kF32:
-      return FirstWithExponent<std::uint32_t>(0x7f800000, data, count);
+      return FirstFrom<std::uint32_t>(0x7f800000, data, count);
     case DType::kF16:
-      return FirstWithExponent<std::uint16_t>(0x7c00, data, count);
+      return FirstFrom<std::uint16_t>(0x7c00, data, count);
     case DType::kBF16:
-      return FirstWithExponent<std::uint16_t>(0x7f80, data, count);
+      return FirstFrom<std::uint16_t>(0x7f80, data, count);
+  }
+  return count;
+}
+
+std::size_t FirstTooLarge(DType dtype, const char* data, std::size_t count) {
+  constexpr std::uint32_t kBound = (127 + limits::kValueExponentMax) << 23;
+  switch (dtype) {
+    case DType::kF32:
+      return FirstFrom<std::uint32_t>(kBound, data, count);
+    case DType::kF16:
+      return FirstNonFinite(dtype, data, count);  // 65504 is its largest.
+    case DType::kBF16:
+      return FirstFrom<std::uint16_t>(kBound >> 16, data, count);
   }
   return count;
 }

@@ -30,5 +30,7 @@ void FromFloat(DType dtype, const float* in, std::size_t count, char* out);
 
 // Index of the first NaN or infinity among `count` elements, or `count` when all are finite.
 std::size_t FirstNonFinite(DType dtype, const char* data, std::size_t count);
+// The same for values that are not finite or whose magnitude is 2^limits::kValueExponentMax or more.
+std::size_t FirstTooLarge(DType dtype, const char* data, std::size_t count);
 
 }  // namespace cairn

@@ -32,6 +32,10 @@ absl::Status ReadString(const JsonValue& config, absl::string_view key, std::str
   if (value == nullptr) return absl::OkStatus();
   const auto* text = value->As<std::string>();
   if (text == nullptr) return KeyError(key, "a string", Describe(*value));
+  if (text->size() > limits::kModelNameBytesMax) {
+    return KeyError(key, absl::StrCat("at most ", limits::kModelNameBytesMax, " bytes"),
+                    absl::StrCat(text->size(), " bytes"));
+  }
   out = *text;
   return absl::OkStatus();
 }

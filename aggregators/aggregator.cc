@@ -135,8 +135,8 @@ absl::StatusOr<std::vector<std::int64_t>> Aggregator::RanksWith(const LoraAdapte
   for (std::size_t m = 0; m < ranks.size(); ++m) {
     ranks[m] = DoRank(ranks[m], adapter.modules[m].rank);
     if (ranks[m] > limits::kRankMax) {
-      return absl::ResourceExhaustedError(absl::StrCat("module ", adapter.modules[m].name, ": the combined rank ",
-                                                       ranks[m], " exceeds ", limits::kRankMax));
+      return absl::InvalidArgumentError(absl::StrCat("module ", adapter.modules[m].name, ": the combined rank ",
+                                                     ranks[m], " exceeds ", limits::kRankMax));
     }
   }
   return ranks;

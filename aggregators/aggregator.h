@@ -73,10 +73,10 @@ class Aggregator {
 
   // Adds one client. Validates on behalf of every rule, so that none can forget; on error the state is unchanged:
   //   INVALID_ARGUMENT    client id, shape, non-finite value, weight not in (0, kExamplesMax], modules unlike those of
-  //   the
-  //                       clients already there, or what the rule itself demands (equal ranks, say)
+  //                       the clients already there, a combined rank beyond limits::kRankMax, or what the rule itself
+  //                       demands (equal ranks, say)
   //   ALREADY_EXISTS      client seen before
-  //   RESOURCE_EXHAUSTED  beyond limits::kCohortClientsMax, or a combined rank beyond limits::kRankMax
+  //   RESOURCE_EXHAUSTED  beyond limits::kCohortClientsMax
   absl::Status Accumulate(const ClientUpdate& update);
 
   // The same without looking at values, which need not be there (DescribeLora gives such adapters): to refuse an update

@@ -90,7 +90,7 @@ TEST(Aggregator, RefusesACombinedRankBeyondTheLimit) {
   const InMemoryUpdate half = MakeUpdate(1, tiny, limits::kRankMax / 2 + 1, 1);
   auto rule = Stack();
   ASSERT_TRUE(rule->Accumulate({"x", 1, &half.adapter()}).ok());
-  EXPECT_EQ(rule->Accumulate({"y", 1, &half.adapter()}).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(rule->Accumulate({"y", 1, &half.adapter()}).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ((*rule->Shapes())[0].rank, limits::kRankMax / 2 + 1);
 }
 

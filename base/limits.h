@@ -25,6 +25,13 @@ inline constexpr int kPatternProgramMax = 1000;                  // Instructions
 inline constexpr std::int64_t kRankMax = 65'536;
 inline constexpr std::int64_t kModuleDimMax = 1 << 24;  // Rows or columns of one module's weight.
 
+// What a client may send: values below 2^96 and scales (alpha / rank) up to 2^24, so that no weighted factor overflows
+// float32.
+inline constexpr int kValueExponentMax = 96;
+inline constexpr double kScaleMax = 1 << 24;
+inline constexpr std::size_t kUploadHeaderBytesMax = 1 * kMiB;  // JSON header of an uploaded safetensors file.
+inline constexpr std::size_t kModelNameBytesMax = 512;          // base_model_name_or_path, task_type.
+
 // Names: federation and client ids are [A-Za-z0-9._-], 1 to 64 characters, and do not start with a dot.
 inline constexpr std::size_t kIdBytesMax = 64;
 

@@ -7,6 +7,9 @@
 namespace cairn {
 namespace {
 
+// HTTP/2 trailers are bounded (8 KiB here), and a status that does not fit is replaced by one about that.
+constexpr std::size_t kMessageBytesMax = 2048;
+
 v1::RoundPhase ToProto(round::Phase phase) {
   switch (phase) {
     case round::Phase::kWaiting:
@@ -72,7 +75,8 @@ UploadKey Key(const Message& message) {
 
 grpc::Status ToGrpc(const absl::Status& status) {
   // The codes are the same numbers by design.
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
+                      std::string(status.message().substr(0, kMessageBytesMax)));
 }
 
 v1::RoundInfo ToProto(const Snapshot& snapshot) {

@@ -17,6 +17,7 @@ namespace {
 
 constexpr int kKeepaliveMilliseconds = 20'000;          // Finds dead clients.
 constexpr int kClientPingIntervalMilliseconds = 5'000;  // Clients may ping this often.
+constexpr int kStreamsPerConnection = 64;               // Further ones wait at the client.
 constexpr std::chrono::seconds kShutdownGrace(2);
 
 void Configure(grpc::ServerBuilder& builder, std::uint64_t network_bytes_max) {
@@ -26,6 +27,7 @@ void Configure(grpc::ServerBuilder& builder, std::uint64_t network_bytes_max) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kClientPingIntervalMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // Two servers on one port would share its clients silently.
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);
   // Fixed windows: a stream that is read has one message under way, one that waits for memory 64 KiB. Windows that
   // follow the bandwidth-delay product would hold tens of MiB a connection on loopback, outside every budget.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);

@@ -26,7 +26,7 @@ class StreamWatch {
   void Touch(Id id);
   // Streams that wait for the server itself are not to blame.
   void Pause(Id id);
-  // When it returns, `cancel` will not run any more, nor does it unless this is called from inside it.
+  // `cancel` does not run any more once this has returned. May be called from inside `cancel`.
   void Remove(Id id);
 
  private:

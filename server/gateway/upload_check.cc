@@ -4,9 +4,23 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 
 namespace cairn {
+namespace {
+
+absl::Status CheckScales(const LoraAdapter& shape) {
+  for (const LoraModule& module : shape.modules) {
+    if (module.scale <= limits::kScaleMax) continue;
+    return absl::InvalidArgumentError(absl::StrCat("module \"", module.name,
+                                                   "\": scale (from lora_alpha and the rank) ", module.scale,
+                                                   "; expected at most ", limits::kScaleMax));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 UploadCheck::UploadCheck(PeftConfig config, std::shared_ptr<const AdapterSpec> spec, std::uint64_t file_bytes)
     : config_(std::move(config)), spec_(std::move(spec)), file_bytes_(file_bytes) {}
@@ -34,6 +48,11 @@ absl::Status UploadCheck::FeedHeader(absl::string_view& bytes) {
   if (prefix_bytes_ == 8) {
     auto header_bytes = SafetensorsHeaderBytes(prefix_, file_bytes_);
     CAIRN_RETURN_IF_ERROR(Refuse("format", header_bytes.status()));
+    if (*header_bytes > limits::kUploadHeaderBytesMax) {
+      return Refuse("format", absl::InvalidArgumentError(absl::StrCat("safetensors header of ", *header_bytes,
+                                                                      " bytes; expected at most ",
+                                                                      limits::kUploadHeaderBytesMax)));
+    }
     prefix_bytes_ = *header_bytes;
     return absl::OkStatus();
   }
@@ -46,6 +65,7 @@ absl::Status UploadCheck::ParseHeader() {
   auto shape = DescribeLora(*header, config_);
   CAIRN_RETURN_IF_ERROR(Refuse("shape", shape.status()));
   if (spec_ != nullptr) CAIRN_RETURN_IF_ERROR(Refuse("shape", CheckAgainstSpec(*shape, *spec_)));
+  CAIRN_RETURN_IF_ERROR(Refuse("shape", CheckScales(*shape)));
   header_ = *std::move(header);
   shape_ = std::make_shared<const LoraAdapter>(*std::move(shape));
   parsed_ = true;
@@ -69,20 +89,21 @@ absl::Status UploadCheck::CheckElements(const TensorInfo& tensor, absl::string_v
   const std::size_t size = SizeOf(tensor.dtype);
   std::uint64_t first = (position_ - split_.size() - tensor.begin) / size;  // Index of the first element looked at.
   auto fail = [&](std::uint64_t index) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("tensor \"", tensor.name, "\": element ", index, " is NaN or infinite; expected finite values"));
+    return absl::InvalidArgumentError(absl::StrCat("tensor \"", tensor.name, "\": element ", index,
+                                                   " is NaN, infinite or too large; expected a magnitude below 2^",
+                                                   limits::kValueExponentMax));
   };
   if (!split_.empty()) {
     const std::size_t missing = std::min(size - split_.size(), bytes.size());
     split_.append(bytes.data(), missing);
     bytes.remove_prefix(missing);
     if (split_.size() < size) return absl::OkStatus();
-    if (FirstNonFinite(tensor.dtype, split_.data(), 1) == 0) return fail(first);
+    if (FirstTooLarge(tensor.dtype, split_.data(), 1) == 0) return fail(first);
     split_.clear();
     ++first;
   }
   const std::size_t count = bytes.size() / size;
-  const std::size_t bad = FirstNonFinite(tensor.dtype, bytes.data(), count);
+  const std::size_t bad = FirstTooLarge(tensor.dtype, bytes.data(), count);
   if (bad < count) return fail(first + bad);
   const absl::string_view rest = bytes.substr(count * size);
   split_.assign(rest.data(), rest.size());

@@ -83,6 +83,19 @@ TEST(UploadCheckTest, RefusesOtherModulesBeforeTheirValues) {
   EXPECT_TRUE(Check(update, update.safetensors, 1000, 1, nullptr).status.ok());
 }
 
+// What would overflow float32 when it is weighted is refused before its receipt, not found out when the round is
+// combined.
+TEST(UploadCheckTest, RefusesValuesAndScalesThatWouldOverflow) {
+  auto update = testing::MakeUpdateBytes(6, kModules, 4, 8, DType::kF32,
+                                         [](const ModuleSpec&, auto&, auto& b) { b[3] = -0x1p96f; });
+  EXPECT_EQ(Check(update, update.safetensors, 1000, 1).reason, "non_finite");
+  update = testing::MakeUpdateBytes(6, kModules, 4, 8, DType::kF32,
+                                    [](const ModuleSpec&, auto&, auto& b) { b[3] = 0x1.fffffep95f; });
+  EXPECT_TRUE(Check(update, update.safetensors, 1000, 1).status.ok());
+  update = testing::MakeUpdateBytes(6, kModules, 4, 1e9, DType::kF32);
+  EXPECT_EQ(Check(update, update.safetensors, 1000, 1).reason, "shape");
+}
+
 TEST(UploadCheckTest, RefusesGarbage) {
   auto update = testing::MakeUpdateBytes(4, kModules, 4, 8, DType::kF32);
   Outcome outcome = Check(update, std::string(100, 'x'), 10, 1);

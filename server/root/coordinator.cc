@@ -155,7 +155,7 @@ void Coordinator::Progress(const UploadKey& key, std::uint64_t received) {
   Run<bool>(
       key.federation,
       [key, received](Federation& f) -> absl::StatusOr<bool> {
-        f.Progress(key.client, received, key.bytes);
+        f.Progress(key, received);
         return true;
       },
       [](const absl::StatusOr<bool>&) {});
@@ -165,7 +165,7 @@ void Coordinator::UploadEnded(const UploadKey& key, const absl::Status& refusal)
   Run<bool>(
       key.federation,
       [key, refusal](Federation& f) -> absl::StatusOr<bool> {
-        f.UploadEnded(key.client, refusal);
+        f.UploadEnded(key, refusal);
         return true;
       },
       [](const absl::StatusOr<bool>&) {});

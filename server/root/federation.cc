@@ -14,6 +14,8 @@
 namespace cairn {
 namespace {
 
+constexpr std::size_t kDetailBytesMax = 2048;  // Of a refusal, as told to those who watch.
+
 std::int64_t ToMillis(absl::Time time) { return absl::ToUnixMillis(time); }
 
 absl::Time FromMillis(std::int64_t millis) {
@@ -209,17 +211,23 @@ absl::StatusOr<std::optional<ReceiptRow>> Federation::CheckUpload(const UploadKe
   return std::optional<ReceiptRow>();
 }
 
-void Federation::Progress(const std::string& client, std::uint64_t received, std::uint64_t total) {
-  Apply(round::UploadProgressed{client, received, total}).IgnoreError();  // Writes nothing.
-  Tell(Notice::Kind::kProgress, client);
+bool Federation::InOpenRound(const UploadKey& key) const {
+  return state_.phase == round::Phase::kOpen && key.round == state_.round;
 }
 
-void Federation::UploadEnded(const std::string& client, const absl::Status& refusal) {
-  Apply(round::UploadEnded{client}).IgnoreError();  // Writes nothing.
+void Federation::Progress(const UploadKey& key, std::uint64_t received) {
+  if (!InOpenRound(key)) return;
+  Apply(round::UploadProgressed{key.client, received, key.bytes}).IgnoreError();  // Writes nothing.
+  Tell(Notice::Kind::kProgress, key.client);
+}
+
+void Federation::UploadEnded(const UploadKey& key, const absl::Status& refusal) {
+  if (!InOpenRound(key)) return;
+  Apply(round::UploadEnded{key.client}).IgnoreError();  // Writes nothing.
   if (refusal.ok()) {
-    Tell(Notice::Kind::kProgress, client);
+    Tell(Notice::Kind::kProgress, key.client);
   } else {
-    Tell(Notice::Kind::kRejected, client, std::string(refusal.message()));
+    Tell(Notice::Kind::kRejected, key.client, std::string(refusal.message().substr(0, kDetailBytesMax)));
   }
 }
 

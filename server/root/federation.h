@@ -67,15 +67,17 @@ class Federation {
   absl::Status Leave(const std::string& client);
   // Whether the upload may start. Returns the receipt when exactly these bytes are already there.
   absl::StatusOr<std::optional<ReceiptRow>> CheckUpload(const UploadKey& key);
-  void Progress(const std::string& client, std::uint64_t received, std::uint64_t total);
+  // Of a stream that outlived its round: ignored, as is its end.
+  void Progress(const UploadKey& key, std::uint64_t received);
   // A stream ended without a receipt; `refusal` is OK when it merely broke off.
-  void UploadEnded(const std::string& client, const absl::Status& refusal);
+  void UploadEnded(const UploadKey& key, const absl::Status& refusal);
   absl::StatusOr<ReceiptRow> Contribute(const SealedUpdate& update);
   absl::Status PublishingEnded(std::uint64_t round, absl::StatusOr<VersionRow> version);
   absl::Status Tick();
   absl::Time next_alarm() const { return round::NextAlarm(state_); }
 
  private:
+  bool InOpenRound(const UploadKey& key) const;
   Federation(FederationOptions options, const FederationHost& host);
 
   absl::Status Restore(const FederationRow& row);

@@ -157,8 +157,9 @@ Transition Step(State state, const Event& event, absl::Time now) {
 
 absl::Status CheckUpload(const State& state, absl::string_view client, std::uint64_t round) {
   auto it = state.clients.find(std::string(client));
-  if (it == state.clients.end()) {
-    return absl::NotFoundError(absl::StrCat("client \"", client, "\" has not joined this federation: call Join first"));
+  if (it == state.clients.end() || !it->second.active) {
+    return absl::NotFoundError(
+        absl::StrCat("client \"", client, "\" has not joined this federation, or has left it: call Join first"));
   }
   if (state.phase != Phase::kOpen || round != state.round) {
     return absl::FailedPreconditionError(absl::StrCat("round ", round, " is closed: the federation is at round ",

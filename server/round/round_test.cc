@@ -160,6 +160,7 @@ TEST(RoundTest, LeavingKeepsAContributionAndStopsCounting) {
   script.Do(Left{"c1"});
   script.Do(Left{"c2"});
   EXPECT_EQ(script.state().active(), 1u);
+  EXPECT_EQ(CheckUpload(script.state(), "c2", 1).code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(script.state().contributed(), 1u);
   EXPECT_EQ(script.state().clients.at("c2").part, Client::Part::kJoined);
 }

@@ -2,6 +2,7 @@
 //   uploads/<federation>~<round>~<client>~<sha256>.part   being received; its size is how far it got
 //   objects/<federation>/<client>~<sha256>.safetensors    sealed
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -96,10 +97,18 @@ class FileStore final : public Store {
 
   absl::Status Seal(std::unique_ptr<Upload> upload, const std::string& sha256) override {
     auto& file = static_cast<FileUpload&>(*upload);
-    CAIRN_RETURN_IF_ERROR(file.Sync());
+    if (absl::Status synced = file.Sync(); !synced.ok()) {
+      // The kernel has marked the pages clean: another sync would succeed without having written them.
+      unlink(file.path().c_str());
+      return synced;
+    }
     const fs::path target = Object(file.key().federation, UpdateName(file.key().client, sha256));
     CAIRN_RETURN_IF_ERROR(MakeDirectories(target.parent_path()));
-    if (rename(file.path().c_str(), target.c_str()) != 0) return ErrnoStatus(errno, "rename", file.path());
+    // The first seal stands: its bytes may have been acknowledged.
+    if (renameat2(AT_FDCWD, file.path().c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) != 0) {
+      if (errno != EEXIST) return ErrnoStatus(errno, "rename", file.path());
+      unlink(file.path().c_str());
+    }
     return SyncDirectory(target.parent_path());
   }
 
@@ -128,10 +137,10 @@ class FileStore final : public Store {
     return absl::OkStatus();
   }
 
-  void Ended(const fs::path& path) {
+  void Ended(const UploadKey& key) {
     {
       std::lock_guard lock(mutex_);
-      active_.erase(path);
+      active_.erase(PartPrefix(key));
     }
     budget_.Release(kFileUploadReservation);
   }
@@ -143,18 +152,16 @@ class FileStore final : public Store {
   }
 
   absl::StatusOr<std::unique_ptr<Upload>> DoBegin(const UploadKey& key) {
-    const fs::path path = Uploads() / PartName(key);
     {
       std::lock_guard lock(mutex_);
-      if (!active_.insert(path).second) {
-        return absl::AbortedError(
-            absl::StrCat("another stream of client \"", key.client, "\" is uploading this update"));
+      if (!active_.insert(PartPrefix(key)).second) {
+        return absl::AbortedError(absl::StrCat("another stream of client \"", key.client, "\" is uploading an update"));
       }
     }
-    auto upload = OpenPart(key, path);
+    auto upload = OpenPart(key, Uploads() / PartName(key));
     if (!upload.ok()) {
       std::lock_guard lock(mutex_);
-      active_.erase(path);
+      active_.erase(PartPrefix(key));
     }
     return upload;
   }
@@ -166,19 +173,22 @@ class FileStore final : public Store {
     if (!fd) return ErrnoStatus(errno, "open", path);
     // Find out now, not after gigabytes, that the disk is full. Not every file system can; then writing will tell.
     if (fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, 0, key.bytes) != 0 && errno == ENOSPC) {
-      return ErrnoStatus(errno, "reserve space for", path);
+      const absl::Status full = ErrnoStatus(errno, "reserve space for", path);
+      // What could be reserved is given back: others share the disk.
+      if (ftruncate(fd.get(), static_cast<off_t>(SizeOrZero(path))) != 0) unlink(path.c_str());
+      return full;
     }
     const std::uint64_t received = SizeOrZero(path);
     return std::make_unique<FileUpload>(this, key, path, std::move(fd), received);
   }
 
-  // Removes parts by name, but for those that `keep` names and those in use.
+  // Removes parts by name, but for those that `keep` names.
   void RemoveParts(const std::string& prefix, const std::function<bool(const std::string&)>& keep) {
     std::lock_guard lock(mutex_);
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator(Uploads(), error)) {
       const std::string name = entry.path().filename();
-      if (absl::StartsWith(name, prefix) && !keep(name) && active_.count(entry.path()) == 0) {
+      if (absl::StartsWith(name, prefix) && !keep(name)) {
         unlink(entry.path().c_str());
       }
     }
@@ -186,10 +196,10 @@ class FileStore final : public Store {
 
   const fs::path directory_;
   std::mutex mutex_;
-  std::set<fs::path> active_;  // Parts with an Upload.
+  std::set<std::string> active_;  // PartPrefix of every Upload there is.
 };
 
-FileUpload::~FileUpload() { store_->Ended(path_); }
+FileUpload::~FileUpload() { store_->Ended(key_); }
 
 absl::Status FileUpload::Append(absl::Span<const absl::string_view> slices) {
   std::uint64_t bytes = 0;

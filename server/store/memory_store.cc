@@ -100,10 +100,7 @@ class MemoryStore final : public Store {
   MemoryStore(fs::path directory, std::uint64_t budget)
       : Store(budget), directory_(std::move(directory)), pool_(budget) {
     budget_.OnPressure([this] {
-      {
-        std::lock_guard lock(mutex_);
-        pressed_ = true;
-      }
+      std::lock_guard lock(mutex_);  // Not between the spiller's look at the budget and its sleep.
       wake_.notify_one();
     });
     spiller_ = std::thread([this] { SpillLoop(); });
@@ -141,13 +138,14 @@ class MemoryStore final : public Store {
 
   absl::Status Seal(std::unique_ptr<Upload> upload, const std::string& sha256) override {
     auto& memory = static_cast<MemoryUpload&>(*upload);
-    std::shared_ptr<const Blob> replaced;
+    std::shared_ptr<const Blob> held = memory.TakeHeld();  // Destroyed after the lock is released.
     {
       std::lock_guard lock(mutex_);
       const std::pair<std::string, std::string> name(memory.key().federation, UpdateName(memory.key().client, sha256));
-      replaced = std::exchange(sealed_[name], memory.TakeHeld());
-      in_memory_.push_back(name);
+      // The first seal stands: its bytes may have been acknowledged.
+      if (sealed_.try_emplace(name, held).second) in_memory_.push_back(name);
     }
+    held.reset();
     wake_.notify_one();  // Somebody may be waiting for room.
     return absl::OkStatus();
   }
@@ -169,6 +167,7 @@ class MemoryStore final : public Store {
     unlink(SpillPath(federation, name).c_str());
     dropped = std::move(it->second);
     sealed_.erase(it);
+    ForgetDropped();
   }
 
   absl::Status Retain(const std::string& federation, std::uint64_t round,
@@ -184,6 +183,7 @@ class MemoryStore final : public Store {
       }
       it = keep ? std::next(it) : sealed_.erase(it);
     }
+    ForgetDropped();
     for (auto it = parts_.begin(); it != parts_.end();) {
       const Part& part = it->second;
       const bool keep = part.active || part.key.federation != federation || part.key.round == round;
@@ -244,6 +244,11 @@ class MemoryStore final : public Store {
     return std::make_unique<MemoryUpload>(this, key, std::make_shared<Held>(budget_, *std::move(slab), key.bytes), 0);
   }
 
+  // REQUIRES: mutex_ held. Keeps in_memory_ a part of sealed_.
+  void ForgetDropped() {
+    std::erase_if(in_memory_, [this](const auto& name) { return sealed_.count(name) == 0; });
+  }
+
   fs::path SpillPath(const std::string& federation, const std::string& name) const {
     return directory_ / absl::StrCat(federation, "~", name);
   }
@@ -251,7 +256,7 @@ class MemoryStore final : public Store {
   void SpillLoop() {
     std::unique_lock lock(mutex_);
     while (!stopping_) {
-      if (!pressed_ || budget_.waiting() == 0 || !MakeRoom(lock)) wake_.wait(lock);
+      if (budget_.waiting() == 0 || !MakeRoom(lock)) wake_.wait(lock);
     }
   }
 
@@ -294,12 +299,16 @@ class MemoryStore final : public Store {
   }
 
   static absl::StatusOr<std::shared_ptr<const Blob>> WriteSpill(const fs::path& path, absl::string_view bytes) {
+    unlink(path.c_str());  // A file that somebody still maps must not be truncated.
     std::ofstream out(path, std::ios::binary | std::ios::trunc);
     for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kSpillWriteBytes))) {
       out.write(bytes.data(), static_cast<std::streamsize>(std::min(bytes.size(), kSpillWriteBytes)));
     }
     out.close();
-    if (!out) return absl::ResourceExhaustedError(absl::StrCat("cannot spill to ", path.string()));
+    if (!out) {
+      unlink(path.c_str());
+      return absl::ResourceExhaustedError(absl::StrCat("cannot spill to ", path.string()));
+    }
     CAIRN_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
     return std::make_shared<SpilledBlob>(std::move(file));
   }
@@ -309,7 +318,6 @@ class MemoryStore final : public Store {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
-  bool pressed_ = false;
   std::map<std::string, Part> parts_;                                                  // By ClientKey.
   std::map<std::pair<std::string, std::string>, std::shared_ptr<const Blob>> sealed_;  // By federation and name.
   std::deque<std::pair<std::string, std::string>> in_memory_;                          // Sealed, oldest first.

@@ -141,6 +141,30 @@ TEST_P(StoreTest, ADigestStandsForTheBytesOfItsClientOnly) {
   EXPECT_TRUE(Get(honest) == honest);
 }
 
+TEST_P(StoreTest, TheFirstSealStands) {
+  const std::string first = RandomBytes(32, 1000), second = RandomBytes(33, 1000);
+  Put("c", first);
+  UploadKey again = Key("c", first);  // As declared; with integrity crc32c nobody has held it against the bytes.
+  auto upload = Begin(again);
+  ASSERT_TRUE(upload->Append({second}).ok());
+  ASSERT_TRUE(store_->Seal(std::move(upload), again.sha256).ok());
+  EXPECT_TRUE(Get(first) == first);
+  ASSERT_TRUE(store_->Retain("fed", 2, {}).ok());
+  EXPECT_EQ(store_->budget().used(), 0u);
+}
+
+// The same client sends the same bytes in two rounds, and the store spills them in both.
+TEST_P(StoreTest, BytesThatComeAgainAreSpilledAgain) {
+  const std::string bytes = RandomBytes(34, 4 << 20);
+  for (int round = 0; round < 3; ++round) {
+    Put("c", bytes);
+    for (int i = 0; i < 6; ++i) Put("d" + std::to_string(i), RandomBytes(40 + i, 4 << 20));
+    EXPECT_TRUE(Get(bytes) == bytes);
+    ASSERT_TRUE(store_->Retain("fed", 2, {}).ok());
+  }
+  EXPECT_EQ(store_->budget().used(), 0u);
+}
+
 TEST_P(StoreTest, DiscardedBytesAreGone) {
   const std::string bytes = RandomBytes(6, 1000);
   auto upload = Begin(Key("c", bytes));
