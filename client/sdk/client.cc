@@ -1,8 +1,10 @@
 #include "client/sdk/client.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "adapter/directory.h"
@@ -38,7 +40,10 @@ v1::JoinRequest JoinRequestOf(const ClientOptions& options, const AdapterShape& 
   request.set_client(options.client);
   if (shape.base_model.empty() && shape.modules.empty()) return request;
   request.mutable_spec()->set_base_model(shape.base_model);
-  for (const ModuleShape& module : shape.modules) {
+  // The server wants ascending bytes; models list their layers in another order ("layers.2" before "layers.10").
+  std::vector<ModuleShape> modules = shape.modules;
+  std::sort(modules.begin(), modules.end(), [](const ModuleShape& a, const ModuleShape& b) { return a.name < b.name; });
+  for (const ModuleShape& module : modules) {
     v1::ModuleSpec* spec = request.mutable_spec()->add_modules();
     spec->set_name(module.name);
     spec->set_d_in(module.d_in);

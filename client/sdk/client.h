@@ -8,9 +8,14 @@
 //   while (true) {
 //     auto round = (*client)->AwaitRound();                    // blocks; restarts of the server are waited out
 //     if (!round.ok()) break;                                  // OUT_OF_RANGE: the federation has finished
-//     if (round->version > 0) (*client)->Pull(round->version, cairn::Form::kDelta, "from_server/");
-//     ... train ...
-//     (*client)->Push(*round, "my_adapter/", examples);        // an adapter_config.json + safetensors pair
+//     if (round->version > 0) {
+//       auto pulled = (*client)->Pull(round->version, cairn::Form::kAdapter, "from_server/");
+//       if (!pulled.ok()) break;
+//     }
+//     ... merge from_server/ into the pristine base weights (StartMode::kMerge), train, write my_adapter/ ...
+//     auto receipt = (*client)->Push(*round, "my_adapter/", examples);  // an adapter_config.json + safetensors pair
+//     if (absl::IsFailedPrecondition(receipt.status())) continue;       // the round closed without us
+//     if (!receipt.ok()) break;
 //   }
 //   (*client)->Leave();
 #pragma once
@@ -63,18 +68,18 @@ struct ClientOptions {
 };
 
 struct ModuleShape {
-  std::string name;
+  std::string name;  // Path in the base model, without PEFT's "base_model.model." prefix.
   std::int64_t d_in = 0, d_out = 0;
 };
 
 // What the trainer's adapters look like; the first client's declaration becomes the federation's unless configured.
 struct AdapterShape {
   std::string base_model;
-  std::vector<ModuleShape> modules;
+  std::vector<ModuleShape> modules;  // In any order.
 };
 
 enum class StartMode {
-  kMerge,  // Merge each version's delta into the base weights, train a fresh adapter.
+  kMerge,  // Merge everything learned so far into the base weights, train a fresh adapter.
   kWarm,   // Continue from the published adapter, cut to one's own rank.
 };
 
@@ -86,12 +91,12 @@ struct Round {
 };
 
 enum class Form {
-  kAdapter,  // Everything learned so far, relative to the base model.
-  kDelta,    // What this version adds to the one before (StartMode::kMerge only).
+  kAdapter,  // Everything learned so far, relative to the base model: right for a client that missed versions, too.
+  kDelta,    // What this version adds to the one before (StartMode::kMerge only), for who has that one merged.
 };
 
 struct Receipt {
-  std::string sha256;
+  std::string sha256;  // Of the safetensors file, as this client computed it.
   std::uint64_t bytes = 0;
   absl::Time received;
 };
@@ -103,7 +108,8 @@ class Client {
  public:
   // Connects and registers. Waits for a server that is not up yet, within the retry policy.
   // INVALID_ARGUMENT (options), NOT_FOUND (federation), FAILED_PRECONDITION (shape differs from the federation's),
-  // UNAUTHENTICATED / PERMISSION_DENIED, CANCELLED, UNAVAILABLE (gave up).
+  // PERMISSION_DENIED (the certificate names another client), CANCELLED, UNAVAILABLE (gave up). A failed TLS handshake
+  // looks like a server that is not there: it is retried, and on_retry is told the reason.
   static absl::StatusOr<std::unique_ptr<Client>> Join(ClientOptions options, const AdapterShape& shape = {});
   virtual ~Client() = default;
 
@@ -116,9 +122,10 @@ class Client {
   virtual absl::StatusOr<std::uint64_t> Pull(std::uint64_t version, Form form, const std::filesystem::path& directory,
                                              const ProgressCallback& progress = nullptr) = 0;
 
-  // Uploads a PEFT adapter directory. Broken uploads go on where they stopped. The receipt means that the server holds
-  // the update durably; pushing the same bytes again returns the same receipt. INVALID_ARGUMENT (the server says which
-  // module and tensor), ALREADY_EXISTS (other bytes were contributed), FAILED_PRECONDITION (the round is closed).
+  // Uploads a PEFT adapter directory. Broken uploads go on where they stopped. The receipt means that the server has
+  // the update on disk or, with `durability: memory`, in memory; pushing the same bytes again returns the same receipt.
+  // INVALID_ARGUMENT (the server says which module and tensor), ALREADY_EXISTS (other bytes were contributed),
+  // FAILED_PRECONDITION (the round is closed).
   virtual absl::StatusOr<Receipt> Push(const Round& round, const std::filesystem::path& adapter_directory,
                                        std::uint64_t examples, const ProgressCallback& progress = nullptr) = 0;
 

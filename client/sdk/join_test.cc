@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "client/sdk/client.h"
 #include "client/sdk/testing_server.h"
 #include "gmock/gmock.h"
@@ -25,6 +26,21 @@ TEST(Join, WaitsForALateServer) {
   ASSERT_TRUE(client.ok()) << client.status();
   EXPECT_GE(pauses, 2);
   EXPECT_THAT(server.With([](TestingState& state) { return state.joined; }), ElementsAre("client-1"));
+}
+
+TEST(Join, SendsModulesInTheOrderOfTheirBytes) {
+  TestingServer server;
+  server.Start();
+  const AdapterShape shape{"base", {{"layers.2.q", 8, 16}, {"layers.10.q", 4, 32}, {"layers.1.q", 2, 64}}};
+  const auto client = Client::Join(TestingOptions(server), shape);
+  ASSERT_TRUE(client.ok()) << client.status();
+  const v1::AdapterSpec spec = server.With([](TestingState& state) { return state.joined_spec; });
+  EXPECT_EQ(spec.base_model(), "base");
+  std::vector<std::string> modules;
+  for (const v1::ModuleSpec& module : spec.modules()) {
+    modules.push_back(absl::StrCat(module.name(), " ", module.d_in(), "x", module.d_out()));
+  }
+  EXPECT_THAT(modules, ElementsAre("layers.1.q 2x64", "layers.10.q 4x32", "layers.2.q 8x16"));
 }
 
 TEST(Join, GivesUpWithinThePolicyAndSaysWhatItDid) {

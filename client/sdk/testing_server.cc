@@ -38,6 +38,7 @@ class TestingServer::Service final : public v1::Federation::WithRawCallbackMetho
   grpc::Status Join(grpc::ServerContext*, const v1::JoinRequest* request, v1::JoinReply*) override {
     return server_.With([&](TestingState& state) {
       state.joined.push_back(request->client());
+      state.joined_spec = request->spec();
       state.knows_client = state.knows_client || state.join_answer.ok();
       return state.join_answer;
     });

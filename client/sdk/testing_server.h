@@ -40,6 +40,7 @@ struct TestingState {
   std::deque<PullFault> pull_faults;
   grpc::Status join_answer;
   std::vector<std::string> joined;  // One entry for each Join.
+  v1::AdapterSpec joined_spec;      // Of the latest Join, as it came.
   bool knows_client = false;
   std::map<std::string, std::string> uploads;  // Bytes so far, by the sha256 of the whole.
   std::map<std::string, v1::Receipt> receipts;
