@@ -90,7 +90,7 @@ absl::Status UploadCheck::CheckElements(const TensorInfo& tensor, absl::string_v
   std::uint64_t first = (position_ - split_.size() - tensor.begin) / size;  // Index of the first element looked at.
   auto fail = [&](std::uint64_t index) {
     return absl::InvalidArgumentError(absl::StrCat("tensor \"", tensor.name, "\": element ", index,
-                                                   " is NaN, infinite or too large; expected a magnitude below 2^",
+                                                   " is NaN, infinite or too large; expected finite values below 2^",
                                                    limits::kValueExponentMax));
   };
   if (!split_.empty()) {

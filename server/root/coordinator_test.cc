@@ -238,7 +238,7 @@ TEST_F(CoordinatorTest, AConfiguredBaseModelIsHeldBeforeTheRuleSeesTheUpdate) {
   config.base_model = "org/other";
   stranger.config_json = SerializePeftConfig(config);
   const auto refused = server_->Push("a", 1, stranger);
-  EXPECT_EQ(CodeOf(refused), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(CodeOf(refused), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(refused.status().message(), HasSubstr("org/other"));
   ASSERT_TRUE(server_->Push("a", 1, silent).ok());
   EXPECT_EQ(server_->Join("a")->spec->base_model, "org/base");

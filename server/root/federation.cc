@@ -187,8 +187,8 @@ absl::Status Federation::Join(const std::string& client, const std::optional<Ada
   const auto known = state_.clients.find(client);
   if (known != state_.clients.end() && known->second.active) return absl::OkStatus();
   if (known == state_.clients.end() && state_.clients.size() >= limits::kCohortClientsMax) {
-    return absl::ResourceExhaustedError(absl::StrCat("federation \"", name(), "\" already has ", state_.clients.size(),
-                                                     " clients, the most it may have"));
+    return absl::FailedPreconditionError(absl::StrCat("federation \"", name(), "\" already has ", state_.clients.size(),
+                                                      " clients, the most it may have"));
   }
   CAIRN_RETURN_IF_ERROR(host_.database->SaveClient(name(), {client, true}));
   Tell(Notice::Kind::kJoined, client);
@@ -251,7 +251,9 @@ absl::StatusOr<ReceiptRow> Federation::Acknowledge(const SealedUpdate& update) {
     return absl::UnavailableError("the update is not stored any more; send it again");
   }
   if (spec_ != nullptr) CAIRN_RETURN_IF_ERROR(CheckAgainstSpec(*update.shape, *spec_));
-  CAIRN_RETURN_IF_ERROR(CheckBaseModel(update.shape->config.base_model));
+  if (absl::Status status = CheckBaseModel(update.shape->config.base_model); !status.ok()) {
+    return absl::InvalidArgumentError(status.message());  // No later round would take it either.
+  }
   CAIRN_RETURN_IF_ERROR(Rehearse(update.key.client, update.examples, update.shape));
   if (spec_ == nullptr) CAIRN_RETURN_IF_ERROR(AdoptSpec(SpecOf(*update.shape)));
   ReceiptRow receipt{name(),           update.key.round, update.key.client,     update.key.sha256,

@@ -125,8 +125,12 @@ class FileStore final : public Store {
 
   absl::Status Retain(const std::string& federation, std::uint64_t round,
                       absl::Span<const std::string> names) override {
+    // A stream that outlives its round keeps its part until it is told that the round is closed.
+    const std::string current = absl::StrCat(federation, "~", round, "~");
     RemoveParts(absl::StrCat(federation, "~"), [&](const std::string& name) {
-      return absl::StartsWith(name, absl::StrCat(federation, "~", round, "~"));
+      return absl::StartsWith(name, current) ||
+             std::any_of(active_.begin(), active_.end(),
+                         [&](const std::string& prefix) { return absl::StartsWith(name, prefix); });
     });
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator(directory_ / "objects" / federation, error)) {
@@ -182,7 +186,7 @@ class FileStore final : public Store {
     return std::make_unique<FileUpload>(this, key, path, std::move(fd), received);
   }
 
-  // Removes parts by name, but for those that `keep` names.
+  // Removes parts by name, but for those that `keep` names; it is asked with mutex_ held.
   void RemoveParts(const std::string& prefix, const std::function<bool(const std::string&)>& keep) {
     std::lock_guard lock(mutex_);
     std::error_code error;
