@@ -109,9 +109,11 @@ absl::StatusOr<std::string> Exchange(sdk::Connection& connection, const std::str
   sdk::RawStream stream(connection, method);
   const grpc::Slice slice(request);
   stream.Write(grpc::ByteBuffer(&slice, 1));
-  stream.WritesDone();
+  const bool closed = stream.WritesDone();
   grpc::ByteBuffer answer;
   const bool answered = stream.Read(&answer);
+  // A RawStream takes no writes while an answer is at hand; reflection goes on until its client has closed.
+  if (!closed) stream.WritesDone();
   if (absl::Status status = stream.Finish(); !status.ok()) return status;
   std::vector<grpc::Slice> slices;
   if (!answered || !answer.Dump(&slices).ok()) return absl::InternalError("no answer");
