@@ -182,7 +182,7 @@ void Coordinator::FindVersion(const std::string& federation, std::uint64_t versi
   Run<VersionFile>(
       federation,
       [this, version, delta](Federation& f) -> absl::StatusOr<VersionFile> {
-        const std::uint64_t wanted = version != 0 ? version : f.snapshot()->state.version;
+        const std::uint64_t wanted = version != 0 ? version : f.version();
         CAIRN_ASSIGN_OR_RETURN(auto row, database_->LoadVersion(f.name(), wanted));
         if (!row)
           return absl::NotFoundError(absl::StrCat("version ", wanted, " of \"", f.name(), "\" is not published"));

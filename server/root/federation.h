@@ -61,6 +61,7 @@ class Federation {
 
   const std::string& name() const { return options_.name; }
   std::shared_ptr<const AdapterSpec> spec() const { return spec_; }
+  std::uint64_t version() const { return state_.version; }  // The latest published one; 0: none.
   std::shared_ptr<const Snapshot> snapshot() const;
 
   absl::Status Join(const std::string& client, const std::optional<AdapterSpec>& spec);
