@@ -31,7 +31,7 @@ absl::Status CheckDims(const LoraModule& module, const ModuleSpec& spec) {
   return absl::OkStatus();
 }
 
-absl::Status CheckModuleNames(const LoraAdapter& adapter, const AdapterSpec& spec) {
+absl::Status CheckModuleNames(const Adapter& adapter, const AdapterSpec& spec) {
   auto have = adapter.modules.begin();
   auto want = spec.modules.begin();
   for (; have != adapter.modules.end() && want != spec.modules.end(); ++have, ++want) {
@@ -54,7 +54,7 @@ absl::Status CheckFinite(const LoraModule& module, absl::string_view factor, con
 
 }  // namespace
 
-AdapterSpec SpecOf(const LoraAdapter& adapter) {
+AdapterSpec SpecOf(const Adapter& adapter) {
   AdapterSpec spec{.base_model = adapter.config.base_model};
   spec.modules.reserve(adapter.modules.size());
   for (const LoraModule& module : adapter.modules) spec.modules.push_back({module.name, module.d_in, module.d_out});
@@ -81,7 +81,7 @@ absl::Status CheckSpec(const AdapterSpec& spec) {
   return absl::OkStatus();
 }
 
-absl::Status CheckAgainstSpec(const LoraAdapter& adapter, const AdapterSpec& spec) {
+absl::Status CheckAgainstSpec(const Adapter& adapter, const AdapterSpec& spec) {
   const std::string& base = adapter.config.base_model;
   if (!base.empty() && !spec.base_model.empty() && base != spec.base_model) {
     return absl::InvalidArgumentError(absl::StrCat("base model: expected \"", absl::CHexEscape(spec.base_model),
@@ -94,7 +94,7 @@ absl::Status CheckAgainstSpec(const LoraAdapter& adapter, const AdapterSpec& spe
   return absl::OkStatus();
 }
 
-absl::Status CheckFinite(const LoraAdapter& adapter) {
+absl::Status CheckFinite(const Adapter& adapter) {
   for (const LoraModule& module : adapter.modules) {
     CAIRN_RETURN_IF_ERROR(CheckFinite(module, "lora_A.weight", module.a));
     CAIRN_RETURN_IF_ERROR(CheckFinite(module, "lora_B.weight", module.b));

@@ -55,7 +55,7 @@ absl::StatusOr<StoredAdapter> OpenAdapter(const fs::path& model_file, absl::stri
   CAIRN_ASSIGN_OR_RETURN(const PeftConfig config, ParsePeftConfig(config_json));
   StoredAdapter stored;
   CAIRN_ASSIGN_OR_RETURN(stored.file, MappedFile::Open(model_file));
-  absl::StatusOr<LoraAdapter> adapter = ParseLora(stored.file.bytes(), config);
+  absl::StatusOr<Adapter> adapter = ParseAdapter(stored.file.bytes(), config);
   if (!adapter.ok()) return InFile(model_file, adapter.status());
   stored.adapter = *std::move(adapter);
   return stored;

@@ -21,7 +21,7 @@ inline constexpr char kAdapterModelFile[] = "adapter_model.safetensors";
 // An adapter whose bytes are a mapped file, so that only pages in use are resident.
 struct StoredAdapter {
   MappedFile file;
-  LoraAdapter adapter;  // Views into `file`.
+  Adapter adapter;  // Views into `file`.
 };
 absl::StatusOr<StoredAdapter> OpenAdapter(const std::filesystem::path& model_file, absl::string_view config_json);
 absl::StatusOr<StoredAdapter> OpenAdapterDirectory(const std::filesystem::path& directory);

@@ -110,11 +110,11 @@ absl::StatusOr<LoraModule> MakeModule(const std::string& name, const Factors& fa
 }
 
 // `bytes` is the whole file, or empty for views without data.
-absl::StatusOr<LoraAdapter> BuildLora(const SafetensorsHeader& header, const PeftConfig& config,
+absl::StatusOr<Adapter> BuildLora(const SafetensorsHeader& header, const PeftConfig& config,
                                       absl::string_view bytes) {
   CAIRN_ASSIGN_OR_RETURN(const FactorsByModule factors, GroupByModule(header));
   CAIRN_ASSIGN_OR_RETURN(const RankTable table, RankTable::Compile(config));
-  LoraAdapter adapter{.config = config};
+  Adapter adapter{.config = config};
   adapter.modules.reserve(factors.size());
   for (const auto& [name, pair] : factors) {
     CAIRN_ASSIGN_OR_RETURN(LoraModule module, MakeModule(name, pair, table.Of(name), bytes));
@@ -128,11 +128,11 @@ absl::StatusOr<LoraAdapter> BuildLora(const SafetensorsHeader& header, const Pef
 std::string LoraAName(absl::string_view module) { return absl::StrCat(kPrefix, module, ".", kA); }
 std::string LoraBName(absl::string_view module) { return absl::StrCat(kPrefix, module, ".", kB); }
 
-absl::StatusOr<LoraAdapter> DescribeLora(const SafetensorsHeader& header, const PeftConfig& config) {
+absl::StatusOr<Adapter> DescribeAdapter(const SafetensorsHeader& header, const PeftConfig& config) {
   return BuildLora(header, config, {});
 }
 
-absl::StatusOr<LoraAdapter> ParseLora(absl::string_view bytes, const PeftConfig& config) {
+absl::StatusOr<Adapter> ParseAdapter(absl::string_view bytes, const PeftConfig& config) {
   CAIRN_ASSIGN_OR_RETURN(const SafetensorsHeader header, ReadSafetensorsHeader(bytes, bytes.size()));
   return BuildLora(header, config, bytes);
 }

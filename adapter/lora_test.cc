@@ -49,11 +49,11 @@ std::string TwoModules() {
   return FileOf(tensors);
 }
 
-TEST(ParseLora, ShowsModulesByNameWithTheirScale) {
+TEST(ParseAdapter, ShowsModulesByNameWithTheirScale) {
   PeftConfig config = Config(2, 4);
   config.alpha_pattern = {{"layers.1.q", 1}};
   const std::string bytes = TwoModules();
-  const auto adapter = ParseLora(bytes, config);
+  const auto adapter = ParseAdapter(bytes, config);
   ASSERT_TRUE(adapter.ok()) << adapter.status();
   ASSERT_EQ(adapter->modules.size(), 2u);
   const LoraModule& first = adapter->modules[0];
@@ -68,12 +68,12 @@ TEST(ParseLora, ShowsModulesByNameWithTheirScale) {
   EXPECT_EQ(adapter->modules[1].scale, 0.5);
 }
 
-TEST(DescribeLora, SaysTheSameWithoutData) {
+TEST(DescribeAdapter, SaysTheSameWithoutData) {
   const std::string bytes = TwoModules();
   const auto header = ReadSafetensorsHeader(bytes, bytes.size());
-  const auto adapter = DescribeLora(*header, Config(2, 4));
+  const auto adapter = DescribeAdapter(*header, Config(2, 4));
   ASSERT_TRUE(adapter.ok()) << adapter.status();
-  EXPECT_EQ(SpecOf(*adapter).modules, SpecOf(*ParseLora(bytes, Config(2, 4))).modules);
+  EXPECT_EQ(SpecOf(*adapter).modules, SpecOf(*ParseAdapter(bytes, Config(2, 4))).modules);
   EXPECT_TRUE(adapter->modules[0].a.data.empty());
   EXPECT_EQ(adapter->modules[0].a.elements(), 10);
 }
@@ -83,7 +83,7 @@ struct BadAdapter {
   const char* message;
 };
 
-TEST(ParseLora, RefusesWhatIsNoPlainLora) {
+TEST(ParseAdapter, RefusesWhatIsNoPlainLora) {
   const BadAdapter adapters[] = {
       {{}, "the adapter has no tensors"},
       {{{"model.embed.weight", {4, 4}}, {"model.q.weight", {4, 4}}},
@@ -111,24 +111,24 @@ TEST(ParseLora, RefusesWhatIsNoPlainLora) {
        "module \"\\xc3\\xa9\": name: expected printable ASCII"},
   };
   for (const BadAdapter& bad : adapters) {
-    const auto adapter = ParseLora(FileOf(bad.tensors), Config(2, 2));
+    const auto adapter = ParseAdapter(FileOf(bad.tensors), Config(2, 2));
     EXPECT_EQ(adapter.status().code(), absl::StatusCode::kInvalidArgument) << bad.message;
     EXPECT_THAT(std::string(adapter.status().message()), HasSubstr(bad.message));
   }
 }
 
-TEST(ParseLora, PassesOnWhatTheConfigGetsWrong) {
+TEST(ParseAdapter, PassesOnWhatTheConfigGetsWrong) {
   PeftConfig config = Config(2, 2);
   config.rank_pattern = {{"(", 2}};
-  EXPECT_THAT(std::string(ParseLora(TwoModules(), config).status().message()), HasSubstr("pattern \"(\""));
+  EXPECT_THAT(std::string(ParseAdapter(TwoModules(), config).status().message()), HasSubstr("pattern \"(\""));
 }
 
-TEST(DescribeLora, BoundsDimensions) {
+TEST(DescribeAdapter, BoundsDimensions) {
   const auto describe = [](std::int64_t d_in) {
     const auto preamble = SafetensorsPreamble(
         {{.name = LoraAName("q"), .shape = {1, d_in}}, {.name = LoraBName("q"), .shape = {1, 1}}}, {});
     const auto header = ReadSafetensorsHeader(*preamble, preamble->size() + 4 * (d_in + 1));
-    return DescribeLora(*header, Config(1, 1)).status();
+    return DescribeAdapter(*header, Config(1, 1)).status();
   };
   EXPECT_TRUE(describe(limits::kModuleDimMax).ok());
   EXPECT_THAT(std::string(describe(limits::kModuleDimMax + 1).message()), HasSubstr("got [1, 16777217]"));
@@ -136,8 +136,8 @@ TEST(DescribeLora, BoundsDimensions) {
 
 AdapterSpec Spec() { return {"org/base", {{"a", 128, 256}, {"b", 3, 4}}}; }
 
-LoraAdapter Adapter(const std::string& base, const std::vector<ModuleSpec>& modules) {
-  LoraAdapter adapter;
+Adapter Adapter(const std::string& base, const std::vector<ModuleSpec>& modules) {
+  Adapter adapter;
   adapter.config.base_model = base;
   for (const ModuleSpec& module : modules) {
     adapter.modules.push_back({.name = module.name, .d_in = module.d_in, .d_out = module.d_out, .rank = 8});
@@ -187,7 +187,7 @@ TEST(CheckSpec, AcceptsOnlyAscendingUniqueNamesAndSaneDimensions) {
 
 TEST(CheckFinite, NamesModuleTensorAndIndex) {
   std::string bytes = TwoModules();
-  const auto adapter = ParseLora(bytes, Config(2, 2));
+  const auto adapter = ParseAdapter(bytes, Config(2, 2));
   EXPECT_TRUE(CheckFinite(*adapter).ok());
   const auto poke = [&](const TensorView& tensor, std::size_t index, float value) {
     std::memcpy(bytes.data() + (tensor.data.data() - bytes.data()) + index * sizeof value, &value, sizeof value);

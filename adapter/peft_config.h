@@ -1,4 +1,4 @@
-// adapter_config.json of Hugging Face PEFT, for LoRA.
+// adapter_config.json of Hugging Face PEFT.
 #pragma once
 
 #include <cstdint>
@@ -14,15 +14,31 @@ namespace cairn {
 
 inline constexpr char kAdapterConfigFile[] = "adapter_config.json";
 
+// How averaging the tensors of an adapter relates to averaging what the adapter does.
+enum class AdapterKind {
+  kLora,      // B * A: modules, which the combine rules treat by their algebra.
+  kAveraged,  // IA3, prefix, prompts, VeRA vectors, ...: every tensor is averaged by itself (rule dense_mean).
+  kBilinear,  // LoHa, LoKr, AdaLoRA, DoRA, OFT, ... and kinds that Cairn does not know: averaging tensors is not
+              // averaging updates, so it is done only when asked for by name.
+};
+
 // The fields that decide what an adapter means. Others are read and ignored, except those that would change the meaning
-// (DoRA, non-LoRA types, trained biases, modules_to_save): they are refused by name.
+// of LoRA factors (DoRA, ...): they make the kind kBilinear, with `kind_reason`.
 struct PeftConfig {
+  AdapterKind kind = AdapterKind::kLora;
+  std::string peft_type = "LORA";
+  std::string kind_reason;  // For kBilinear: what is not additive, such as `use_dora: expected it unset, ... got true`.
+  std::string json;         // Kinds other than kLora: the whole document, which is published again as it is.
   std::string base_model;  // base_model_name_or_path; may be empty.
   std::string task_type;   // e.g. "CAUSAL_LM"; may be empty.
   std::int64_t rank = 0;   // r
   double alpha = 0;        // lora_alpha
   bool rslora = false;     // use_rslora: scale = alpha / sqrt(r) instead of alpha / r.
   bool fan_in_fan_out = false;
+  enum class Bias { kNone, kAll, kLoraOnly };
+  Bias bias = Bias::kNone;
+  bool lora_bias = false;                    // lora_B has a bias.
+  std::vector<std::string> modules_to_save;  // Last parts of paths; their weights are in the file as they are.
   std::vector<std::string> target_modules;
   bool target_modules_is_regex = false;  // It was one string: a regular expression, or "all-linear".
   // Exceptions by module, in file order; the first key that matches re.match(r"(.*\.)?(KEY)$", module) wins, as in

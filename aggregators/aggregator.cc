@@ -56,14 +56,14 @@ absl::Status CheckModule(const LoraModule& module) {
   return CheckShape(module, module.b, {module.d_out, module.rank});
 }
 
-absl::Status CheckAdapter(const LoraAdapter* adapter) {
+absl::Status CheckAdapter(const Adapter* adapter) {
   if (adapter == nullptr || adapter->modules.empty()) return absl::InvalidArgumentError("the update has no module");
   CAIRN_RETURN_IF_ERROR(CheckSpec(SpecOf(*adapter)));
   for (const LoraModule& module : adapter->modules) CAIRN_RETURN_IF_ERROR(CheckModule(module));
   return absl::OkStatus();
 }
 
-absl::Status CheckAllBytes(const LoraAdapter& adapter) {
+absl::Status CheckAllBytes(const Adapter& adapter) {
   for (const LoraModule& module : adapter.modules) {
     CAIRN_RETURN_IF_ERROR(CheckBytes(module, module.a));
     CAIRN_RETURN_IF_ERROR(CheckBytes(module, module.b));
@@ -71,7 +71,7 @@ absl::Status CheckAllBytes(const LoraAdapter& adapter) {
   return absl::OkStatus();
 }
 
-absl::Status CheckValues(const LoraAdapter& adapter) {
+absl::Status CheckValues(const Adapter& adapter) {
   CAIRN_RETURN_IF_ERROR(CheckAllBytes(adapter));
   return CheckFinite(adapter);
 }
@@ -98,12 +98,12 @@ bool AllFinite(const std::vector<float>& values) {
 absl::Status Aggregator::Accumulate(const ClientUpdate& update) { return Add(update, CheckValues); }
 
 absl::Status Aggregator::AccumulateShape(const ClientUpdate& update) {
-  return Add(update, [](const LoraAdapter&) { return absl::OkStatus(); });
+  return Add(update, [](const Adapter&) { return absl::OkStatus(); });
 }
 
 // Cheap checks first: the values are looked at only when all else is right.
 absl::Status Aggregator::Add(const ClientUpdate& update,
-                             absl::FunctionRef<absl::Status(const LoraAdapter&)> check_values) {
+                             absl::FunctionRef<absl::Status(const Adapter&)> check_values) {
   CAIRN_RETURN_IF_ERROR(CheckId("client id", update.client));
   CAIRN_RETURN_IF_ERROR(ForClient(update.client, CheckUpdate(update)));
   CAIRN_RETURN_IF_ERROR(DoCheck(update));
@@ -129,7 +129,7 @@ absl::Status Aggregator::CheckUpdate(const ClientUpdate& update) const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<std::int64_t>> Aggregator::RanksWith(const LoraAdapter& adapter) const {
+absl::StatusOr<std::vector<std::int64_t>> Aggregator::RanksWith(const Adapter& adapter) const {
   std::vector<std::int64_t> ranks = ranks_;
   ranks.resize(adapter.modules.size(), 0);
   for (std::size_t m = 0; m < ranks.size(); ++m) {

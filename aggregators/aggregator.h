@@ -1,12 +1,11 @@
-// An aggregation rule: takes the updates of one round, gives one adapter.
+// A combine rule: takes the updates of one round, gives one adapter.
 //
-// Notation, per module: update i is dW_i = s_i B_i A_i, A_i [r_i, d_in], B_i [d_out, r_i]; p_i = n_i / sum(n) is its
-// weight by example counts n_i. Rules differ in how they merge factors (docs/rules.md).
+// Notation, per module: update i is dW_i = s_i B_i A_i, A_i [r_i, d_in], B_i [d_out, r_i]; w_i is its weight, by default
+// n_i / sum(n) for example counts n_i (aggregators/weigh.h). Rules differ in how they merge factors (docs/rules.md).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -17,18 +16,22 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "adapter/lora.h"
+#include "aggregators/combined.h"
+#include "aggregators/publish_form.h"
 
 namespace cairn {
 
 // What a worker may own. The planner reads this; a rule never knows where it runs.
 enum class Locality {
-  kMergeable,  // A leaf owns clients; partial states add. FedAvg, stacking.
+  kMergeable,   // A leaf owns clients; partial states add. FedAvg, stacking.
+  kShardLocal,  // A leaf owns modules of all clients. Rules that look at all factors of a module at once.
 };
 
 // How clients start the next round from the result.
 enum class RoundStart {
-  kMerge,  // The result is a change: merge it into the base, train a fresh adapter (A random, B = 0).
-  kWarm,   // The result is the adapter: go on training it, cut to one's own rank.
+  kMerge,     // The result is a change: merge it into the base, train a fresh adapter (A random, B = 0).
+  kWarm,      // The result is the adapter: go on training it, cut to one's own rank.
+  kResidual,  // The first `trainable_rank` units are the adapter to go on with; the others are merged into the base.
 };
 
 // Beyond 2^53 a float64 no longer counts one by one; the bound also keeps the sum over a round finite.
@@ -38,30 +41,15 @@ inline constexpr double kExamplesMax = 9'007'199'254'740'992.0;
 struct ClientUpdate {
   std::string client;
   double examples = 0;  // n_i: > 0, at most kExamplesMax.
-  const LoraAdapter* adapter = nullptr;
-};
-
-// One module of the result: dW = B A, scale 1 folded in. float32, row-major.
-struct CombinedModule {
-  std::string name;
-  std::int64_t d_in = 0, d_out = 0, rank = 0;
-  std::vector<float> a;  // [rank, d_in]
-  std::vector<float> b;  // [d_out, rank]
-};
-
-struct CombinedShape {
-  std::string name;
-  std::int64_t d_in = 0, d_out = 0, rank = 0;
+  const Adapter* adapter = nullptr;
+  std::string frozen;  // FrozenParts of the adapter, for rules that compare them. AccumulateShape only.
 };
 
 // One client's share of a module, as a rule sees it.
 struct WeightedModule {
-  double weight = 0;                   // p_i
-  const LoraModule* module = nullptr;  // A_i, B_i and s_i.
+  double weight = 0;                   // w_i
+  const LoraModule* module = nullptr;  // A_i, B_i and s_i; never with groups.
 };
-
-// Receives the result's modules one at a time, ascending by name, so that it never stands in memory whole.
-using ModuleSink = std::function<absl::Status(const CombinedModule&)>;
 
 class Aggregator {
  public:
@@ -70,50 +58,63 @@ class Aggregator {
   virtual absl::string_view name() const = 0;
   virtual Locality locality() const = 0;
   virtual RoundStart round_start() const = 0;
+  // What is published unless asked otherwise.
+  virtual PublishForm default_publish() const { return PublishForm{}; }
 
   // Adds one client. Validates on behalf of every rule, so that none can forget; on error the state is unchanged:
-  //   INVALID_ARGUMENT    client id, shape, non-finite value, weight not in (0, kExamplesMax], modules unlike those of
-  //                       the clients already there, a combined rank beyond limits::kRankMax, or what the rule itself
-  //                       demands (equal ranks, say)
+  //   INVALID_ARGUMENT    client id, shape, non-finite value, weight not in (0, kExamplesMax], a module or tensor of
+  //                       other dimensions than that of a client already there, another base model, a kind of adapter
+  //                       that this rule would get wrong, a combined rank beyond limits::kRankMax, or what the rule
+  //                       itself demands (equal ranks, say)
   //   ALREADY_EXISTS      client seen before
   //   RESOURCE_EXHAUSTED  beyond limits::kCohortClientsMax
+  // A client may lack modules: it contributes zero there, and the others' weights stay as they are.
   absl::Status Accumulate(const ClientUpdate& update);
 
-  // The same without looking at values, which need not be there (DescribeLora gives such adapters): to refuse an update
-  // that could not be combined with those before it while it can still be refused. Report must not follow.
+  // The same without looking at values, which need not be there (DescribeAdapter gives such adapters): to refuse an
+  // update that could not be combined with those before it while it can still be refused. Report must not follow.
   absl::Status AccumulateShape(const ClientUpdate& update);
 
+  // Of rules that demand that all clients froze the same values (ffa, core_mean): a digest of those of `adapter`, whose
+  // bytes are there. Empty for other rules.
+  virtual std::string FrozenParts(const Adapter& adapter) const;
+
+  // By client id: the canonical order, in which everything is combined.
+  const std::map<std::string, ClientUpdate>& updates() const { return updates_; }
   std::size_t clients() const { return updates_.size(); }
 
-  // Ranks of the result, ascending by module name. FAILED_PRECONDITION without any client.
-  absl::StatusOr<std::vector<CombinedShape>> Shapes() const;
+  // Every module and tensor that some client has.
+  const AdapterSpec& spec() const { return spec_; }
+  // Of the result, by module of spec(): upper bounds.
+  const std::vector<std::int64_t>& ranks() const { return ranks_; }
 
-  // Combines in ascending order of client id, whatever the order of arrival: the same updates give the same bytes.
-  // Reads every input module once and holds one combined module at a time. FAILED_PRECONDITION without any client;
-  // OUT_OF_RANGE, with the module's name, when a combined factor overflows float32; the sink's first error ends the
+  // Combines with `weights`, one per client in order of updates(), finite and >= 0. The same updates give the same
+  // bytes, whatever the order of arrival. FAILED_PRECONDITION without any client; INVALID_ARGUMENT when all weights are
+  // 0; OUT_OF_RANGE, with the module's name, when a combined factor overflows float32; the sink's first error ends the
   // report and is returned.
-  absl::Status Report(const ModuleSink& sink) &&;
+  absl::Status Report(absl::Span<const double> weights, const ResultSink& sink) &&;
 
  protected:
-  // What the rule demands beyond the shared checks, of `update` next to those already there. Their modules are the
-  // same.
-  virtual absl::Status DoCheck(const ClientUpdate& update) const = 0;
-  // Rank of a combined module when a client of rank `added` joins those that combine to `so_far`, 0 for none. The order
-  // of the clients must not matter.
+  // Whether the rule knows what to do with adapters of this kind. By default only with LoRA.
+  virtual absl::Status DoCheckKind(const PeftConfig& config) const;
+  // What the rule demands beyond the shared checks, of `update` next to those already there.
+  virtual absl::Status DoCheck(const ClientUpdate&) const { return absl::OkStatus(); }
+  // Upper bound on the rank of a combined module when a client of rank `added` joins those that combine to `so_far`, 0
+  // for none. The order of the clients must not matter.
   virtual std::int64_t DoRank(std::int64_t so_far, std::int64_t added) const = 0;
-  // Fills a and b, which are sized and hold arbitrary values; `inputs` in client order.
-  virtual void DoCombine(absl::Span<const WeightedModule> inputs, CombinedModule& out) const = 0;
-
-  const std::map<std::string, ClientUpdate>& updates() const { return updates_; }
+  // The factors A [rank, d_in] and B [d_out, rank] of one module; `inputs` in client order, only clients with a weight
+  // above 0 that have the module, at least one. The views outlive the result.
+  struct Factors {
+    FactorPtr a, b;
+  };
+  virtual absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule> inputs) const = 0;
 
  private:
-  absl::Status Add(const ClientUpdate& update, absl::FunctionRef<absl::Status(const LoraAdapter&)> check_values);
-  absl::Status CheckUpdate(const ClientUpdate& update) const;
-  absl::StatusOr<std::vector<std::int64_t>> RanksWith(const LoraAdapter& adapter) const;
-  std::vector<double> Weights() const;  // p_i in client order.
+  absl::Status Add(const ClientUpdate& update, absl::FunctionRef<absl::Status(const Adapter&)> check_values);
 
-  std::map<std::string, ClientUpdate> updates_;  // By client id: the canonical order.
-  std::vector<std::int64_t> ranks_;              // Of the result, by module; empty without any client.
+  std::map<std::string, ClientUpdate> updates_;
+  AdapterSpec spec_;
+  std::vector<std::int64_t> ranks_;
 };
 
 }  // namespace cairn

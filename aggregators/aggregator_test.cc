@@ -36,7 +36,7 @@ TEST(Aggregator, ShapesAreAscendingByModuleWithTheCombinedRank) {
 }
 
 TEST(Aggregator, RefusesAnUpdateWithoutModules) {
-  const LoraAdapter empty;
+  const Adapter empty;
   auto rule = Stack();
   EXPECT_EQ(rule->Accumulate({"x", 1, &empty}).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(rule->Accumulate({"x", 1, nullptr}).code(), absl::StatusCode::kInvalidArgument);
@@ -49,7 +49,7 @@ TEST(Aggregator, RefusesAClientIdThatIsNotOne) {
 
 TEST(Aggregator, RefusesAViewWhoseBytesAreNotAllThere) {
   const InMemoryUpdate x = MakeUpdate(1, kModules, 2, 4);
-  LoraAdapter cut = x.adapter();
+  Adapter cut = x.adapter();
   cut.modules[1].b.data.remove_suffix(1);
   const absl::Status status = Stack()->Accumulate({"x", 1, &cut});
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
@@ -58,7 +58,7 @@ TEST(Aggregator, RefusesAViewWhoseBytesAreNotAllThere) {
 
 TEST(Aggregator, ShapesAloneAreTakenButNotReported) {
   const InMemoryUpdate x = MakeUpdate(1, kModules, 2, 4);
-  LoraAdapter shape = x.adapter();
+  Adapter shape = x.adapter();
   for (LoraModule& module : shape.modules) module.a.data = module.b.data = {};
   auto rule = Stack();
   ASSERT_TRUE(rule->AccumulateShape({"x", 1, &shape}).ok());
@@ -71,7 +71,7 @@ TEST(Aggregator, ShapesAloneAreTakenButNotReported) {
 
 TEST(Aggregator, RefusesAShapeUnlikeTheModules) {
   const InMemoryUpdate x = MakeUpdate(1, kModules, 2, 4);
-  LoraAdapter turned = x.adapter();
+  Adapter turned = x.adapter();
   std::swap(turned.modules[0].a.shape[0], turned.modules[0].a.shape[1]);
   const absl::Status status = Stack()->Accumulate({"x", 1, &turned});
   EXPECT_THAT(std::string(status.message()), HasSubstr("client x: module layer.k"));
@@ -80,7 +80,7 @@ TEST(Aggregator, RefusesAShapeUnlikeTheModules) {
 
 TEST(Aggregator, RefusesAScaleThatIsNotFinite) {
   const InMemoryUpdate x = MakeUpdate(1, kModules, 2, 4);
-  LoraAdapter wild = x.adapter();
+  Adapter wild = x.adapter();
   wild.modules[0].scale = std::numeric_limits<double>::infinity();
   EXPECT_EQ(Stack()->Accumulate({"x", 1, &wild}).code(), absl::StatusCode::kInvalidArgument);
 }

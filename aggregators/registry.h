@@ -1,4 +1,5 @@
-// Rules by name. A rule registers itself at start-up with CAIRN_REGISTER_RULE in its own file; nothing includes rules/.
+// Combine rules by name. A rule registers itself at start-up with CAIRN_REGISTER_COMBINE in its own file; nothing
+// includes combine/.
 #pragma once
 
 #include <memory>
@@ -8,21 +9,35 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "aggregators/aggregator.h"
+#include "aggregators/rule_options.h"
 
 namespace cairn {
 
-using AggregatorFactory = std::unique_ptr<Aggregator> (*)();
+using AggregatorFactory = absl::StatusOr<std::unique_ptr<Aggregator>> (*)(RuleOptions& options);
 
 // Aborts when the name is taken: two rules under one name are a programming error.
 bool RegisterAggregator(absl::string_view name, AggregatorFactory factory);
 
-// NOT_FOUND, with the list of known names.
-absl::StatusOr<std::unique_ptr<Aggregator>> MakeAggregator(absl::string_view name);
+// From "NAME[:key=value,...]". NOT_FOUND, with the list of known names. INVALID_ARGUMENT: options.
+absl::StatusOr<std::unique_ptr<Aggregator>> MakeAggregator(absl::string_view spec);
 
 std::vector<std::string> AggregatorNames();  // Ascending.
 
-#define CAIRN_REGISTER_RULE(name, type)                                                     \
+// `type` has a static Make(RuleOptions&) -> absl::StatusOr<std::unique_ptr<Aggregator>>; or, without options, is made
+// by its default constructor.
+#define CAIRN_REGISTER_COMBINE(name, type)                                                  \
   [[maybe_unused]] static const bool cairn_registered_##type = ::cairn::RegisterAggregator( \
-      name, []() -> std::unique_ptr<::cairn::Aggregator> { return std::make_unique<type>(); })
+      name, ::cairn::internal::MakeCombine<type>)
+
+namespace internal {
+template <typename T>
+absl::StatusOr<std::unique_ptr<Aggregator>> MakeCombine(RuleOptions& options) {
+  if constexpr (requires { T::Make(options); }) {
+    return T::Make(options);
+  } else {
+    return std::make_unique<T>();
+  }
+}
+}  // namespace internal
 
 }  // namespace cairn

@@ -66,7 +66,7 @@ UpdateBytes MakeUpdateBytes(std::uint64_t seed, const std::vector<ModuleSpec>& m
 
 InMemoryUpdate::InMemoryUpdate(UpdateBytes bytes)
     : bytes_(std::make_unique<UpdateBytes>(std::move(bytes))),
-      adapter_(ValueOrDie(ParseLora(bytes_->safetensors, ValueOrDie(ParsePeftConfig(bytes_->config_json))))) {}
+      adapter_(ValueOrDie(ParseAdapter(bytes_->safetensors, ValueOrDie(ParsePeftConfig(bytes_->config_json))))) {}
 
 InMemoryUpdate MakeUpdate(std::uint64_t seed, const std::vector<ModuleSpec>& modules, std::int64_t rank, double alpha,
                           DType dtype, const EditFactors& edit) {

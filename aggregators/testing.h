@@ -31,12 +31,12 @@ UpdateBytes MakeUpdateBytes(std::uint64_t seed, const std::vector<ModuleSpec>& m
 class InMemoryUpdate {
  public:
   explicit InMemoryUpdate(UpdateBytes bytes);
-  const LoraAdapter& adapter() const { return adapter_; }
+  const Adapter& adapter() const { return adapter_; }
   const UpdateBytes& bytes() const { return *bytes_; }
 
  private:
   std::unique_ptr<UpdateBytes> bytes_;
-  LoraAdapter adapter_;
+  Adapter adapter_;
 };
 
 // InMemoryUpdate of MakeUpdateBytes.

@@ -67,7 +67,7 @@ std::string Summary(const StoredAdapter& stored) {
 
 // What is wrong with a module's values; empty when nothing is.
 std::string Warning(const LoraModule& module, double norm) {
-  const absl::Status finite = CheckFinite(LoraAdapter{.modules = {module}});
+  const absl::Status finite = CheckFinite(Adapter{.modules = {module}});
   if (!finite.ok()) return absl::StrCat("warning: ", finite.message(), "\n");
   if (norm == 0)
     return absl::StrCat("warning: module \"", absl::CHexEscape(module.name), "\": changes nothing: B * A is 0\n");

@@ -45,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   cairn::PeftConfig config;
   config.rank = 2;
   config.alpha = 4;
-  if (const auto adapter = cairn::ParseLora(bytes, config); adapter.ok()) {
+  if (const auto adapter = cairn::ParseAdapter(bytes, config); adapter.ok()) {
     Check(CheckAgainstSpec(*adapter, SpecOf(*adapter)).ok());
     CheckFinite(*adapter).IgnoreError();
   }

@@ -10,7 +10,7 @@
 namespace cairn {
 namespace {
 
-absl::Status CheckScales(const LoraAdapter& shape) {
+absl::Status CheckScales(const Adapter& shape) {
   for (const LoraModule& module : shape.modules) {
     if (module.scale <= limits::kScaleMax) continue;
     return absl::InvalidArgumentError(absl::StrCat("module \"", module.name,
@@ -62,12 +62,12 @@ absl::Status UploadCheck::FeedHeader(absl::string_view& bytes) {
 absl::Status UploadCheck::ParseHeader() {
   auto header = ReadSafetensorsHeader(prefix_, file_bytes_);
   CAIRN_RETURN_IF_ERROR(Refuse("format", header.status()));
-  auto shape = DescribeLora(*header, config_);
+  auto shape = DescribeAdapter(*header, config_);
   CAIRN_RETURN_IF_ERROR(Refuse("shape", shape.status()));
   if (spec_ != nullptr) CAIRN_RETURN_IF_ERROR(Refuse("shape", CheckAgainstSpec(*shape, *spec_)));
   CAIRN_RETURN_IF_ERROR(Refuse("shape", CheckScales(*shape)));
   header_ = *std::move(header);
-  shape_ = std::make_shared<const LoraAdapter>(*std::move(shape));
+  shape_ = std::make_shared<const Adapter>(*std::move(shape));
   parsed_ = true;
   std::string().swap(prefix_);
   return absl::OkStatus();
@@ -110,7 +110,7 @@ absl::Status UploadCheck::CheckElements(const TensorInfo& tensor, absl::string_v
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<const LoraAdapter>> UploadCheck::Finish() {
+absl::StatusOr<std::shared_ptr<const Adapter>> UploadCheck::Finish() {
   if (!parsed_ || position_ != file_bytes_) {
     return absl::FailedPreconditionError(absl::StrCat("only ", position_, " of ", file_bytes_, " bytes were checked"));
   }

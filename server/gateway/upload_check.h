@@ -24,7 +24,7 @@ class UploadCheck {
   absl::Status Feed(absl::string_view bytes);
 
   // What the header declares. FAILED_PRECONDITION before the whole file was fed.
-  absl::StatusOr<std::shared_ptr<const LoraAdapter>> Finish();
+  absl::StatusOr<std::shared_ptr<const Adapter>> Finish();
 
   // Of the error that Feed returned: "format", "shape", "non_finite". For metrics.
   absl::string_view reason() const { return reason_; }
@@ -44,7 +44,7 @@ class UploadCheck {
   std::uint64_t prefix_bytes_ = 8;  // How much of it is needed before the next step.
   bool parsed_ = false;
   SafetensorsHeader header_;
-  std::shared_ptr<const LoraAdapter> shape_;
+  std::shared_ptr<const Adapter> shape_;
   std::size_t tensor_ = 0;  // The one that contains position_.
   std::string split_;       // The first bytes of an element that ends in the next piece.
   absl::string_view reason_;

@@ -24,7 +24,7 @@ std::shared_ptr<const AdapterSpec> Spec(std::vector<ModuleSpec> modules = kModul
 struct Outcome {
   absl::Status status;
   std::string reason;
-  std::shared_ptr<const LoraAdapter> shape;
+  std::shared_ptr<const Adapter> shape;
 };
 
 // Feeds `bytes` in pieces of random size up to `piece_max`.

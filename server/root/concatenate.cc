@@ -27,8 +27,8 @@ void WriteColumns(const LoraModule& module, std::int64_t total, std::int64_t fir
 
 }  // namespace
 
-absl::StatusOr<std::vector<AdapterWriter::Shape>> ConcatenatedShapes(const LoraAdapter& first,
-                                                                     const LoraAdapter& second) {
+absl::StatusOr<std::vector<AdapterWriter::Shape>> ConcatenatedShapes(const Adapter& first,
+                                                                     const Adapter& second) {
   if (SpecOf(first).modules != SpecOf(second).modules) {
     return absl::FailedPreconditionError("concatenate: the adapters adapt different modules");
   }

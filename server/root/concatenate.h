@@ -11,8 +11,8 @@
 namespace cairn {
 
 // FAILED_PRECONDITION unless both have the same modules, the sum of whose ranks stays within limits::kRankMax.
-absl::StatusOr<std::vector<AdapterWriter::Shape>> ConcatenatedShapes(const LoraAdapter& first,
-                                                                     const LoraAdapter& second);
+absl::StatusOr<std::vector<AdapterWriter::Shape>> ConcatenatedShapes(const Adapter& first,
+                                                                     const Adapter& second);
 
 // Appends every module, ascending by name. Holds one module in memory.
 absl::Status Concatenate(const StoredAdapter& first, const StoredAdapter& second, AdapterWriter& writer);

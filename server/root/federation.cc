@@ -36,12 +36,12 @@ absl::StatusOr<round::Phase> PhaseFromName(const std::string& name) {
 
 std::string NameOf(const ReceiptRow& receipt) { return UpdateName(receipt.client, receipt.sha256); }
 
-absl::StatusOr<std::shared_ptr<const LoraAdapter>> ShapeOf(Store& store, const ReceiptRow& receipt) {
+absl::StatusOr<std::shared_ptr<const Adapter>> ShapeOf(Store& store, const ReceiptRow& receipt) {
   CAIRN_ASSIGN_OR_RETURN(auto blob, store.Find(receipt.federation, NameOf(receipt)));
   CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParsePeftConfig(receipt.adapter_config));
   CAIRN_ASSIGN_OR_RETURN(SafetensorsHeader header, ReadSafetensorsHeader(blob->bytes(), blob->bytes().size()));
-  CAIRN_ASSIGN_OR_RETURN(LoraAdapter shape, DescribeLora(header, config));
-  return std::make_shared<const LoraAdapter>(std::move(shape));
+  CAIRN_ASSIGN_OR_RETURN(Adapter shape, DescribeAdapter(header, config));
+  return std::make_shared<const Adapter>(std::move(shape));
 }
 
 }  // namespace
@@ -139,7 +139,7 @@ absl::Status Federation::StartRehearsal(const std::vector<ReceiptRow>& receipts)
 }
 
 absl::Status Federation::Rehearse(const std::string& client, std::uint64_t examples,
-                                  std::shared_ptr<const LoraAdapter> shape) {
+                                  std::shared_ptr<const Adapter> shape) {
   CAIRN_RETURN_IF_ERROR(rehearsal_->AccumulateShape({client, static_cast<double>(examples), shape.get()}));
   rehearsed_.push_back(std::move(shape));
   return absl::OkStatus();

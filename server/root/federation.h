@@ -51,7 +51,7 @@ struct SealedUpdate {
   UploadKey key;  // With the verified digest.
   std::uint64_t examples = 0;
   std::string adapter_config;
-  std::shared_ptr<const LoraAdapter> shape;  // Values need not be there.
+  std::shared_ptr<const Adapter> shape;  // Values need not be there.
 };
 
 class Federation {
@@ -86,7 +86,7 @@ class Federation {
   bool AllStored(const std::vector<ReceiptRow>& receipts) const;
   absl::StatusOr<ReceiptRow> Acknowledge(const SealedUpdate& update);
   absl::Status StartRehearsal(const std::vector<ReceiptRow>& receipts);
-  absl::Status Rehearse(const std::string& client, std::uint64_t examples, std::shared_ptr<const LoraAdapter> shape);
+  absl::Status Rehearse(const std::string& client, std::uint64_t examples, std::shared_ptr<const Adapter> shape);
   absl::Status AdoptSpec(AdapterSpec spec);
   absl::Status CheckSameModules(absl::string_view who, const AdapterSpec& spec) const;
   absl::Status CheckBaseModel(const std::string& base_model) const;
@@ -109,7 +109,7 @@ class Federation {
   // The open round's rule, fed with the shapes of what was acknowledged: so that an update the rule could not combine
   // with the others is refused before it is acknowledged, not after.
   std::unique_ptr<Aggregator> rehearsal_;
-  std::vector<std::shared_ptr<const LoraAdapter>> rehearsed_;
+  std::vector<std::shared_ptr<const Adapter>> rehearsed_;
 };
 
 }  // namespace cairn

@@ -55,7 +55,7 @@ absl::StatusOr<AdapterFile> WriteAdapter(const PublishJob& job, const Shapes& sh
 
 // The round's updates, parsed, in a rule.
 struct Round {
-  std::vector<LoraAdapter> adapters;
+  std::vector<Adapter> adapters;
   std::unique_ptr<Aggregator> rule;
 };
 
@@ -65,7 +65,7 @@ absl::StatusOr<Round> Gather(const PublishJob& job) {
   round.adapters.reserve(job.contributions.size());  // The rule keeps pointers to them.
   for (const Contribution& contribution : job.contributions) {
     CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParsePeftConfig(contribution.receipt.adapter_config));
-    CAIRN_ASSIGN_OR_RETURN(LoraAdapter adapter, ParseLora(contribution.payload->bytes(), config));
+    CAIRN_ASSIGN_OR_RETURN(Adapter adapter, ParseAdapter(contribution.payload->bytes(), config));
     round.adapters.push_back(std::move(adapter));
     CAIRN_RETURN_IF_ERROR(round.rule->Accumulate(
         {contribution.receipt.client, static_cast<double>(contribution.receipt.examples), &round.adapters.back()}));

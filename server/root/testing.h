@@ -97,9 +97,9 @@ class TestCoordinator {
     EXPECT_TRUE((*upload)->Append({bytes.safetensors}).ok());
     EXPECT_TRUE(store_->Seal(*std::move(upload), key.sha256).ok());
     auto header = ReadSafetensorsHeader(bytes.safetensors, bytes.safetensors.size());
-    auto shape = DescribeLora(*header, *ParsePeftConfig(bytes.config_json));
+    auto shape = DescribeAdapter(*header, *ParsePeftConfig(bytes.config_json));
     EXPECT_TRUE(shape.ok()) << shape.status();
-    return {key, examples, bytes.config_json, std::make_shared<const LoraAdapter>(*std::move(shape))};
+    return {key, examples, bytes.config_json, std::make_shared<const Adapter>(*std::move(shape))};
   }
   // The whole of an honest client's part in a round.
   absl::StatusOr<ReceiptRow> Push(const std::string& client, std::uint64_t round, const UpdateBytes& bytes,

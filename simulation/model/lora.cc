@@ -111,7 +111,7 @@ absl::Status WriteAdapter(const AdapterBytes& adapter, const std::filesystem::pa
   return WriteFileAtomically(directory / kAdapterModelFile, adapter.safetensors);
 }
 
-Lora FromAdapter(const LoraAdapter& adapter) {
+Lora FromAdapter(const Adapter& adapter) {
   Lora lora{adapter.config.rank, adapter.config.alpha, {}};
   for (const LoraModule& module : adapter.modules) {
     lora.modules[module.name] = {ToTensor(module.a), ToTensor(module.b), module.scale};

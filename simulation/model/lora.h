@@ -46,7 +46,7 @@ struct AdapterBytes {
 absl::StatusOr<AdapterBytes> ToAdapter(const Lora& lora, absl::string_view base_model);
 absl::Status WriteAdapter(const AdapterBytes& adapter, const std::filesystem::path& directory);
 
-Lora FromAdapter(const LoraAdapter& adapter);
+Lora FromAdapter(const Adapter& adapter);
 absl::StatusOr<Lora> ReadAdapter(const std::filesystem::path& directory);
 
 }  // namespace cairn

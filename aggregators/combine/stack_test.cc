@@ -53,7 +53,7 @@ TEST(Stack, OneClientIsTheIdentityWithItsScaleFolded) {
 TEST(Stack, TakesRanksThatDifferByModule) {
   const InMemoryUpdate x1 = MakeUpdate(1, {{"m1", 4, 3}}, 2, 2), x2 = MakeUpdate(2, {{"m2", 3, 5}}, 3, 2);
   const InMemoryUpdate y = MakeUpdate(3, {{"m1", 4, 3}, {"m2", 3, 5}}, 1, 2);
-  const LoraAdapter x{x1.adapter().config, {x1.adapter().modules[0], x2.adapter().modules[0]}};
+  const Adapter x{x1.adapter().config, {x1.adapter().modules[0], x2.adapter().modules[0]}};
   auto rule = Stack();
   ASSERT_TRUE(rule->Accumulate({"x", 1, &x}).ok());
   ASSERT_TRUE(rule->Accumulate({"y", 1, &y.adapter()}).ok());
