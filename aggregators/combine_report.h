@@ -1,0 +1,40 @@
+// What became of the clients and modules of one combination, for people and for programs.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cairn {
+
+struct ClientReport {
+  std::string id;
+  double examples = 0;
+  double weight = 0;  // As it was used: 0 for a client that does not count.
+  bool accepted = true;
+  std::string reason;  // Why it does not count. Empty when accepted.
+};
+
+struct ModuleReport {
+  std::string name;
+  std::int64_t rank_in = 0;   // The sum of the clients' ranks.
+  std::int64_t rank_out = 0;  // As published.
+  // ||published - dW*||_F / ||dW*||_F. None: not measured. 0: exact, up to the rounding of what is written.
+  std::optional<double> relative_error;
+};
+
+struct CombineReport {
+  std::vector<ClientReport> clients;      // Ascending by id, as everywhere.
+  std::vector<ModuleReport> modules;      // Ascending by name.
+  std::optional<double> relative_error;   // Of all modules together. None unless every module has one.
+  std::vector<std::vector<double>> gram;  // <dW_i, dW_j>, in order of `clients`. Empty unless asked for.
+  std::string combine, rule, publish;     // As they were asked for; options included.
+  double seconds = 0;
+  std::uint64_t bytes = 0;  // Of all tensor files written.
+};
+
+// JSON with two-space indent and a newline at the end (docs/aggregate.md). What is not known is null.
+std::string ToJson(const CombineReport& report);
+
+}  // namespace cairn

@@ -1,0 +1,72 @@
+// From the updates of one round to the result as it is published: weights, combination, compression, and an account of
+// all of it. `cairn aggregate` and the server run this very code. No files here: updates come as views, modules go to a
+// sink one by one (aggregators/result_writer.h writes them, aggregators/merge_base.h adds them to a base model).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "aggregators/aggregator.h"
+#include "aggregators/combine_report.h"
+#include "aggregators/combined.h"
+#include "aggregators/publish_form.h"
+#include "aggregators/weigh.h"
+
+namespace cairn {
+
+struct PipelineOptions {
+  std::string combine = "stack";       // NAME[:key=value,...]; docs/rules.md.
+  std::string rule = "examples";       // How much each client counts.
+  std::vector<std::string> guards;     // In the order in which they are applied.
+  std::optional<PublishForm> publish;  // None: Aggregator::default_publish.
+  std::string device = "cpu";          // "cpu" or "cuda:N": where modules are compressed.
+  bool measure_error = true;           // Also where it takes a product of the factors (rules that are not exact).
+  bool gram = false;                   // The clients' inner products, for CombineReport::gram.
+};
+
+// What is known before anything is combined.
+struct PipelinePlan {
+  AdapterSpec spec;                 // Every module and tensor of the result.
+  std::vector<std::int64_t> ranks;  // Of the result, by module: upper bounds, for reserving space.
+  std::vector<ClientReport> clients;
+};
+
+class Pipeline {
+ public:
+  // NOT_FOUND: no such rule, with the names that there are. INVALID_ARGUMENT: its options, the device.
+  static absl::StatusOr<Pipeline> Create(const PipelineOptions& options);
+
+  // As Aggregator::Accumulate. The adapter's views must live until Run returns; its pages may be dropped meanwhile.
+  absl::Status Add(const ClientUpdate& update);
+
+  // Weighs the clients. FAILED_PRECONDITION without any; INVALID_ARGUMENT when the weight rule refuses them or no
+  // client counts. Further clients must not be added.
+  absl::StatusOr<PipelinePlan> Plan();
+
+  // Combines, with `sink` receiving every module and tensor in its published form. REQUIRES: Plan was called.
+  // The forms kStack and kMerged give modules as combined. kRanks gives them cut to `ranks_max`, in descending order of
+  // singular values: RecipientOf (aggregators/recompressed.h) cuts them further for each recipient.
+  // Errors: Aggregator::Report's, recompression's, the sink's. `seconds` and `bytes` of the report are the caller's.
+  absl::StatusOr<CombineReport> Run(const ResultSink& sink) &&;
+
+  const Aggregator& aggregator() const { return *aggregator_; }
+  const PublishForm& publish() const { return publish_; }
+  // For kRanks: the highest rank of any recipient, 1 or more. REQUIRES before Plan.
+  void set_ranks_max(std::int64_t rank) { ranks_max_ = rank; }
+
+ private:
+  Pipeline() = default;
+
+  PipelineOptions options_;
+  PublishForm publish_;
+  std::int64_t ranks_max_ = 0;
+  std::unique_ptr<Aggregator> aggregator_;
+  std::unique_ptr<WeightRule> rule_;
+  std::vector<ClientWeight> weights_;
+};
+
+}  // namespace cairn
