@@ -6,10 +6,10 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/interrupt.h"
 #include "base/status_macros.h"
 #include "config/yaml.h"
 #include "proto/cairn/v1/config.pb.h"
-#include "simulation/interrupt.h"
 
 namespace cairn {
 namespace {

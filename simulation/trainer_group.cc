@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/interrupt.h"
 #include "base/status_macros.h"
-#include "simulation/interrupt.h"
 
 namespace cairn {
 namespace {

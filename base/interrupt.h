@@ -1,4 +1,4 @@
-// Ctrl-C as a flag: the runner sees it between two steps and ends its children in order.
+// Ctrl-C as a flag: a long task sees it between two steps and ends in order.
 #pragma once
 
 #include <csignal>
@@ -17,6 +17,8 @@ class InterruptGuard {
 
   // CANCELLED once a signal came.
   static absl::Status Check();
+  // That signal, or 0. Programs that it ends exit with 128 + its number, as shells have it.
+  static int Signal();
 
  private:
   struct sigaction old_interrupt_, old_terminate_;

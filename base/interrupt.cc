@@ -1,11 +1,11 @@
-#include "simulation/interrupt.h"
+#include "base/interrupt.h"
 
 namespace cairn {
 namespace {
 
 volatile std::sig_atomic_t interrupted = 0;
 
-void OnSignal(int) { interrupted = 1; }
+void OnSignal(int signal) { interrupted = signal; }
 
 }  // namespace
 
@@ -23,5 +23,7 @@ InterruptGuard::~InterruptGuard() {
 }
 
 absl::Status InterruptGuard::Check() { return interrupted ? absl::CancelledError("interrupted") : absl::OkStatus(); }
+
+int InterruptGuard::Signal() { return interrupted; }
 
 }  // namespace cairn

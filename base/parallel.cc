@@ -1,0 +1,53 @@
+#include "base/parallel.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace cairn {
+namespace {
+
+// What the workers of one loop share.
+struct Loop {
+  std::int64_t count;
+  absl::FunctionRef<absl::Status(int, std::int64_t)> body;
+  std::atomic<std::int64_t> next{0};
+  std::atomic<bool> failed{false};
+  std::mutex mutex;
+  std::int64_t failed_at = 0;
+  absl::Status error;
+
+  void Fail(std::int64_t i, const absl::Status& status) {
+    std::lock_guard lock(mutex);
+    if (error.ok() || i < failed_at) {
+      error = status;
+      failed_at = i;
+    }
+    failed = true;
+  }
+  void Work(int worker) {
+    while (!failed) {
+      const std::int64_t i = next++;
+      if (i >= count) return;
+      const absl::Status status = body(worker, i);
+      if (!status.ok()) Fail(i, status);
+    }
+  }
+};
+
+}  // namespace
+
+absl::Status ParallelFor(int threads, std::int64_t count,
+                         absl::FunctionRef<absl::Status(int worker, std::int64_t i)> body) {
+  Loop loop{count, body};
+  std::vector<std::thread> others;
+  const std::int64_t workers = std::min<std::int64_t>(threads, count);
+  for (int worker = 1; worker < workers; ++worker) others.emplace_back([&loop, worker] { loop.Work(worker); });
+  loop.Work(0);
+  for (std::thread& thread : others) thread.join();
+  return loop.error;
+}
+
+}  // namespace cairn
