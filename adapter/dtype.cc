@@ -1,6 +1,8 @@
 #include "adapter/dtype.h"
 
 #include <bit>
+#include <iterator>
+#include <string>
 #include <type_traits>
 
 #include "absl/strings/escaping.h"
@@ -43,41 +45,73 @@ std::size_t FirstFrom(Bits threshold, const char* data, std::size_t count) {
   return count;
 }
 
-template <float (*kConvert)(std::uint16_t)>
-void Widen(const char* data, std::size_t count, float* out) {
-  for (std::size_t i = 0; i < count; ++i) out[i] = kConvert(Load<std::uint16_t>(data + 2 * i));
+// Largest magnitude's bits.
+template <typename Bits>
+Bits MaxBits(const char* data, std::size_t count) {
+  using Signed = std::make_signed_t<Bits>;
+  constexpr Bits kMagnitude = static_cast<Bits>(~Bits{0}) >> 1;
+  Signed max = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto magnitude = static_cast<Signed>(Load<Bits>(data + i * sizeof(Bits)) & kMagnitude);
+    max = magnitude > max ? magnitude : max;
+  }
+  return static_cast<Bits>(max);
 }
 
-template <std::uint16_t (*kConvert)(float)>
-void Narrow(const float* in, std::size_t count, char* out) {
+double ValueOf(DType dtype, const char* at) {
+  double value = 0;
+  ToDouble(dtype, at, 1, &value);
+  return value;
+}
+
+// out[i] = convert(in[i]) for values in memory of any alignment.
+template <typename In, typename Out, typename Convert>
+void ConvertAll(const void* in, std::size_t count, void* out, Convert convert) {
+  const auto* from = static_cast<const char*>(in);
+  auto* to = static_cast<char*>(out);
   for (std::size_t i = 0; i < count; ++i) {
-    const std::uint16_t bits = kConvert(in[i]);
-    std::memcpy(out + 2 * i, &bits, sizeof bits);
+    const Out value = convert(Load<In>(from + i * sizeof(In)));
+    std::memcpy(to + i * sizeof(Out), &value, sizeof value);
   }
 }
+
+void Copy(const void* in, std::size_t bytes, void* out) {
+  if (bytes > 0) std::memcpy(out, in, bytes);
+}
+
+struct TypeInfo {
+  absl::string_view name;
+  std::size_t size;
+};
+constexpr TypeInfo kTypes[] = {
+    // By DType.
+    {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},  {"I32", 4},     {"I16", 2},     {"I8", 1},
+    {"U64", 8}, {"U32", 4}, {"U16", 2}, {"U8", 1},   {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1},
+};
+const TypeInfo& InfoOf(DType dtype) { return kTypes[static_cast<std::size_t>(dtype)]; }
 
 }  // namespace
 
-std::size_t SizeOf(DType dtype) { return dtype == DType::kF32 ? 4 : 2; }
-
-absl::string_view NameOf(DType dtype) {
-  switch (dtype) {
-    case DType::kF32:
-      return "F32";
-    case DType::kF16:
-      return "F16";
-    case DType::kBF16:
-      return "BF16";
-  }
-  return "unknown";
+bool IsFloat(DType dtype) {
+  return dtype == DType::kF64 || dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
 }
 
+DType Widest(DType x, DType y) {
+  if (x == y) return x;
+  return x == DType::kF64 || y == DType::kF64 ? DType::kF64 : DType::kF32;
+}
+
+std::size_t SizeOf(DType dtype) { return InfoOf(dtype).size; }
+absl::string_view NameOf(DType dtype) { return InfoOf(dtype).name; }
+
 absl::StatusOr<DType> DTypeFromName(absl::string_view name) {
-  for (DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
-    if (name == NameOf(dtype)) return dtype;
+  std::string names;
+  for (std::size_t i = 0; i < std::size(kTypes); ++i) {
+    if (name == kTypes[i].name) return static_cast<DType>(i);
+    absl::StrAppend(&names, i == 0 ? "" : i + 1 == std::size(kTypes) ? " or " : ", ", kTypes[i].name);
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("dtype: expected F32, F16 or BF16, got \"", absl::CHexEscape(name.substr(0, 32)), "\""));
+      absl::StrCat("dtype: expected ", names, ", got \"", absl::CHexEscape(name.substr(0, 32)), "\""));
 }
 
 float HalfToFloat(std::uint16_t bits) {
@@ -128,51 +162,92 @@ std::uint16_t FloatToBfloat16(float value) {
 
 void ToFloat(DType dtype, const char* data, std::size_t count, float* out) {
   switch (dtype) {
-    case DType::kF32:
-      if (count > 0) std::memcpy(out, data, count * sizeof(float));
-      return;
+    case DType::kF64:
+      return ConvertAll<double, float>(data, count, out, [](double x) { return static_cast<float>(x); });
     case DType::kF16:
-      return Widen<HalfToFloat>(data, count, out);
+      return ConvertAll<std::uint16_t, float>(data, count, out, [](std::uint16_t x) { return HalfToFloat(x); });
     case DType::kBF16:
-      return Widen<Bfloat16ToFloat>(data, count, out);
+      return ConvertAll<std::uint16_t, float>(data, count, out, [](std::uint16_t x) { return Bfloat16ToFloat(x); });
+    default:
+      return Copy(data, count * sizeof(float), out);
   }
 }
 
 void FromFloat(DType dtype, const float* in, std::size_t count, char* out) {
   switch (dtype) {
-    case DType::kF32:
-      if (count > 0) std::memcpy(out, in, count * sizeof(float));
-      return;
+    case DType::kF64:
+      return ConvertAll<float, double>(in, count, out, [](float x) { return double{x}; });
     case DType::kF16:
-      return Narrow<FloatToHalf>(in, count, out);
+      return ConvertAll<float, std::uint16_t>(in, count, out, [](float x) { return FloatToHalf(x); });
     case DType::kBF16:
-      return Narrow<FloatToBfloat16>(in, count, out);
+      return ConvertAll<float, std::uint16_t>(in, count, out, [](float x) { return FloatToBfloat16(x); });
+    default:
+      return Copy(in, count * sizeof(float), out);
   }
+}
+
+void ToDouble(DType dtype, const char* data, std::size_t count, double* out) {
+  switch (dtype) {
+    case DType::kF32:
+      return ConvertAll<float, double>(data, count, out, [](float x) { return double{x}; });
+    case DType::kF16:
+      return ConvertAll<std::uint16_t, double>(data, count, out,
+                                               [](std::uint16_t x) { return double{HalfToFloat(x)}; });
+    case DType::kBF16:
+      return ConvertAll<std::uint16_t, double>(data, count, out,
+                                               [](std::uint16_t x) { return double{Bfloat16ToFloat(x)}; });
+    default:
+      return Copy(data, count * sizeof(double), out);
+  }
+}
+
+void FromDouble(DType dtype, const double* in, std::size_t count, char* out) {
+  switch (dtype) {
+    case DType::kF32:
+      return ConvertAll<double, float>(in, count, out, [](double x) { return static_cast<float>(x); });
+    case DType::kF16:
+      return ConvertAll<double, std::uint16_t>(in, count, out,
+                                               [](double x) { return FloatToHalf(static_cast<float>(x)); });
+    case DType::kBF16:
+      return ConvertAll<double, std::uint16_t>(in, count, out,
+                                               [](double x) { return FloatToBfloat16(static_cast<float>(x)); });
+    default:
+      return Copy(in, count * sizeof(double), out);
+  }
+}
+
+double MaxMagnitude(DType dtype, const char* data, std::size_t count) {
+  const auto value = [&](auto bits) { return ValueOf(dtype, reinterpret_cast<const char*>(&bits)); };
+  if (dtype == DType::kF64) return value(MaxBits<std::uint64_t>(data, count));
+  if (dtype == DType::kF32) return value(MaxBits<std::uint32_t>(data, count));
+  return value(MaxBits<std::uint16_t>(data, count));
 }
 
 std::size_t FirstNonFinite(DType dtype, const char* data, std::size_t count) {
   switch (dtype) {
-    case DType::kF32:
-      return FirstFrom<std::uint32_t>(0x7f800000, data, count);
+    case DType::kF64:
+      return FirstFrom<std::uint64_t>(0x7ff0000000000000, data, count);
     case DType::kF16:
       return FirstFrom<std::uint16_t>(0x7c00, data, count);
     case DType::kBF16:
       return FirstFrom<std::uint16_t>(0x7f80, data, count);
+    default:
+      return FirstFrom<std::uint32_t>(0x7f800000, data, count);
   }
-  return count;
 }
 
 std::size_t FirstTooLarge(DType dtype, const char* data, std::size_t count) {
   constexpr std::uint32_t kBound = (127 + limits::kValueExponentMax) << 23;
   switch (dtype) {
-    case DType::kF32:
-      return FirstFrom<std::uint32_t>(kBound, data, count);
+    case DType::kF64:
+      return FirstFrom<std::uint64_t>(std::uint64_t{1023 + limits::kValueExponentMax} << 52, data, count);
     case DType::kF16:
       return FirstNonFinite(dtype, data, count);  // 65504 is its largest.
     case DType::kBF16:
       return FirstFrom<std::uint16_t>(kBound >> 16, data, count);
+    default:
+      return FirstFrom<std::uint32_t>(kBound, data, count);
   }
-  return count;
 }
 
 }  // namespace cairn

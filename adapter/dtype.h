@@ -14,8 +14,21 @@ namespace cairn {
 // Every type that a safetensors file may have. Arithmetic is for the floating-point ones, for which IsFloat holds;
 // the others are carried as they are.
 enum class DType : std::uint8_t {
-  kF64, kF32, kF16, kBF16,
-  kI64, kI32, kI16, kI8, kU64, kU32, kU16, kU8, kBool, kF8E4M3, kF8E5M2,
+  kF64,
+  kF32,
+  kF16,
+  kBF16,
+  kI64,
+  kI32,
+  kI16,
+  kI8,
+  kU64,
+  kU32,
+  kU16,
+  kU8,
+  kBool,
+  kF8E4M3,
+  kF8E5M2,
 };
 
 // F64, F32, F16, BF16. ToFloat and the like must not be called for others.

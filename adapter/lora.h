@@ -1,5 +1,5 @@
-// An adapter as views: LoRA modules, delta = scale * B * A with A [rank, d_in] and B [d_out, rank], and tensors by name.
-// (Hu et al., LoRA, arXiv 2106.09685; rank-stabilised scale: Kalajdzievski, arXiv 2312.03732.)
+// An adapter as views: LoRA modules, delta = scale * B * A with A [rank, d_in] and B [d_out, rank], and tensors by
+// name. (Hu et al., LoRA, arXiv 2106.09685; rank-stabilised scale: Kalajdzievski, arXiv 2312.03732.)
 #pragma once
 
 #include <cstdint>
@@ -70,6 +70,9 @@ std::string LoraBName(absl::string_view module, const Layer& layer = {});
 // Shapes of its tensors in a PEFT file.
 std::vector<std::int64_t> LoraAShape(const Layer& layer, std::int64_t d_in, std::int64_t rank);
 std::vector<std::int64_t> LoraBShape(const Layer& layer, std::int64_t d_out, std::int64_t rank);
+
+// The module's prefix in a PEFT file, "base_model.model.".
+inline constexpr absl::string_view kPeftPrefix = "base_model.model.";
 
 // What a header and a config say together, before the tensor bytes are there. `data` of the views is empty.
 // For a config of kind kLora: INVALID_ARGUMENT for a tensor that is neither factor nor core of a module nor one that

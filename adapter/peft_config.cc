@@ -1,12 +1,11 @@
 #include "adapter/peft_config.h"
 
-#include <algorithm>
 #include <cmath>
-#include <initializer_list>
+#include <utility>
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "adapter/adapter_kind.h"
 #include "adapter/strict_json.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
@@ -90,6 +89,18 @@ absl::Status ReadPattern(const JsonValue& config, absl::string_view key,
   return absl::OkStatus();
 }
 
+absl::Status ReadStrings(const JsonValue& value, absl::string_view key, absl::string_view expected,
+                         std::vector<std::string>& out) {
+  const auto* list = value.As<JsonArray>();
+  if (list == nullptr) return KeyError(key, expected, Describe(value));
+  for (const JsonValue& item : *list) {
+    const auto* text = item.As<std::string>();
+    if (text == nullptr || text->empty()) return KeyError(key, expected, Describe(item));
+    out.push_back(*text);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadTargetModules(const JsonValue& json, PeftConfig& config) {
   const JsonValue* value = FindSet(json, "target_modules");
   if (value == nullptr) return absl::OkStatus();
@@ -98,61 +109,36 @@ absl::Status ReadTargetModules(const JsonValue& json, PeftConfig& config) {
     config.target_modules_is_regex = true;
     return absl::OkStatus();
   }
-  const auto* list = value->As<JsonArray>();
-  if (list == nullptr) return KeyError("target_modules", "a list of strings or a string", Describe(*value));
-  for (const JsonValue& item : *list) {
-    const auto* text = item.As<std::string>();
-    if (text == nullptr) return KeyError("target_modules", "a list of strings or a string", Describe(item));
-    config.target_modules.push_back(*text);
-  }
-  return absl::OkStatus();
+  return ReadStrings(*value, "target_modules", "a list of strings or a string", config.target_modules);
 }
 
-bool IsOff(const JsonValue& value) {
-  if (const auto* flag = value.As<bool>()) return !*flag;
-  if (const auto* list = value.As<JsonArray>()) return list->empty();
-  if (const auto* object = value.As<JsonObject>()) return object->empty();
-  return false;
-}
-
-// Options that give the adapter parts or a meaning beyond scale * B * A.
-absl::Status RefuseOther(const JsonValue& config) {
-  for (absl::string_view key :
-       {"use_dora", "lora_bias", "use_qalora", "modules_to_save", "layer_replication", "trainable_token_indices",
-        "target_parameters", "alora_invocation_tokens", "arrow_config"}) {
-    const JsonValue* value = FindSet(config, key);
-    if (value != nullptr && !IsOff(*value)) {
-      return KeyError(key, "it unset, since only plain LoRA is supported", Describe(*value));
-    }
-  }
-  return absl::OkStatus();
-}
-
-// Some initialisations change the base weights, so that the adapter fits only that changed base.
-absl::Status CheckInitialisation(const JsonValue& config) {
-  const JsonValue* value = FindSet(config, "init_lora_weights");
-  if (value == nullptr || value->As<bool>() != nullptr) return absl::OkStatus();
-  const auto* text = value->As<std::string>();
-  for (absl::string_view name : {"gaussian", "orthogonal", "eva"}) {
-    if (text != nullptr && *text == name) return absl::OkStatus();
-  }
-  return KeyError("init_lora_weights",
-                  "true, false, \"gaussian\", \"orthogonal\" or \"eva\", which leave the base as it is",
-                  Describe(*value));
-}
-
-absl::Status CheckKind(const JsonValue& config) {
-  const JsonValue* type = FindSet(config, "peft_type");
-  const auto* name = type == nullptr ? nullptr : type->As<std::string>();
-  if (name == nullptr || *name != "LORA") {
-    return KeyError("peft_type", "\"LORA\"", type == nullptr ? "nothing" : Describe(*type));
-  }
+absl::Status ReadBias(const JsonValue& json, PeftConfig::Bias& out) {
   std::string bias = "none";
-  CAIRN_RETURN_IF_ERROR(ReadString(config, "bias", bias));
-  if (bias != "none")
-    return KeyError("bias", "\"none\"", absl::StrCat("\"", absl::CHexEscape(bias.substr(0, 64)), "\""));
-  CAIRN_RETURN_IF_ERROR(CheckInitialisation(config));
-  return RefuseOther(config);
+  CAIRN_RETURN_IF_ERROR(ReadString(json, "bias", bias));
+  if (bias == "none")
+    out = PeftConfig::Bias::kNone;
+  else if (bias == "all")
+    out = PeftConfig::Bias::kAll;
+  else if (bias == "lora_only")
+    out = PeftConfig::Bias::kLoraOnly;
+  else
+    return KeyError("bias", "\"none\", \"all\" or \"lora_only\"", Describe(*json.Find("bias")));
+  return absl::OkStatus();
+}
+
+absl::Status ReadLora(const JsonValue& json, PeftConfig& config) {
+  CAIRN_RETURN_IF_ERROR(ReadRequired(json, "r", Rank, config.rank));
+  CAIRN_RETURN_IF_ERROR(ReadRequired(json, "lora_alpha", Alpha, config.alpha));
+  CAIRN_RETURN_IF_ERROR(ReadBool(json, "use_rslora", config.rslora));
+  CAIRN_RETURN_IF_ERROR(ReadBool(json, "fan_in_fan_out", config.fan_in_fan_out));
+  CAIRN_RETURN_IF_ERROR(ReadBias(json, config.bias));
+  CAIRN_RETURN_IF_ERROR(ReadBool(json, "lora_bias", config.lora_bias));
+  if (const JsonValue* modules = FindSet(json, "modules_to_save")) {
+    CAIRN_RETURN_IF_ERROR(ReadStrings(*modules, "modules_to_save", "a list of names", config.modules_to_save));
+  }
+  CAIRN_RETURN_IF_ERROR(ReadTargetModules(json, config));
+  CAIRN_RETURN_IF_ERROR(ReadPattern(json, "rank_pattern", Rank, config.rank_pattern));
+  return ReadPattern(json, "alpha_pattern", Alpha, config.alpha_pattern);
 }
 
 }  // namespace
@@ -165,18 +151,20 @@ absl::StatusOr<PeftConfig> ParsePeftConfig(absl::string_view text) {
   absl::StatusOr<JsonValue> json = ParseStrictJson(text, kConfigBounds);
   if (!json.ok()) return absl::InvalidArgumentError(absl::StrCat(kAdapterConfigFile, ": ", json.status().message()));
   if (json->As<JsonObject>() == nullptr) return KeyError("the document", "an object", Describe(*json));
-  CAIRN_RETURN_IF_ERROR(CheckKind(*json));
+  const JsonValue* type = FindSet(*json, "peft_type");
+  if (type == nullptr || type->As<std::string>() == nullptr) {
+    return KeyError("peft_type", "a string such as \"LORA\"", type == nullptr ? "nothing" : Describe(*type));
+  }
 
   PeftConfig config;
+  CAIRN_RETURN_IF_ERROR(ReadString(*json, "peft_type", config.peft_type));
+  AdapterKindAndReason kind = KindOf(config.peft_type, *json);
+  config.kind = kind.kind;
+  config.kind_reason = std::move(kind.reason);
+  config.json = std::string(text);
   CAIRN_RETURN_IF_ERROR(ReadString(*json, "base_model_name_or_path", config.base_model));
   CAIRN_RETURN_IF_ERROR(ReadString(*json, "task_type", config.task_type));
-  CAIRN_RETURN_IF_ERROR(ReadRequired(*json, "r", Rank, config.rank));
-  CAIRN_RETURN_IF_ERROR(ReadRequired(*json, "lora_alpha", Alpha, config.alpha));
-  CAIRN_RETURN_IF_ERROR(ReadBool(*json, "use_rslora", config.rslora));
-  CAIRN_RETURN_IF_ERROR(ReadBool(*json, "fan_in_fan_out", config.fan_in_fan_out));
-  CAIRN_RETURN_IF_ERROR(ReadTargetModules(*json, config));
-  CAIRN_RETURN_IF_ERROR(ReadPattern(*json, "rank_pattern", Rank, config.rank_pattern));
-  CAIRN_RETURN_IF_ERROR(ReadPattern(*json, "alpha_pattern", Alpha, config.alpha_pattern));
+  if (config.kind == AdapterKind::kLora) CAIRN_RETURN_IF_ERROR(ReadLora(*json, config));
   return config;
 }
 

@@ -23,17 +23,18 @@ enum class AdapterKind {
 };
 
 // The fields that decide what an adapter means. Others are read and ignored, except those that would change the meaning
-// of LoRA factors (DoRA, ...): they make the kind kBilinear, with `kind_reason`.
+// of LoRA factors (DoRA, ...): they make the kind kBilinear, with `kind_reason`. Of kinds other than kLora only the
+// first six are filled in.
 struct PeftConfig {
   AdapterKind kind = AdapterKind::kLora;
   std::string peft_type = "LORA";
   std::string kind_reason;  // For kBilinear: what is not additive, such as `use_dora: expected it unset, ... got true`.
-  std::string json;         // Kinds other than kLora: the whole document, which is published again as it is.
-  std::string base_model;  // base_model_name_or_path; may be empty.
-  std::string task_type;   // e.g. "CAUSAL_LM"; may be empty.
-  std::int64_t rank = 0;   // r
-  double alpha = 0;        // lora_alpha
-  bool rslora = false;     // use_rslora: scale = alpha / sqrt(r) instead of alpha / r.
+  std::string json;         // The whole document. Kinds other than kLora are published again with it as it is.
+  std::string base_model;   // base_model_name_or_path; may be empty.
+  std::string task_type;    // e.g. "CAUSAL_LM"; may be empty.
+  std::int64_t rank = 0;    // r
+  double alpha = 0;         // lora_alpha
+  bool rslora = false;      // use_rslora: scale = alpha / sqrt(r) instead of alpha / r.
   bool fan_in_fan_out = false;
   enum class Bias { kNone, kAll, kLoraOnly };
   Bias bias = Bias::kNone;
@@ -48,9 +49,11 @@ struct PeftConfig {
 };
 
 // INVALID_ARGUMENT names the key, what was expected and what came. `json` is at most limits::kAdapterConfigBytesMax.
+// A kind of adapter that cannot be combined is no error here: see kind and kind_reason.
 absl::StatusOr<PeftConfig> ParsePeftConfig(absl::string_view json);
 
-// JSON in a fixed key order, two-space indent, newline at the end. Emits what PEFT needs to load it for inference.
+// For kLora: JSON in a fixed key order, two-space indent, newline at the end, with what PEFT needs to load it for
+// inference. For other kinds: config.json.
 std::string SerializePeftConfig(const PeftConfig& config);
 
 // Rank, and scale = alpha / rank (or alpha / sqrt(rank)), that the config gives a module. INVALID_ARGUMENT when a
@@ -61,10 +64,11 @@ struct RankAndScale {
 };
 absl::StatusOr<RankAndScale> RankAndScaleOf(const PeftConfig& config, absl::string_view module);
 
-// The config of an adapter whose factors already contain their scale: every module has s = 1, by alpha = rank.
-// Modules of the commonest rank are covered by r; others get rank_pattern and alpha_pattern entries that match only
-// them.
-PeftConfig UnitScaleConfig(const std::vector<std::pair<std::string, std::int64_t>>& module_ranks,
-                           absl::string_view base_model, absl::string_view task_type);
+// The config of a LoRA whose factors already contain their scale: every module has s = 1, by alpha = rank. Modules of
+// the commonest rank are covered by r; others get rank_pattern and alpha_pattern entries that match only them; those of
+// rank 0 are left out, as PEFT refuses them. base_model, task_type, fan_in_fan_out, bias, lora_bias and modules_to_save
+// are those of `like`.
+PeftConfig UnitScaleConfig(const PeftConfig& like,
+                           const std::vector<std::pair<std::string, std::int64_t>>& module_ranks);
 
 }  // namespace cairn

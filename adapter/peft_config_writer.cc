@@ -38,26 +38,37 @@ std::string Pattern(const std::vector<std::pair<std::string, T>>& pattern) {
   return Bracketed('{', items, '}');
 }
 
+std::string List(const std::vector<std::string>& texts) {
+  std::vector<std::string> items;
+  for (const std::string& text : texts) items.push_back(Quote(text));
+  return Bracketed('[', items, ']');
+}
+
 std::string TargetModules(const PeftConfig& config) {
   if (config.target_modules_is_regex && config.target_modules.size() == 1) return Quote(config.target_modules[0]);
-  std::vector<std::string> items;
-  for (const std::string& module : config.target_modules) items.push_back(Quote(module));
-  return Bracketed('[', items, ']');
+  return List(config.target_modules);
+}
+
+absl::string_view NameOf(PeftConfig::Bias bias) {
+  if (bias == PeftConfig::Bias::kNone) return "none";
+  return bias == PeftConfig::Bias::kAll ? "all" : "lora_only";
 }
 
 }  // namespace
 
 std::string SerializePeftConfig(const PeftConfig& config) {
+  if (config.kind != AdapterKind::kLora) return config.json;
   const std::vector<std::pair<absl::string_view, std::string>> members = {
       {"alpha_pattern", Pattern(config.alpha_pattern)},
       {"base_model_name_or_path", QuoteOrNull(config.base_model)},
-      {"bias", "\"none\""},
+      {"bias", absl::StrCat("\"", NameOf(config.bias), "\"")},
       {"fan_in_fan_out", std::string(Bool(config.fan_in_fan_out))},
       {"inference_mode", "true"},
       {"init_lora_weights", "true"},
       {"lora_alpha", Number(config.alpha)},
+      {"lora_bias", std::string(Bool(config.lora_bias))},
       {"lora_dropout", "0.0"},
-      {"modules_to_save", "null"},
+      {"modules_to_save", config.modules_to_save.empty() ? "null" : List(config.modules_to_save)},
       {"peft_type", "\"LORA\""},
       {"r", Number(config.rank)},
       {"rank_pattern", Pattern(config.rank_pattern)},

@@ -142,18 +142,24 @@ absl::StatusOr<RankAndScale> RankAndScaleOf(const PeftConfig& config, absl::stri
   return table.Of(module);
 }
 
-PeftConfig UnitScaleConfig(const std::vector<std::pair<std::string, std::int64_t>>& module_ranks,
-                           absl::string_view base_model, absl::string_view task_type) {
+PeftConfig UnitScaleConfig(const PeftConfig& like,
+                           const std::vector<std::pair<std::string, std::int64_t>>& module_ranks) {
   std::map<std::int64_t, std::size_t> modules_of_rank;
-  for (const auto& [module, rank] : module_ranks) ++modules_of_rank[rank];
+  for (const auto& [module, rank] : module_ranks) {
+    if (rank > 0) ++modules_of_rank[rank];
+  }
   const auto commonest = std::max_element(modules_of_rank.begin(), modules_of_rank.end(),
                                           [](const auto& x, const auto& y) { return x.second < y.second; });
-  PeftConfig config;
-  config.base_model = std::string(base_model);
-  config.task_type = std::string(task_type);
-  config.rank = commonest == modules_of_rank.end() ? 1 : commonest->first;
+  PeftConfig config{.base_model = like.base_model,
+                    .task_type = like.task_type,
+                    .rank = commonest == modules_of_rank.end() ? 1 : commonest->first,
+                    .fan_in_fan_out = like.fan_in_fan_out,
+                    .bias = like.bias,
+                    .lora_bias = like.lora_bias,
+                    .modules_to_save = like.modules_to_save};
   config.alpha = static_cast<double>(config.rank);
   for (const auto& [module, rank] : module_ranks) {
+    if (rank == 0) continue;
     config.target_modules.push_back(module);
     if (rank == config.rank) continue;
     config.rank_pattern.emplace_back(ExactPattern(module), rank);

@@ -14,6 +14,9 @@ inline constexpr std::size_t kGiB = 1024 * kMiB;
 // Files.
 inline constexpr std::size_t kSafetensorsHeaderBytesMax = 16 * kMiB;  // JSON header of one safetensors file.
 inline constexpr std::size_t kTensorsMax = 65'536;                    // Tensors in one safetensors file.
+inline constexpr std::size_t kModelTensorsMax = 1'048'576;            // Tensors of one model over all its files.
+inline constexpr std::size_t kShardsMax = 4'096;                      // Files of one model.
+inline constexpr std::size_t kIndexBytesMax = 128 * kMiB;             // model.safetensors.index.json
 inline constexpr std::size_t kTensorNameBytesMax = 512;
 inline constexpr std::size_t kTensorDimsMax = 8;
 inline constexpr std::size_t kAdapterConfigBytesMax = 1 * kMiB;  // adapter_config.json.
