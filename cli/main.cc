@@ -4,22 +4,26 @@
 
 #include "base/version.h"
 #include "cli/inspect.h"
+#ifdef CAIRN_WITH_SERVICE
 #include "cli/serve.h"
+#include "cli/status.h"
+#include "cli/watch.h"
+#endif
 #ifdef CAIRN_WITH_SIMULATION
 #include "cli/simulate.h"
 #endif
-#include "cli/status.h"
-#include "cli/watch.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Cairn combines LoRA adapters that were trained apart, exactly, whatever their ranks.");
   app.set_version_flag("--version", std::string("cairn ") + cairn::kVersion);
   app.require_subcommand(1);
   app.footer("`cairn COMMAND --help` explains each with an example.");
+  cairn::AddInspect(app);
+#ifdef CAIRN_WITH_SERVICE
   cairn::AddServe(app);
   cairn::AddStatus(app);
   cairn::AddWatch(app);
-  cairn::AddInspect(app);
+#endif
 #ifdef CAIRN_WITH_SIMULATION
   cairn::AddSimulate(app);
 #endif
