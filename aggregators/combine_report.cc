@@ -1,0 +1,44 @@
+#include "aggregators/combine_report.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace cairn {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json NumberOrNull(std::optional<double> value) { return value && std::isfinite(*value) ? Json(*value) : Json(nullptr); }
+
+Json ToJson(const ClientReport& client) {
+  return {{"id", client.id},
+          {"examples", client.examples},
+          {"weight", client.weight},
+          {"accepted", client.accepted},
+          {"reason", client.reason}};
+}
+
+Json ToJson(const ModuleReport& module) {
+  return {{"name", module.name},
+          {"rank_in", module.rank_in},
+          {"rank_out", module.rank_out},
+          {"relative_error", NumberOrNull(module.relative_error)}};
+}
+
+}  // namespace
+
+std::string ToJson(const CombineReport& report) {
+  Json json = {{"clients", Json::array()}, {"modules", Json::array()}};
+  for (const ClientReport& client : report.clients) json["clients"].push_back(ToJson(client));
+  for (const ModuleReport& module : report.modules) json["modules"].push_back(ToJson(module));
+  json["relative_error"] = NumberOrNull(report.relative_error);
+  if (!report.gram.empty()) json["gram"] = report.gram;
+  json["rule"] = report.rule;
+  json["combine"] = report.combine;
+  json["publish"] = report.publish;
+  json["seconds"] = report.seconds;
+  json["bytes"] = report.bytes;
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace cairn
