@@ -1,13 +1,15 @@
 // A combine rule: takes the updates of one round, gives one adapter.
 //
-// Notation, per module: update i is dW_i = s_i B_i A_i, A_i [r_i, d_in], B_i [d_out, r_i]; w_i is its weight, by default
-// n_i / sum(n) for example counts n_i (aggregators/weigh.h). Rules differ in how they merge factors (docs/rules.md).
+// Notation, per module: update i is dW_i = s_i B_i A_i, A_i [r_i, d_in], B_i [d_out, r_i]; w_i is its weight, by
+// default n_i / sum(n) for example counts n_i (aggregators/weigh.h). Rules differ in how they merge factors
+// (docs/rules.md).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -42,7 +44,7 @@ struct ClientUpdate {
   std::string client;
   double examples = 0;  // n_i: > 0, at most kExamplesMax.
   const Adapter* adapter = nullptr;
-  std::string frozen;  // FrozenParts of the adapter, for rules that compare them. AccumulateShape only.
+  std::string frozen;  // FrozenParts of the adapter; needed only where its bytes are not there.
 };
 
 // One client's share of a module, as a rule sees it.
@@ -72,7 +74,8 @@ class Aggregator {
   absl::Status Accumulate(const ClientUpdate& update);
 
   // The same without looking at values, which need not be there (DescribeAdapter gives such adapters): to refuse an
-  // update that could not be combined with those before it while it can still be refused. Report must not follow.
+  // update that could not be combined with those before it while it can still be refused. Report may follow if the
+  // bytes are there; values that are not finite then end it, after earlier modules went to the sink.
   absl::Status AccumulateShape(const ClientUpdate& update);
 
   // Of rules that demand that all clients froze the same values (ffa, core_mean): a digest of those of `adapter`, whose
@@ -90,11 +93,13 @@ class Aggregator {
 
   // Combines with `weights`, one per client in order of updates(), finite and >= 0. The same updates give the same
   // bytes, whatever the order of arrival. FAILED_PRECONDITION without any client; INVALID_ARGUMENT when all weights are
-  // 0; OUT_OF_RANGE, with the module's name, when a combined factor overflows float32; the sink's first error ends the
-  // report and is returned.
+  // 0, or values are not finite (named by client and tensor); OUT_OF_RANGE, with the module's name, when the sink
+  // says so of combined values (ForEachBlock does); the sink's first error ends the report and is returned.
   absl::Status Report(absl::Span<const double> weights, const ResultSink& sink) &&;
 
  protected:
+  // Whether modules have a core between their factors.
+  virtual bool TakesCores() const { return false; }
   // Whether the rule knows what to do with adapters of this kind. By default only with LoRA.
   virtual absl::Status DoCheckKind(const PeftConfig& config) const;
   // What the rule demands beyond the shared checks, of `update` next to those already there.
@@ -109,10 +114,19 @@ class Aggregator {
   };
   virtual absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule> inputs) const = 0;
 
+  // The first client that came with a module of this name, and that module; null when there is none.
+  const std::pair<std::string, const LoraModule*>* FirstWith(absl::string_view module) const;
+
  private:
-  absl::Status Add(const ClientUpdate& update, absl::FunctionRef<absl::Status(const Adapter&)> check_values);
+  absl::Status Add(ClientUpdate update, absl::FunctionRef<absl::Status(const Adapter&)> check_values);
+  absl::Status CheckAlone(const ClientUpdate& update) const;
+  absl::StatusOr<std::vector<std::int64_t>> RanksWith(const AdapterSpec& spec, const Adapter& adapter) const;
+  absl::Status ReportModule(const ModuleSpec& spec, absl::Span<const double> weights, const ResultSink& sink) const;
+  absl::Status ReportTensor(const TensorSpec& spec, absl::Span<const double> weights, const ResultSink& sink) const;
+  absl::StatusOr<Factors> CombineGroups(const std::vector<WeightedModule>& inputs, std::int64_t groups) const;
 
   std::map<std::string, ClientUpdate> updates_;
+  std::map<std::string, std::pair<std::string, const LoraModule*>, std::less<>> first_;  // By module.
   AdapterSpec spec_;
   std::vector<std::int64_t> ranks_;
 };

@@ -21,18 +21,13 @@ const std::vector<ModuleSpec> kModules = {{"layer.k", 5, 7}, {"layer.q", 6, 4}};
 
 std::unique_ptr<Aggregator> Stack() { return *MakeAggregator("stack"); }
 
-TEST(Aggregator, ShapesAreAscendingByModuleWithTheCombinedRank) {
+TEST(Aggregator, AnnouncesModulesAndCombinedRanks) {
   const InMemoryUpdate x = MakeUpdate(1, kModules, 2, 4), y = MakeUpdate(2, kModules, 3, 4);
   auto rule = Stack();
   ASSERT_TRUE(rule->Accumulate({"x", 1, &x.adapter()}).ok());
   ASSERT_TRUE(rule->Accumulate({"y", 1, &y.adapter()}).ok());
-  const auto shapes = rule->Shapes();
-  ASSERT_TRUE(shapes.ok());
-  ASSERT_EQ(shapes->size(), 2u);
-  EXPECT_EQ((*shapes)[0].name, "layer.k");
-  EXPECT_EQ((*shapes)[0].d_in, 5);
-  EXPECT_EQ((*shapes)[0].d_out, 7);
-  EXPECT_EQ((*shapes)[1].rank, 5);
+  EXPECT_EQ(rule->spec().modules, kModules);
+  EXPECT_EQ(rule->ranks(), std::vector<std::int64_t>({5, 5}));
 }
 
 TEST(Aggregator, RefusesAnUpdateWithoutModules) {
@@ -62,11 +57,11 @@ TEST(Aggregator, ShapesAloneAreTakenButNotReported) {
   for (LoraModule& module : shape.modules) module.a.data = module.b.data = {};
   auto rule = Stack();
   ASSERT_TRUE(rule->AccumulateShape({"x", 1, &shape}).ok());
-  EXPECT_EQ((*rule->Shapes())[0].rank, 2);
+  EXPECT_EQ(rule->ranks()[0], 2);
   EXPECT_EQ(rule->AccumulateShape({"x", 1, &shape}).code(), absl::StatusCode::kAlreadyExists);
   const absl::Status status = testing::ReportAll(std::move(*rule)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("client x: module layer.k"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("client x: tensor base_model.model.layer.k.lora_A.weight"));
 }
 
 TEST(Aggregator, RefusesAShapeUnlikeTheModules) {
@@ -75,7 +70,7 @@ TEST(Aggregator, RefusesAShapeUnlikeTheModules) {
   std::swap(turned.modules[0].a.shape[0], turned.modules[0].a.shape[1]);
   const absl::Status status = Stack()->Accumulate({"x", 1, &turned});
   EXPECT_THAT(std::string(status.message()), HasSubstr("client x: module layer.k"));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("expected shape [2, 5], got [5, 2]"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("of shape [2, 5], got F32 [5, 2]"));
 }
 
 TEST(Aggregator, RefusesAScaleThatIsNotFinite) {
@@ -91,7 +86,7 @@ TEST(Aggregator, RefusesACombinedRankBeyondTheLimit) {
   auto rule = Stack();
   ASSERT_TRUE(rule->Accumulate({"x", 1, &half.adapter()}).ok());
   EXPECT_EQ(rule->Accumulate({"y", 1, &half.adapter()}).code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ((*rule->Shapes())[0].rank, limits::kRankMax / 2 + 1);
+  EXPECT_EQ(rule->ranks()[0], limits::kRankMax / 2 + 1);
 }
 
 TEST(Aggregator, ReportsAnOverflowInsteadOfPublishingInfinity) {

@@ -24,17 +24,17 @@ struct Deviation {
 struct CombinedModule {
   ModuleSpec spec;
   std::int64_t rank = 0;
-  FactorPtr a;                   // [rank, d_in]
-  FactorPtr b;                   // [d_out, rank / groups]
-  std::int64_t rank_in = 0;      // The sum of the clients' ranks.
+  FactorPtr a;                         // [rank, d_in]
+  FactorPtr b;                         // [d_out, rank / groups]
+  std::int64_t rank_in = 0;            // The sum of the clients' ranks.
   std::optional<Deviation> deviation;  // Where it is known without further work: after recompression.
 };
 
 // One tensor that is no LoRA factor, as [elements, 1]; or one that all clients have byte by byte, which is no float.
 struct CombinedTensor {
   TensorSpec spec;
-  FactorPtr values;        // Null for the bytes below.
-  TensorView same;         // Integer or boolean tensors, equal in all clients.
+  FactorPtr values;  // Null for the bytes below.
+  TensorView same;   // Integer or boolean tensors, equal in all clients.
 };
 
 // Receives the result, modules ascending by name and then tensors ascending by name; the first error ends the report.

@@ -6,19 +6,21 @@
 #include <memory>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "adapter/safetensors.h"
 
 namespace cairn {
 
-// Immutable. Reading is thread-safe and gives the same bits every time.
+// Immutable. Reading is thread-safe and gives the same bits every time, whatever the blocks.
 class Factor {
  public:
   virtual ~Factor() = default;
   std::int64_t rows() const { return rows_; }
   std::int64_t columns() const { return columns_; }
 
-  // Rows [first, first + out.size() / columns()), row-major. Computed in float64 (int64 fixed point for sums) and
+  // Rows [first, first + out.size() / columns()), row-major. Computed in float64 (sums in int64 fixed point) and
   // rounded once. REQUIRES: out.size() is a multiple of columns() and the rows exist.
   virtual void Read(std::int64_t first, absl::Span<float> out) const = 0;
   virtual void Read(std::int64_t first, absl::Span<double> out) const = 0;
@@ -31,8 +33,8 @@ class Factor {
 };
 using FactorPtr = std::shared_ptr<const Factor>;
 
-// coefficient * view, where the view is a matrix [rows, columns] of a floating-point type. Its bytes must outlive the
-// factor.
+// coefficient * view, where the view is a matrix [rows, columns] of a floating-point type (or a list [rows], as a
+// column). Its bytes must outlive the factor.
 struct ScaledView {
   double coefficient = 1;
   TensorView view;
@@ -43,20 +45,24 @@ FactorPtr RowsOf(std::vector<ScaledView> views);
 // Views side by side, all of one height.
 FactorPtr ColumnsOf(std::vector<ScaledView> views);
 // The sum of the views, each in the upper left corner of a matrix of zeros: all sizes are at most rows x columns.
-// In int64 fixed point (kernels/fixed_point.h), so that sums of parts are the sum of the whole, bit by bit.
+// In int64 fixed point (kernels/fixed_point.h), so that it depends neither on order nor on grouping. NaN everywhere if
+// a view holds a value that is not finite.
 FactorPtr SumOf(std::vector<ScaledView> views, std::int64_t rows, std::int64_t columns);
 // Values in memory, row-major.
 FactorPtr ValuesOf(std::vector<float> values, std::int64_t rows, std::int64_t columns);
 FactorPtr ValuesOf(std::vector<double> values, std::int64_t rows, std::int64_t columns);
-// Factors below one another, or side by side.
+// Factors below one another (all of one width), or side by side (all of one height).
 FactorPtr Below(std::vector<FactorPtr> parts);
 FactorPtr Beside(std::vector<FactorPtr> parts);
 // Rows [first, first + rows) and columns [0, columns) of another.
 FactorPtr Part(FactorPtr whole, std::int64_t first, std::int64_t rows, std::int64_t columns);
-// The same values times a number.
-FactorPtr Times(FactorPtr factor, double coefficient);
 
 std::vector<float> ReadAll(const Factor& factor);
 std::vector<double> ReadAllDouble(const Factor& factor);
+
+// Reads a factor front to back in blocks of whole rows that stay in the second-level cache. OUT_OF_RANGE at the first
+// value that is not finite; else the visitor's first error.
+absl::Status ForEachBlock(const Factor& factor, absl::FunctionRef<absl::Status(absl::Span<const float>)> visit);
+absl::Status ForEachBlockDouble(const Factor& factor, absl::FunctionRef<absl::Status(absl::Span<const double>)> visit);
 
 }  // namespace cairn

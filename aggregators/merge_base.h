@@ -20,8 +20,8 @@
 namespace cairn {
 
 struct MergeOptions {
-  std::optional<DType> dtype;  // Of every floating-point tensor. None: changed ones get the widest of base and
-                               // `inputs`, others stay as they are.
+  std::optional<DType> dtype;   // Of every floating-point tensor. None: changed ones get the widest of base and
+                                // `inputs`, others stay as they are.
   DType inputs = DType::kF32;   // The widest type of the adapters.
   bool fan_in_fan_out = false;  // What the adapters say of square weights; the shape of others tells.
   int threads = 1;              // For tensors that do not change.

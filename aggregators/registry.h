@@ -25,9 +25,9 @@ std::vector<std::string> AggregatorNames();  // Ascending.
 
 // `type` has a static Make(RuleOptions&) -> absl::StatusOr<std::unique_ptr<Aggregator>>; or, without options, is made
 // by its default constructor.
-#define CAIRN_REGISTER_COMBINE(name, type)                                                  \
-  [[maybe_unused]] static const bool cairn_registered_##type = ::cairn::RegisterAggregator( \
-      name, ::cairn::internal::MakeCombine<type>)
+#define CAIRN_REGISTER_COMBINE(name, type)                     \
+  [[maybe_unused]] static const bool cairn_registered_##type = \
+      ::cairn::RegisterAggregator(name, ::cairn::internal::MakeCombine<type>)
 
 namespace internal {
 template <typename T>

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "aggregators/weigh.h"
+
 namespace cairn {
 namespace {
 
@@ -10,7 +12,7 @@ using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
 
 TEST(Registry, HoldsTheRulesThoughNothingRefersToThem) {
-  EXPECT_THAT(AggregatorNames(), IsSupersetOf({"mean", "stack", "zero_pad"}));
+  EXPECT_THAT(AggregatorNames(), IsSupersetOf({"dense_mean", "ffa", "mean", "stack", "zero_pad"}));
 }
 
 TEST(Registry, MakesARuleThatKnowsItsName) {
@@ -21,15 +23,26 @@ TEST(Registry, MakesARuleThatKnowsItsName) {
   }
 }
 
+TEST(Registry, RefusesOptionsThatTheRuleDoesNotHave) {
+  EXPECT_EQ(MakeAggregator("stack:k=3").status(), absl::InvalidArgumentError("stack: has no option \"k\""));
+}
+
+TEST(Registry, WeighsByExamplesAndKnowsNoGuard) {
+  EXPECT_THAT(WeightRuleNames(), ::testing::Contains("examples"));
+  EXPECT_TRUE(CheckGuards({}).ok());
+  EXPECT_EQ(CheckGuards({"nnm"}).code(), absl::StatusCode::kNotFound);
+}
+
 TEST(Registry, UnknownNameListsTheKnownOnes) {
   const absl::Status status = MakeAggregator("krum").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("\"krum\"; there are: mean, stack, zero_pad"));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("no combine rule is called \"krum\"; there are: core_mean, dense_mean, "));
 }
 
 TEST(RegistryDeathTest, RefusesASecondRuleOfTheSameName) {
-  const AggregatorFactory factory = []() -> std::unique_ptr<Aggregator> { return nullptr; };
-  EXPECT_DEATH(RegisterAggregator("stack", factory), "two aggregation rules are called \"stack\"");
+  const AggregatorFactory factory = [](RuleOptions&) -> absl::StatusOr<std::unique_ptr<Aggregator>> { return nullptr; };
+  EXPECT_DEATH(RegisterAggregator("stack", factory), "combine rule \"stack\" is there twice");
 }
 
 }  // namespace

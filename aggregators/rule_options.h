@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <string>
 
@@ -23,6 +24,7 @@ class RuleOptions {
   absl::StatusOr<double> TakeNumber(absl::string_view key, double otherwise, double min, double max);
   absl::StatusOr<std::int64_t> TakeInteger(absl::string_view key, std::int64_t otherwise, std::int64_t min,
                                            std::int64_t max);
+  // One of `choices`; the first of them when the key is not there.
   absl::StatusOr<std::string> TakeChoice(absl::string_view key, std::initializer_list<absl::string_view> choices);
   // INVALID_ARGUMENT when a key was not taken: the rule does not know it.
   absl::Status Finish() const;

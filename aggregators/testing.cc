@@ -7,6 +7,7 @@
 
 #include "adapter/peft_config.h"
 #include "adapter/safetensors.h"
+#include "aggregators/weigh.h"
 #include "base/status_macros.h"
 
 namespace cairn::testing {
@@ -77,18 +78,40 @@ kernels::reference::Update ReferenceOf(const LoraModule& module, double weight) 
   return {weight, module.scale, MatrixOf(module.a), MatrixOf(module.b)};
 }
 
-kernels::reference::Factors ReferenceOf(const CombinedModule& module) {
-  return {{module.rank, module.d_in, std::vector<double>(module.a.begin(), module.a.end())},
-          {module.d_out, module.rank, std::vector<double>(module.b.begin(), module.b.end())}};
+kernels::reference::Factors ReferenceOf(const ReportedModule& module) {
+  const ModuleSpec& spec = module.spec;
+  return {{module.rank, spec.d_in, std::vector<double>(module.a.begin(), module.a.end())},
+          {spec.d_out, module.rank / spec.layer.groups, std::vector<double>(module.b.begin(), module.b.end())}};
 }
 
-absl::StatusOr<std::vector<CombinedModule>> ReportAll(Aggregator&& aggregator) {
-  std::vector<CombinedModule> modules;
-  CAIRN_RETURN_IF_ERROR(std::move(aggregator).Report([&](const CombinedModule& module) {
-    modules.push_back(module);
-    return absl::OkStatus();
-  }));
-  return modules;
+absl::StatusOr<Reported> ReportAll(Aggregator&& aggregator, absl::string_view rule) {
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<double> weights, WeightsOf(rule, aggregator));
+  Reported reported;
+  const auto append = [](std::vector<float>& values) {
+    return [&values](absl::Span<const float> block) {
+      values.insert(values.end(), block.begin(), block.end());
+      return absl::OkStatus();
+    };
+  };
+  ResultSink sink;
+  sink.module = [&](const CombinedModule& module) {
+    ReportedModule& out = reported.modules.emplace_back();
+    out.spec = module.spec;
+    out.rank = module.rank;
+    CAIRN_RETURN_IF_ERROR(ForEachBlock(*module.a, append(out.a)));
+    return ForEachBlock(*module.b, append(out.b));
+  };
+  sink.tensor = [&](const CombinedTensor& tensor) {
+    ReportedTensor& out = reported.tensors.emplace_back();
+    out.spec = tensor.spec;
+    if (tensor.values == nullptr) {
+      out.same = std::string(tensor.same.data);
+      return absl::OkStatus();
+    }
+    return ForEachBlock(*tensor.values, append(out.values));
+  };
+  CAIRN_RETURN_IF_ERROR(std::move(aggregator).Report(weights, sink));
+  return reported;
 }
 
 }  // namespace cairn::testing

@@ -43,11 +43,27 @@ class InMemoryUpdate {
 InMemoryUpdate MakeUpdate(std::uint64_t seed, const std::vector<ModuleSpec>& modules, std::int64_t rank, double alpha,
                           DType dtype = DType::kF32, const EditFactors& edit = nullptr);
 
+// A result, read into memory.
+struct ReportedModule {
+  ModuleSpec spec;
+  std::int64_t rank = 0;
+  std::vector<float> a, b;  // [rank, d_in], [d_out, rank / groups]
+};
+struct ReportedTensor {
+  TensorSpec spec;
+  std::vector<float> values;
+  std::string same;  // Bytes of a tensor that is no float.
+};
+struct Reported {
+  std::vector<ReportedModule> modules;
+  std::vector<ReportedTensor> tensors;
+};
+
 // A module as the slow twins take it: the very values in its views.
 kernels::reference::Update ReferenceOf(const LoraModule& module, double weight);
-kernels::reference::Factors ReferenceOf(const CombinedModule& module);
+kernels::reference::Factors ReferenceOf(const ReportedModule& module);
 
-// The whole result of a rule, module by module.
-absl::StatusOr<std::vector<CombinedModule>> ReportAll(Aggregator&& aggregator);
+// The whole result of a combine rule, with the weights that `rule` gives.
+absl::StatusOr<Reported> ReportAll(Aggregator&& aggregator, absl::string_view rule = "examples");
 
 }  // namespace cairn::testing

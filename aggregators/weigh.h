@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,9 @@ namespace cairn {
 
 // What a rule says of one client.
 struct ClientWeight {
-  double weight = 0;    // 0: it does not count.
+  double weight = 0;  // 0: it does not count.
   bool accepted = true;
-  std::string reason;   // Why not, for people. Empty when accepted.
+  std::string reason;  // Why not, for people. Empty when accepted.
 };
 
 // Weights in the order of `updates`; they sum to 1 unless the rule says otherwise.
@@ -36,13 +37,16 @@ bool RegisterWeightRule(absl::string_view name, WeightRuleFactory factory);
 absl::StatusOr<std::unique_ptr<WeightRule>> MakeWeightRule(absl::string_view spec);  // As MakeAggregator.
 std::vector<std::string> WeightRuleNames();
 
+// The weights alone, in client order.
+absl::StatusOr<std::vector<double>> WeightsOf(absl::string_view rule, const Aggregator& aggregator);
+
 // NOT_FOUND unless every guard is known; so far there is none.
 absl::Status CheckGuards(absl::Span<const std::string> guards);
 
-#define CAIRN_REGISTER_WEIGHT_RULE(name, type)                                              \
-  [[maybe_unused]] static const bool cairn_registered_##type = ::cairn::RegisterWeightRule( \
+#define CAIRN_REGISTER_WEIGHT_RULE(name, type)                                                  \
+  [[maybe_unused]] static const bool cairn_registered_##type = ::cairn::RegisterWeightRule(     \
       name, [](::cairn::RuleOptions&) -> absl::StatusOr<std::unique_ptr<::cairn::WeightRule>> { \
-        return std::make_unique<type>();                                                    \
+        return std::make_unique<type>();                                                        \
       })
 
 }  // namespace cairn

@@ -1,17 +1,11 @@
 // FedIT (Zhang et al., arXiv 2305.05644): averages A and B apart. Equal ranks and scales only, and not exact.
-#include "absl/strings/str_cat.h"
-#include "aggregators/factors.h"
+#include "aggregators/averages.h"
+#include "aggregators/equal_ranks.h"
 #include "aggregators/registry.h"
+#include "base/status_macros.h"
 
 namespace cairn {
 namespace {
-
-absl::Status Differs(absl::string_view what, const LoraModule& module, absl::string_view here, double is,
-                     absl::string_view there, double other) {
-  return absl::InvalidArgumentError(absl::StrCat("rule mean: module ", module.name, ": client ", here, " has ", what,
-                                                 " ", is, ", client ", there, " has ", what, " ", other,
-                                                 "; mean needs equal ranks and scales, stack takes any"));
-}
 
 class Mean final : public Aggregator {
  public:
@@ -20,25 +14,20 @@ class Mean final : public Aggregator {
   RoundStart round_start() const override { return RoundStart::kWarm; }
 
  protected:
-  // Those already there are equal to each other, so one of them stands for all.
   absl::Status DoCheck(const ClientUpdate& update) const override {
-    if (updates().empty()) return absl::OkStatus();
-    const auto& [client, first] = *updates().begin();
-    for (std::size_t m = 0; m < update.adapter->modules.size(); ++m) {
-      const LoraModule& ours = update.adapter->modules[m];
-      const LoraModule& theirs = first.adapter->modules[m];
-      if (ours.rank != theirs.rank) return Differs("rank", ours, update.client, ours.rank, client, theirs.rank);
-      if (ours.scale != theirs.scale) return Differs("scale", ours, update.client, ours.scale, client, theirs.scale);
+    for (const LoraModule& module : update.adapter->modules) {
+      CAIRN_RETURN_IF_ERROR(CheckEqualRankAndScale(name(), update.client, module, FirstWith(module.name)));
     }
     return absl::OkStatus();
   }
   std::int64_t DoRank(std::int64_t, std::int64_t added) const override { return added; }
-  void DoCombine(absl::Span<const WeightedModule> inputs, CombinedModule& out) const override {
-    AverageFactors(inputs, out);
+  absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule> inputs) const override {
+    const std::int64_t rank = WidestRank(inputs);
+    return Factors{AverageA(inputs, rank), SumB(inputs, rank)};
   }
 };
 
-CAIRN_REGISTER_RULE("mean", Mean);
+CAIRN_REGISTER_COMBINE("mean", Mean);
 
 }  // namespace
 }  // namespace cairn

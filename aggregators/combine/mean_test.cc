@@ -32,7 +32,7 @@ TEST(Mean, AveragesFactorsByWeightAndFoldsTheScale) {
   for (std::size_t m = 0; m < kModules.size(); ++m) {
     const auto in_x = testing::ReferenceOf(x.adapter().modules[m], 0),
                in_y = testing::ReferenceOf(y.adapter().modules[m], 0);
-    const CombinedModule& out = (*result)[m];
+    const testing::ReportedModule& out = result->modules[m];
     for (std::size_t i = 0; i < out.a.size(); ++i) {
       EXPECT_EQ(out.a[i], static_cast<float>(0.25 * in_x.a.values[i] + 0.75 * in_y.a.values[i]));
     }
@@ -64,7 +64,7 @@ TEST(Mean, IsNotTheWeightedSumOfTheUpdates) {
   ASSERT_TRUE(rule->Accumulate({"y", 1, &y.adapter()}).ok());
   const auto result = testing::ReportAll(std::move(*rule));
   ASSERT_TRUE(result.ok());
-  const auto out = testing::ReferenceOf((*result)[0]);
+  const auto out = testing::ReferenceOf(result->modules[0]);
   const auto exact = kernels::reference::DenseSum(
       {testing::ReferenceOf(x.adapter().modules[0], 0.5), testing::ReferenceOf(y.adapter().modules[0], 0.5)});
   EXPECT_GT(kernels::reference::MaxDifference(kernels::reference::Product(out.b, out.a), exact), 0.01);

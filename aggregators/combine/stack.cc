@@ -1,7 +1,7 @@
 // FLoRA (Wang et al., arXiv 2409.05976): concatenates the factors, so the result is exactly the weighted sum of the
-// updates.
-#include "aggregators/factors.h"
+// updates. The coefficient w_i s_i is on B only: on both factors it would count twice.
 #include "aggregators/registry.h"
+#include "aggregators/stacked.h"
 
 namespace cairn {
 namespace {
@@ -13,14 +13,13 @@ class Stack final : public Aggregator {
   RoundStart round_start() const override { return RoundStart::kMerge; }
 
  protected:
-  absl::Status DoCheck(const ClientUpdate&) const override { return absl::OkStatus(); }
   std::int64_t DoRank(std::int64_t so_far, std::int64_t added) const override { return so_far + added; }
-  void DoCombine(absl::Span<const WeightedModule> inputs, CombinedModule& out) const override {
-    StackFactors(inputs, out);
+  absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule> inputs) const override {
+    return Factors{StackedA(inputs), StackedB(inputs)};
   }
 };
 
-CAIRN_REGISTER_RULE("stack", Stack);
+CAIRN_REGISTER_COMBINE("stack", Stack);
 
 }  // namespace
 }  // namespace cairn

@@ -32,7 +32,7 @@ TEST(Stack, PutsEveryCoefficientOnBOnce) {
   ASSERT_TRUE(rule->Accumulate({"x", 1, &x.adapter()}).ok());
   const auto result = ReportAll(std::move(*rule));
   ASSERT_TRUE(result.ok()) << result.status();
-  const CombinedModule& module = (*result)[0];
+  const testing::ReportedModule& module = result->modules[0];
   EXPECT_EQ(module.rank, 2);
   EXPECT_THAT(module.a, ElementsAre(1, 1, 3, 3));                 // A_x above A_y, untouched.
   EXPECT_THAT(module.b, ElementsAre(0.5, 15, 0.5, 15, 0.5, 15));  // 1/4 * 2 * 1, 3/4 * 4 * 5.
@@ -45,7 +45,7 @@ TEST(Stack, OneClientIsTheIdentityWithItsScaleFolded) {
   const auto result = ReportAll(std::move(*rule));
   ASSERT_TRUE(result.ok());
   const auto in = testing::ReferenceOf(x.adapter().modules[0], 1);
-  const auto out = testing::ReferenceOf((*result)[0]);
+  const auto out = testing::ReferenceOf(result->modules[0]);
   EXPECT_EQ(out.a.values, in.a.values);
   for (std::size_t i = 0; i < in.b.values.size(); ++i) EXPECT_EQ(out.b.values[i], in.b.values[i] / 2);
 }
@@ -59,8 +59,8 @@ TEST(Stack, TakesRanksThatDifferByModule) {
   ASSERT_TRUE(rule->Accumulate({"y", 1, &y.adapter()}).ok());
   const auto result = ReportAll(std::move(*rule));
   ASSERT_TRUE(result.ok());
-  EXPECT_EQ((*result)[0].rank, 3);
-  EXPECT_EQ((*result)[1].rank, 4);
+  EXPECT_EQ(result->modules[0].rank, 3);
+  EXPECT_EQ(result->modules[1].rank, 4);
 }
 
 TEST(Stack, ResultIsMergedBeforeTheNextRound) { EXPECT_EQ(Stack()->round_start(), RoundStart::kMerge); }

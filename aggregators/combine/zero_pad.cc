@@ -2,7 +2,7 @@
 // exact.
 #include <algorithm>
 
-#include "aggregators/factors.h"
+#include "aggregators/averages.h"
 #include "aggregators/registry.h"
 
 namespace cairn {
@@ -15,14 +15,14 @@ class ZeroPad final : public Aggregator {
   RoundStart round_start() const override { return RoundStart::kWarm; }
 
  protected:
-  absl::Status DoCheck(const ClientUpdate&) const override { return absl::OkStatus(); }
   std::int64_t DoRank(std::int64_t so_far, std::int64_t added) const override { return std::max(so_far, added); }
-  void DoCombine(absl::Span<const WeightedModule> inputs, CombinedModule& out) const override {
-    AverageFactors(inputs, out);
+  absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule> inputs) const override {
+    const std::int64_t rank = WidestRank(inputs);
+    return Factors{AverageA(inputs, rank), SumB(inputs, rank)};
   }
 };
 
-CAIRN_REGISTER_RULE("zero_pad", ZeroPad);
+CAIRN_REGISTER_COMBINE("zero_pad", ZeroPad);
 
 }  // namespace
 }  // namespace cairn

@@ -29,7 +29,7 @@ TEST(ZeroPad, AbsentRankUnitsCountAsZeros) {
   ASSERT_TRUE(rule->Accumulate({"wide", 3, &wide.adapter()}).ok());
   const auto result = testing::ReportAll(std::move(*rule));
   ASSERT_TRUE(result.ok());
-  const CombinedModule& module = (*result)[0];
+  const testing::ReportedModule& module = result->modules[0];
   EXPECT_EQ(module.rank, 2);
   EXPECT_THAT(module.a, ElementsAre(6, 6, 3, 3));  // Rows: 1/4 * 12 + 3/4 * 4, then 3/4 * 4 alone.
   EXPECT_THAT(module.b, ElementsAre(9, 6, 9, 6));  // Columns: 1/4 * 12 + 3/4 * 8, then 3/4 * 8 alone.
@@ -43,7 +43,7 @@ TEST(ZeroPad, EqualsMeanWhenRanksAndScalesAreEqual) {
     auto rule = *MakeAggregator(name);
     ASSERT_TRUE(rule->Accumulate({"x", 1, &x.adapter()}).ok());
     ASSERT_TRUE(rule->Accumulate({"y", 2, &y.adapter()}).ok());
-    b.push_back((*testing::ReportAll(std::move(*rule)))[0].b);
+    b.push_back(testing::ReportAll(std::move(*rule))->modules[0].b);
   }
   EXPECT_EQ(b[0], b[1]);
 }

@@ -6,42 +6,33 @@
 namespace cairn::kernels {
 namespace {
 
-std::size_t Rows(absl::Span<const float> in, const ColumnBlock& block, std::size_t out_elements) {
+template <typename T>
+void ScaleValues(double factor, absl::Span<T> values) {
+  for (T& value : values) value = static_cast<T>(factor * value);
+}
+
+template <typename T>
+void IntoColumns(absl::Span<const T> in, const ColumnBlock& block, double factor, absl::Span<T> out) {
   assert(block.columns > 0 && block.at >= 0 && block.at + block.columns <= block.width);
   const std::size_t rows = in.size() / block.columns;
-  assert(in.size() == rows * block.columns && out_elements == rows * block.width);
-  static_cast<void>(out_elements);
-  return rows;
+  assert(in.size() == rows * block.columns && out.size() == rows * block.width);
+  const T* from = in.data();
+  T* to = out.data() + block.at;
+  for (std::size_t i = 0; i < rows; ++i, from += block.columns, to += block.width) {
+    for (std::int64_t j = 0; j < block.columns; ++j) to[j] = static_cast<T>(factor * from[j]);
+  }
 }
 
 }  // namespace
 
+void Scale(double factor, absl::Span<float> values) { ScaleValues(factor, values); }
+void Scale(double factor, absl::Span<double> values) { ScaleValues(factor, values); }
+
 void ScaleIntoColumns(absl::Span<const float> in, const ColumnBlock& block, double factor, absl::Span<float> out) {
-  const std::size_t rows = Rows(in, block, out.size());
-  const float* from = in.data();
-  float* to = out.data() + block.at;
-  for (std::size_t i = 0; i < rows; ++i, from += block.columns, to += block.width) {
-    for (std::int64_t j = 0; j < block.columns; ++j) to[j] = static_cast<float>(factor * from[j]);
-  }
+  IntoColumns(in, block, factor, out);
 }
-
-void AddToColumns(absl::Span<const float> in, const ColumnBlock& block, double factor, absl::Span<double> sum) {
-  const std::size_t rows = Rows(in, block, sum.size());
-  const float* from = in.data();
-  double* to = sum.data() + block.at;
-  for (std::size_t i = 0; i < rows; ++i, from += block.columns, to += block.width) {
-    for (std::int64_t j = 0; j < block.columns; ++j) to[j] += factor * from[j];
-  }
-}
-
-void AddScaled(absl::Span<const float> in, double factor, absl::Span<double> sum) {
-  assert(in.size() == sum.size());
-  for (std::size_t i = 0; i < in.size(); ++i) sum[i] += factor * in[i];
-}
-
-void RoundToFloat(absl::Span<const double> in, absl::Span<float> out) {
-  assert(in.size() == out.size());
-  for (std::size_t i = 0; i < in.size(); ++i) out[i] = static_cast<float>(in[i]);
+void ScaleIntoColumns(absl::Span<const double> in, const ColumnBlock& block, double factor, absl::Span<double> out) {
+  IntoColumns(in, block, factor, out);
 }
 
 }  // namespace cairn::kernels

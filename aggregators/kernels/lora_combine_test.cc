@@ -26,21 +26,10 @@ TEST(ScaleIntoColumns, AppliesTheFactorInDoublePrecision) {
   EXPECT_NE(out[0], 5.0f * static_cast<float>(1.0 / 3.0));
 }
 
-TEST(AddToColumns, AddsIntoItsColumns) {
-  const std::vector<float> in = {1, 2};
-  std::vector<double> sum = {10, 10, 10, 10};
-  AddToColumns(in, {.columns = 1, .width = 2, .at = 0}, 3, absl::MakeSpan(sum));
-  EXPECT_THAT(sum, ElementsAre(13, 10, 16, 10));
-}
-
-TEST(AddScaled, KeepsWhatFloat32WouldLose) {
-  // In float32, 2^24 + 1 is 2^24 again: a sum held in float32 would never move.
-  std::vector<double> sum = {16'777'216};
-  const std::vector<float> one = {1};
-  for (int i = 0; i < 4; ++i) AddScaled(one, 1, absl::MakeSpan(sum));
-  std::vector<float> out = {0};
-  RoundToFloat(sum, absl::MakeSpan(out));
-  EXPECT_EQ(out[0], 16'777'220.0f);
+TEST(Scale, MultipliesInDoublePrecision) {
+  std::vector<float> values = {5, -3};
+  Scale(1.0 / 3.0, absl::MakeSpan(values));
+  EXPECT_THAT(values, ElementsAre(static_cast<float>(5.0 / 3.0), -1));
 }
 
 }  // namespace

@@ -51,9 +51,11 @@ Matrix DenseSum(absl::Span<const Update> updates) {
 Factors AverageFactors(absl::Span<const Update> updates) {
   const std::int64_t rank = MaxRank(updates);
   const std::int64_t d_in = updates.front().a.columns, d_out = updates.front().b.rows;
+  double total = 0;
+  for (const Update& update : updates) total += update.weight;
   Factors mean{Matrix::Zero(rank, d_in), Matrix::Zero(d_out, rank)};
   for (const Update& update : updates) {
-    AddScaled(Padded(update.a, rank, d_in), update.weight, mean.a);
+    AddScaled(Padded(update.a, rank, d_in), update.weight / total, mean.a);
     AddScaled(Padded(update.b, d_out, rank), update.weight * update.scale, mean.b);
   }
   return mean;

@@ -35,8 +35,8 @@ Matrix Product(const Matrix& left, const Matrix& right);
 // The exact aggregate: sum of p_i s_i B_i A_i, [d_out, d_in].
 Matrix DenseSum(absl::Span<const Update> updates);
 
-// A = sum of p_i A_i, B = sum of p_i s_i B_i, lower ranks padded with zeros. With equal ranks this is the plain
-// average.
+// A = sum of p_i A_i / sum of p_i, B = sum of p_i s_i B_i, lower ranks padded with zeros. With equal ranks this is the
+// plain average.
 Factors AverageFactors(absl::Span<const Update> updates);
 
 // Largest absolute difference; infinity when the shapes differ.

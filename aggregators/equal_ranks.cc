@@ -1,0 +1,21 @@
+#include "aggregators/equal_ranks.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace cairn {
+
+absl::Status CheckEqualRankAndScale(absl::string_view rule, absl::string_view here, const LoraModule& ours,
+                                    const std::pair<std::string, const LoraModule*>* other) {
+  if (other == nullptr) return absl::OkStatus();
+  const auto& [there, theirs] = *other;
+  const auto differs = [&](absl::string_view what, double is, double was) {
+    return absl::InvalidArgumentError(absl::StrCat("rule ", rule, ": module ", ours.name, ": client ", here, " has ",
+                                                   what, " ", is, ", client ", there, " has ", what, " ", was, "; ",
+                                                   rule, " needs equal ranks and scales, stack takes any"));
+  };
+  if (ours.rank != theirs->rank) return differs("rank", ours.rank, theirs->rank);
+  if (ours.scale != theirs->scale) return differs("scale", ours.scale, theirs->scale);
+  return absl::OkStatus();
+}
+
+}  // namespace cairn

@@ -1,0 +1,259 @@
+#include "aggregators/kernels/recompress.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "aggregators/kernels/balance.h"
+#include "aggregators/kernels/torch_status.h"
+
+namespace cairn::kernels {
+namespace {
+
+using at::Tensor;
+
+constexpr std::int64_t kOversample = 16;
+constexpr int kPowerIterations = 2;
+constexpr std::uint64_t kSeed = 0x6361'6972'6e00;
+// The sketch is used where it is at most this part of the smallest dimension; measured in docs/rules.md.
+constexpr std::int64_t kSketchShare = 4;
+constexpr std::int64_t kPanel = 256;         // Rows or columns at a time.
+constexpr double kLosslessShare = 1e-7;      // Of the largest singular value: below what float32 factors show.
+constexpr double kSketchEnergyMax = 1 - 1e-6;  // Nearer to 1 only the exact decomposition can tell.
+
+// M = b a, balanced: a [R, d_in], b [d_out, R], of the input's precision, on the device.
+struct Operands {
+  Tensor a, b;
+  std::int64_t smallest() const { return std::min({b.size(0), b.size(1), a.size(1)}); }
+};
+
+// M = left diag(values) right^T + what is orthogonal to both, of squared norm `rest`. In float64; the values on the
+// CPU. There may be more values than vectors.
+struct Spectrum {
+  Tensor left, right;
+  std::vector<double> values;
+  double rest = 0;
+};
+
+std::vector<double> ToVector(const Tensor& tensor) {
+  const Tensor values = tensor.to(at::kCPU, at::kDouble).contiguous();
+  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
+}
+
+double SumOfSquares(const std::vector<double>& values, std::size_t first) {
+  double sum = 0;
+  for (std::size_t i = values.size(); i > first; --i) sum += values[i - 1] * values[i - 1];
+  return sum;
+}
+
+// The rank that `cut` means; more than there are values when these do not hold enough of the norm.
+std::int64_t RankFor(const Spectrum& spectrum, const Cut& cut) {
+  const auto& values = spectrum.values;
+  const auto count = static_cast<std::int64_t>(values.size());
+  if (cut.rank > 0) return std::min(cut.rank, count);
+  const double norm = SumOfSquares(values, 0) + spectrum.rest;
+  const auto kept = [&](std::int64_t rank) {
+    return cut.energy < 1 ? SumOfSquares(values, rank) + spectrum.rest <= (1 - cut.energy) * norm
+                          : rank == count || values[rank] <= kLosslessShare * values[0];
+  };
+  for (std::int64_t rank = 1; rank <= count; ++rank) {
+    if (kept(rank)) return rank;
+  }
+  return count + 1;
+}
+
+// QR without forming Q, which is as large as the input: LAPACK's packed reflectors.
+class PackedQr {
+ public:
+  explicit PackedQr(const Tensor& x) { std::tie(packed_, tau_) = at::geqrf(x.to(at::kDouble)); }
+  Tensor R() const { return packed_.narrow(0, 0, tau_.size(0)).triu(); }
+  // Q x, for x with as many rows as R.
+  Tensor Times(const Tensor& x) const {
+    const Tensor padded = at::constant_pad_nd(x, {0, 0, 0, packed_.size(0) - x.size(0)});
+    return at::ormqr(packed_.narrow(1, 0, tau_.size(0)), tau_, padded);
+  }
+
+ private:
+  Tensor packed_, tau_;
+};
+
+Spectrum Exact(const Operands& m, const Cut& cut) {
+  const PackedQr left(m.b), right(m.a.t());
+  const auto [u, values, vh] = at::linalg_svd(left.R().mm(right.R().t()), /*full_matrices=*/false);
+  Spectrum spectrum{.values = ToVector(values)};
+  const std::int64_t rank = RankFor(spectrum, cut);
+  spectrum.left = left.Times(u.narrow(1, 0, rank));
+  spectrum.right = right.Times(vh.narrow(0, 0, rank).t());
+  return spectrum;
+}
+
+// Uniform in [-1, 1). The bits of std::mt19937_64 are the same everywhere; those of libtorch's generators are not.
+Tensor RandomMatrix(std::int64_t rows, std::int64_t columns, const at::TensorOptions& options) {
+  std::mt19937_64 random(kSeed);
+  const Tensor matrix = at::empty({rows, columns}, at::kFloat);
+  float* values = matrix.data_ptr<float>();
+  for (std::int64_t i = 0; i < matrix.numel(); ++i) values[i] = static_cast<float>(random() >> 40) * 0x1p-23F - 1;
+  return matrix.to(options);
+}
+
+Tensor Orthonormal(const Tensor& x) { return std::get<0>(at::linalg_qr(x.to(at::kDouble))); }
+
+// x^T y in float64, a few rows at a time, so that x never stands in float64 whole.
+Tensor TransposedTimes(const Tensor& x, const Tensor& y) {
+  Tensor sum = at::zeros({x.size(1), y.size(1)}, y.options());
+  for (std::int64_t at = 0; at < x.size(0); at += kPanel) {
+    const std::int64_t rows = std::min(kPanel, x.size(0) - at);
+    sum.addmm_(x.narrow(0, at, rows).to(at::kDouble).t(), y.narrow(0, at, rows));
+  }
+  return sum;
+}
+
+// An orthonormal basis of the `width` strongest directions of M's range, nearly.
+Tensor RangeOf(const Operands& m, std::int64_t width) {
+  const auto options = m.b.options();
+  Tensor q = Orthonormal(m.b.mm(m.a.mm(RandomMatrix(m.a.size(1), width, options))));
+  for (int i = 0; i < kPowerIterations; ++i) {
+    const Tensor z = Orthonormal(m.a.t().mm(m.b.t().mm(q.to(options))));
+    q = Orthonormal(m.b.mm(m.a.mm(z.to(options))));
+  }
+  return q;
+}
+
+struct ProductNorm {
+  double squared = 0;
+  double noise = 0;  // What rounding may have made of it.
+};
+
+// ||c a||^2 as the sum of (c^T c) o (a a^T), a panel of half of it at a time.
+ProductNorm NormOf(const Tensor& c, const Tensor& a) {
+  Tensor sum = at::zeros({}, c.options().dtype(at::kDouble)), units = at::zeros_like(sum);
+  for (std::int64_t at = 0; at < a.size(0); at += kPanel) {
+    const std::int64_t count = std::min(kPanel, a.size(0) - at);
+    const Tensor terms = c.narrow(1, at, count).t().mm(c.narrow(1, 0, at + count)) *
+                         a.narrow(0, at, count).mm(a.narrow(0, 0, at + count).t());
+    sum += 2 * terms.narrow(1, 0, at).sum(at::kDouble) + terms.narrow(1, at, count).sum(at::kDouble);
+    units += terms.narrow(1, at, count).diagonal().sum(at::kDouble);
+  }
+  const double rounding = c.scalar_type() == at::kFloat ? 1e-6 : 1e-15;
+  return {std::max(0.0, sum.item<double>()), rounding * units.item<double>()};
+}
+
+// ||M - q w^T||^2 for w = M_b^T q: by the factors of the difference, so that nothing cancels between two large norms.
+double RestOf(const Operands& m, const Tensor& q, const Tensor& w, double captured) {
+  const auto options = m.b.options();
+  const ProductNorm rest = NormOf(at::addmm(m.b, q.to(options), w.t().to(options), 1, -1), m.a);
+  // Units of the difference may cancel among themselves (clients with equal A, say): then float32 shows only noise.
+  if (rest.noise < 1e-3 * rest.squared || rest.noise < 1e-13 * captured) return rest.squared;
+  return NormOf(at::addmm(m.b.to(at::kDouble), q, w.t(), 1, -1), m.a.to(at::kDouble)).squared;
+}
+
+Spectrum Sketch(const Operands& m, std::int64_t width) {
+  const Tensor q = RangeOf(m, width);
+  const Tensor w = TransposedTimes(m.b, q);
+  const auto [qt, rt] = at::linalg_qr(TransposedTimes(m.a, w));  // (q^T M)^T = qt rt.
+  const auto [u, values, vh] = at::linalg_svd(rt.t(), /*full_matrices=*/false);
+  Spectrum spectrum{q.mm(u), qt.mm(vh.t()), ToVector(values)};
+  spectrum.rest = RestOf(m, q, w, SumOfSquares(spectrum.values, 0));
+  return spectrum;
+}
+
+bool SketchPays(const Operands& m, std::int64_t width) { return width * kSketchShare <= m.smallest(); }
+
+Spectrum Decompose(const Operands& m, const Cut& cut) {
+  if (cut.rank > 0) {
+    const std::int64_t width = cut.rank + kOversample;
+    return SketchPays(m, width) ? Sketch(m, width) : Exact(m, cut);
+  }
+  if (cut.energy <= kSketchEnergyMax) {
+    for (std::int64_t width = 2 * kOversample; SketchPays(m, width); width *= 2) {
+      Spectrum spectrum = Sketch(m, width);
+      if (RankFor(spectrum, cut) <= width - kOversample) return spectrum;
+    }
+  }
+  return Exact(m, cut);
+}
+
+// Both factors with the roots of the values, and one sign for each unit.
+LowRank CutTo(const Spectrum& spectrum, const Cut& cut, int exponent) {
+  const std::int64_t rank = RankFor(spectrum, cut);
+  const auto kept = static_cast<std::size_t>(rank);
+  LowRank out{rank};
+  out.error_squared = std::ldexp(SumOfSquares(spectrum.values, kept) + spectrum.rest, 2 * exponent);
+  out.norm_squared = std::ldexp(SumOfSquares(spectrum.values, 0) + spectrum.rest, 2 * exponent);
+  for (std::size_t i = 0; i < kept; ++i) out.singular_values.push_back(std::ldexp(spectrum.values[i], exponent));
+  const Tensor left = spectrum.left.narrow(1, 0, rank).cpu().contiguous();
+  const Tensor largest = left.abs().argmax(0, /*keepdim=*/true);
+  const Tensor signs = at::where(left.gather(0, largest) < 0, -1.0, 1.0);
+  const Tensor roots = at::tensor(out.singular_values, at::kDouble).sqrt() * signs;
+  out.b = ToVector(left * roots);
+  out.a = ToVector((spectrum.right.narrow(1, 0, rank).cpu() * roots).t());
+  return out;
+}
+
+LowRank Zero(std::int64_t d_out, std::int64_t d_in) {
+  return {.rank = 1, .a = std::vector<double>(d_in), .b = std::vector<double>(d_out), .singular_values = {0.0}};
+}
+
+template <typename T>
+absl::Status Check(const FactorPair<T>& in, const Cut& cut) {
+  if (in.d_out < 1 || in.d_in < 1 || in.rank < 1 || static_cast<std::int64_t>(in.a.size()) != in.rank * in.d_in ||
+      static_cast<std::int64_t>(in.b.size()) != in.d_out * in.rank) {
+    return absl::InvalidArgumentError(absl::StrCat("recompress: expected factors of rank ", in.rank, " for ", in.d_out,
+                                                   " x ", in.d_in, ", got ", in.b.size(), " and ", in.a.size(),
+                                                   " values"));
+  }
+  if (cut.rank >= 0 && cut.energy > 0 && cut.energy <= 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("recompress: expected a rank of 1 or more or an energy in (0, 1], got ",
+                                                 cut.rank, " and ", cut.energy));
+}
+
+template <typename T>
+Operands Balanced(const FactorPair<T>& in, const UnitScales& scales, const std::string& device) {
+  const auto type = c10::CppTypeToScalarType<T>::value;
+  const Tensor a = at::empty({in.rank, in.d_in}, type), b = at::empty({in.d_out, in.rank}, type);
+  ScaleRows(in.a, scales.a, a.data_ptr<T>());
+  ScaleColumns(in.b, scales.b, b.data_ptr<T>());
+  return {a.to(at::Device(device)), b.to(at::Device(device))};
+}
+
+template <typename T>
+absl::StatusOr<LowRank> RecompressOn(const FactorPair<T>& in, const Cut& cut, const std::string& device) {
+  if (absl::Status status = Check(in, cut); !status.ok()) return status;
+  if (absl::Status status = CheckDevice(device); !status.ok()) return status;
+  const UnitScales scales = BalanceUnits(in.a, in.b, in.rank);
+  if (!scales.finite) return absl::InvalidArgumentError("recompress: a factor has a value that is not finite");
+  if (scales.zero) return Zero(in.d_out, in.d_in);
+  return CatchTorch("recompress", [&]() -> absl::StatusOr<LowRank> {
+    const c10::InferenceMode inference;
+    const at::NoTF32Guard full_precision;
+    return CutTo(Decompose(Balanced(in, scales, device), cut), cut, scales.exponent);
+  });
+}
+
+}  // namespace
+
+absl::Status CheckDevice(const std::string& device) {
+  if (device == "cpu") return absl::OkStatus();
+  const absl::Status status = CatchTorch("no such device", [&]() -> absl::Status {
+    if (device.rfind("cuda:", 0) != 0) return absl::InvalidArgumentError("it is neither");
+    at::zeros({1}, at::Device(device));
+    return absl::OkStatus();
+  });
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(
+      absl::StrCat("device: expected cpu, or cuda:N of this machine, got ", device, " (", status.message(), ")"));
+}
+
+absl::StatusOr<LowRank> Recompress(const FactorPair<float>& input, const Cut& cut, const std::string& device) {
+  return RecompressOn(input, cut, device);
+}
+
+absl::StatusOr<LowRank> Recompress(const FactorPair<double>& input, const Cut& cut, const std::string& device) {
+  return RecompressOn(input, cut, device);
+}
+
+}  // namespace cairn::kernels

@@ -1,0 +1,164 @@
+// Aggregator::Report: from the clients' updates to the result, module by module and then tensor by tensor.
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "aggregators/aggregator.h"
+#include "aggregators/check_update.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+
+namespace cairn {
+namespace {
+
+// The module or tensor of that name in a list that ascends by name; null when there is none.
+template <typename T, typename Name>
+const T* Find(const std::vector<T>& items, const std::string& name, Name name_of) {
+  const auto at = std::lower_bound(items.begin(), items.end(), name,
+                                   [&](const T& item, const std::string& key) { return name_of(item) < key; });
+  return at != items.end() && name_of(*at) == name ? &*at : nullptr;
+}
+
+const LoraModule* FindModule(const Adapter& adapter, const std::string& name) {
+  return Find(adapter.modules, name, [](const LoraModule& module) -> const std::string& { return module.name; });
+}
+
+const DenseTensor* FindTensor(const Adapter& adapter, const std::string& name) {
+  return Find(adapter.tensors, name, [](const DenseTensor& tensor) -> const std::string& { return tensor.view.name; });
+}
+
+absl::Status CheckWeights(absl::Span<const double> weights, std::size_t clients) {
+  if (clients == 0) return absl::FailedPreconditionError("no client contributed: there is nothing to combine");
+  if (weights.size() != clients) {
+    return absl::InvalidArgumentError(absl::StrCat("expected ", clients, " weights, got ", weights.size()));
+  }
+  double sum = 0;
+  for (const double weight : weights) {
+    if (!(weight >= 0) || !std::isfinite(weight)) {
+      return absl::InvalidArgumentError(absl::StrCat("weights: expected finite numbers from 0 up, got ", weight));
+    }
+    sum += weight;
+  }
+  if (sum > 0 && std::isfinite(sum)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("weights: expected a positive sum, got ", sum));
+}
+
+// Names the client whose bytes are to blame, where one is; else the error stays.
+absl::Status Blame(const absl::Status& status, const std::map<std::string, ClientUpdate>& updates,
+                   const std::string& name) {
+  if (!absl::IsOutOfRange(status)) return status;
+  for (const auto& [client, update] : updates) {
+    Adapter part;
+    if (const LoraModule* module = FindModule(*update.adapter, name)) part.modules = {*module};
+    if (const DenseTensor* tensor = FindTensor(*update.adapter, name)) part.tensors = {*tensor};
+    const absl::Status finite = CheckFinite(part);
+    if (!finite.ok()) return absl::InvalidArgumentError(absl::StrCat("client ", client, ": ", finite.message()));
+  }
+  return absl::OutOfRangeError(absl::StrCat("\"", name, "\": ", status.message()));
+}
+
+// A tensor whose bytes are the same in all clients that have it.
+absl::StatusOr<TensorView> SameInAll(const std::vector<std::pair<std::string, const DenseTensor*>>& holders) {
+  const TensorView& first = holders.front().second->view;
+  for (const auto& [client, tensor] : holders) {
+    if (tensor->view.dtype == first.dtype && tensor->view.data == first.data) continue;
+    return absl::InvalidArgumentError(absl::StrCat("tensor \"", first.name, "\" of type ", NameOf(first.dtype),
+                                                   " cannot be averaged and differs between client ",
+                                                   holders.front().first, " and client ", client));
+  }
+  return first;
+}
+
+}  // namespace
+
+absl::Status Aggregator::Report(absl::Span<const double> weights, const ResultSink& sink) && {
+  CAIRN_RETURN_IF_ERROR(CheckWeights(weights, updates_.size()));
+  // AccumulateShape takes updates without bytes; combining them would read past the end of nothing.
+  for (const auto& [client, update] : updates_) {
+    const absl::Status bytes = CheckUpdateBytes(*update.adapter);
+    if (!bytes.ok()) return absl::InvalidArgumentError(absl::StrCat("client ", client, ": ", bytes.message()));
+  }
+  for (const ModuleSpec& module : spec_.modules) {
+    CAIRN_RETURN_IF_ERROR(Blame(ReportModule(module, weights, sink), updates_, module.name));
+  }
+  for (const TensorSpec& tensor : spec_.tensors) {
+    CAIRN_RETURN_IF_ERROR(Blame(ReportTensor(tensor, weights, sink), updates_, tensor.name));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Aggregator::ReportModule(const ModuleSpec& spec, absl::Span<const double> weights,
+                                      const ResultSink& sink) const {
+  std::vector<WeightedModule> inputs;
+  std::size_t i = 0;
+  CombinedModule combined{.spec = spec};
+  for (const auto& [client, update] : updates_) {
+    const double weight = weights[i++];
+    const LoraModule* module = FindModule(*update.adapter, spec.name);
+    if (module == nullptr || weight == 0) continue;
+    inputs.push_back({weight, module});
+    combined.rank_in += module->rank;
+  }
+  if (inputs.empty()) return absl::OkStatus();
+  CAIRN_ASSIGN_OR_RETURN(const Factors factors, CombineGroups(inputs, spec.layer.groups));
+  combined.a = factors.a;
+  combined.b = factors.b;
+  combined.rank = combined.a->rows();
+  return sink.module(combined);
+}
+
+// Groups are independent products, so each is combined by itself.
+absl::StatusOr<Aggregator::Factors> Aggregator::CombineGroups(const std::vector<WeightedModule>& inputs,
+                                                              std::int64_t groups) const {
+  if (groups == 1) return DoCombine(inputs);
+  std::vector<FactorPtr> a, b;
+  for (std::int64_t g = 0; g < groups; ++g) {
+    std::vector<LoraModule> parts;
+    parts.reserve(inputs.size());
+    std::vector<WeightedModule> group;
+    for (const auto& [weight, module] : inputs) group.push_back({weight, &parts.emplace_back(GroupOf(*module, g))});
+    CAIRN_ASSIGN_OR_RETURN(Factors factors, DoCombine(group));
+    a.push_back(std::move(factors.a));
+    b.push_back(std::move(factors.b));
+  }
+  return Factors{Below(std::move(a)), Below(std::move(b))};
+}
+
+// Absolute values mean something only where they are: they are averaged over the clients that have them. A delta is
+// zero for the others.
+absl::Status Aggregator::ReportTensor(const TensorSpec& spec, absl::Span<const double> weights,
+                                      const ResultSink& sink) const {
+  std::vector<std::pair<std::string, const DenseTensor*>> holders;
+  std::vector<ScaledView> views;
+  double total = 0;
+  std::size_t i = 0;
+  for (const auto& [client, update] : updates_) {
+    const double weight = weights[i++];
+    const DenseTensor* tensor = FindTensor(*update.adapter, spec.name);
+    if (tensor == nullptr || weight == 0) continue;
+    holders.emplace_back(client, tensor);
+    views.push_back({weight * tensor->scale, tensor->view});
+    views.back().view.shape = {tensor->view.elements()};
+    total += weight;
+  }
+  if (holders.empty()) return absl::OkStatus();
+  CombinedTensor combined{.spec = spec};
+  if (!IsFloat(holders.front().second->view.dtype)) {
+    CAIRN_ASSIGN_OR_RETURN(combined.same, SameInAll(holders));
+    return sink.tensor(combined);
+  }
+  for (const auto& [client, tensor] : holders) {
+    if (IsFloat(tensor->view.dtype)) continue;
+    return absl::InvalidArgumentError(absl::StrCat("tensor \"", spec.name, "\": client ", client, " has ",
+                                                   NameOf(tensor->view.dtype), ", others floating-point numbers"));
+  }
+  if (holders.front().second->absolute) {
+    for (ScaledView& view : views) view.coefficient /= total;
+  }
+  const std::int64_t elements = views.front().view.elements();
+  combined.values = SumOf(std::move(views), elements, 1);
+  return sink.tensor(combined);
+}
+
+}  // namespace cairn
