@@ -60,6 +60,8 @@ class Aggregator {
   virtual absl::string_view name() const = 0;
   virtual Locality locality() const = 0;
   virtual RoundStart round_start() const = 0;
+  // Whether the result is dW* itself, up to the rounding of what is written. Elsewhere the distance can be measured.
+  virtual bool exact() const { return false; }
   // What is published unless asked otherwise.
   virtual PublishForm default_publish() const { return PublishForm{}; }
 

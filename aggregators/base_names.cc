@@ -1,6 +1,7 @@
 #include "aggregators/base_names.h"
 
-#include <algorithm>
+#include <string>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
@@ -18,29 +19,27 @@ bool EndsInParts(absl::string_view name, absl::string_view tail) {
 
 }  // namespace
 
-BaseNames::BaseNames(const BaseModel& base) {
-  for (std::size_t s = 0; s < base.shards().size(); ++s) {
-    const std::vector<TensorInfo>& tensors = base.shards()[s].header.tensors;
-    for (std::size_t t = 0; t < tensors.size(); ++t) names_.emplace_back(tensors[t].name, BasePlace{s, t});
-  }
-  std::sort(names_.begin(), names_.end());
+absl::StatusOr<TensorFiles> OpenBaseModel(const std::filesystem::path& path) {
+  const std::string name = path.filename().native();
+  absl::string_view stem = name;
+  if (!absl::ConsumeSuffix(&stem, ".safetensors.index.json")) return TensorFiles::Open(path, kBaseModelStem);
+  return TensorFiles::Open(path.has_parent_path() ? path.parent_path() : ".", stem);
 }
 
-absl::StatusOr<BasePlace> BaseNames::Find(absl::string_view name) const {
-  const auto exact = std::lower_bound(names_.begin(), names_.end(), name,
-                                      [](const auto& entry, absl::string_view key) { return entry.first < key; });
-  if (exact != names_.end() && exact->first == name) return exact->second;
-  std::vector<const std::pair<std::string, BasePlace>*> found;
-  for (const auto& entry : names_) {
-    if (EndsInParts(entry.first, name) || EndsInParts(name, entry.first)) found.push_back(&entry);
+absl::StatusOr<std::size_t> BaseNames::Find(absl::string_view name) const {
+  const std::vector<TensorView>& tensors = base_.tensors();
+  std::vector<std::size_t> found;
+  for (std::size_t t = 0; t < tensors.size(); ++t) {
+    if (tensors[t].name == name) return t;
+    if (EndsInParts(tensors[t].name, name) || EndsInParts(name, tensors[t].name)) found.push_back(t);
   }
-  if (found.size() == 1) return found.front()->second;
+  if (found.size() == 1) return found.front();
   if (found.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("the base model has no tensor \"", absl::CHexEscape(name), "\""));
   }
   return absl::InvalidArgumentError(absl::StrCat(
       "the base model has no tensor \"", absl::CHexEscape(name), "\", and more than one that ends like it: \"",
-      absl::CHexEscape(found[0]->first), "\" and \"", absl::CHexEscape(found[1]->first), "\""));
+      absl::CHexEscape(tensors[found[0]].name), "\" and \"", absl::CHexEscape(tensors[found[1]].name), "\""));
 }
 
 BaseEffect EffectOf(absl::string_view adapter_tensor) {

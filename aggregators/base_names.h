@@ -2,33 +2,29 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "aggregators/base_model.h"
+#include "adapter/tensor_files.h"
 
 namespace cairn {
 
-// A tensor of a base model: its file, and its place in that file's header.
-struct BasePlace {
-  std::size_t shard = 0, tensor = 0;
-  friend auto operator<=>(const BasePlace&, const BasePlace&) = default;
-};
+// Opens a model: a .safetensors file, an index of shards, or the folder of either.
+absl::StatusOr<TensorFiles> OpenBaseModel(const std::filesystem::path& path);
 
 class BaseNames {
  public:
-  explicit BaseNames(const BaseModel& base);
+  explicit BaseNames(const TensorFiles& base) : base_(base) {}
 
-  // The tensor of exactly this name. Else the only one whose name is this with other parts in front, or this name
-  // without its first parts: adapters of a whole model and of its body call a layer `model.layers.0.q` and
-  // `layers.0.q`. INVALID_ARGUMENT when there is none or more than one.
-  absl::StatusOr<BasePlace> Find(absl::string_view name) const;
+  // Which of the base's tensors is meant: the one of exactly this name. Else the only one whose name is this with other
+  // parts in front, or this name without its first parts: adapters of a whole model and of its body call a layer
+  // `model.layers.0.q` and `layers.0.q`. INVALID_ARGUMENT when there is none or more than one.
+  absl::StatusOr<std::size_t> Find(absl::string_view name) const;
 
  private:
-  std::vector<std::pair<std::string, BasePlace>> names_;  // Ascending.
+  const TensorFiles& base_;
 };
 
 // How a tensor of an adapter's file acts on the base.

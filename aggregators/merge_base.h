@@ -1,10 +1,10 @@
 // Adds a result to the weights of its base model, block of rows by block of rows: W' = W + dW in float64, rounded once.
+// Neither the base nor the output nor a weight stands in memory whole; the factors of one module do.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "adapter/dtype.h"
 #include "adapter/lora.h"
-#include "aggregators/base_model.h"
+#include "adapter/tensor_files.h"
 #include "aggregators/combined.h"
 
 namespace cairn {
@@ -34,7 +34,7 @@ class BaseMerge {
   // base's own. `base` must outlive the object. INVALID_ARGUMENT, with the module or tensor, when the base has no such
   // tensor, one of another shape or of integers, or when two would change the same; and for convolutions with groups,
   // whose factors PEFT does not merge either.
-  static absl::StatusOr<BaseMerge> Create(const BaseModel& base, const AdapterSpec& spec,
+  static absl::StatusOr<BaseMerge> Create(const TensorFiles& base, const AdapterSpec& spec,
                                           const std::filesystem::path& directory, const MergeOptions& options);
   BaseMerge(BaseMerge&&) noexcept;
   BaseMerge& operator=(BaseMerge&&) noexcept;

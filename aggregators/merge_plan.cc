@@ -5,6 +5,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "aggregators/base_names.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -39,7 +40,7 @@ absl::StatusOr<bool> IsTransposed(const ModuleSpec& module, const Shape& shape, 
 
 class Planner {
  public:
-  Planner(const BaseModel& base, bool fan_in_fan_out) : base_(base), names_(base), fan_in_fan_out_(fan_in_fan_out) {}
+  Planner(const TensorFiles& base, bool fan_in_fan_out) : base_(base), names_(base), fan_in_fan_out_(fan_in_fan_out) {}
 
   absl::Status Add(const ModuleSpec& module) {
     if (module.layer.groups > 1) {
@@ -49,7 +50,7 @@ class Planner {
     }
     const auto place = names_.Find(module.name + ".weight");
     if (!place.ok()) return About("module", module.name, place.status().message());
-    const TensorInfo& weight = InfoOf(*place);
+    const TensorView& weight = base_.tensors()[*place];
     if (!IsFloat(weight.dtype)) {
       return About("module", module.name,
                    absl::StrCat("its weight in the base model is ", NameOf(weight.dtype),
@@ -65,7 +66,7 @@ class Planner {
     const BaseEffect effect = EffectOf(tensor.name);
     const auto place = names_.Find(effect.tensor);
     if (!place.ok()) return About("tensor", tensor.name, place.status().message());
-    const TensorInfo& own = InfoOf(*place);
+    const TensorView& own = base_.tensors()[*place];
     if (own.shape != tensor.shape) {
       return About("tensor", tensor.name,
                    absl::StrCat("expected shape ", Text(own.shape), " as in the base model, got ", Text(tensor.shape)));
@@ -77,18 +78,15 @@ class Planner {
   MergePlan Take() && { return std::move(plan_); }
 
  private:
-  const TensorInfo& InfoOf(const BasePlace& place) const {
-    return base_.shards()[place.shard].header.tensors[place.tensor];
-  }
-  absl::Status Claim(const BasePlace& place, const std::string& name) {
+  absl::Status Claim(std::size_t place, const std::string& name) {
     const auto [entry, added] = plan_.changed.emplace(place, name);
     if (added) return absl::OkStatus();
-    return About("tensor", InfoOf(place).name,
+    return About("tensor", base_.tensors()[place].name,
                  absl::StrCat("of the base model would be changed by both \"", absl::CHexEscape(entry->second),
                               "\" and \"", absl::CHexEscape(name), "\""));
   }
 
-  const BaseModel& base_;
+  const TensorFiles& base_;
   const BaseNames names_;
   const bool fan_in_fan_out_;
   MergePlan plan_;
@@ -96,7 +94,7 @@ class Planner {
 
 }  // namespace
 
-absl::StatusOr<MergePlan> PlanMerge(const BaseModel& base, const AdapterSpec& spec, bool fan_in_fan_out) {
+absl::StatusOr<MergePlan> PlanMerge(const TensorFiles& base, const AdapterSpec& spec, bool fan_in_fan_out) {
   Planner planner(base, fan_in_fan_out);
   for (const ModuleSpec& module : spec.modules) CAIRN_RETURN_IF_ERROR(planner.Add(module));
   for (const TensorSpec& tensor : spec.tensors) CAIRN_RETURN_IF_ERROR(planner.Add(tensor));

@@ -59,6 +59,7 @@ class Pipeline {
   void set_ranks_max(std::int64_t rank) { ranks_max_ = rank; }
 
  private:
+  class Publisher;
   Pipeline() = default;
 
   PipelineOptions options_;

@@ -1,32 +1,16 @@
 // Aggregator::Report: from the clients' updates to the result, module by module and then tensor by tensor.
-#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "aggregators/aggregator.h"
 #include "aggregators/check_update.h"
+#include "aggregators/find.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 
 namespace cairn {
 namespace {
-
-// The module or tensor of that name in a list that ascends by name; null when there is none.
-template <typename T, typename Name>
-const T* Find(const std::vector<T>& items, const std::string& name, Name name_of) {
-  const auto at = std::lower_bound(items.begin(), items.end(), name,
-                                   [&](const T& item, const std::string& key) { return name_of(item) < key; });
-  return at != items.end() && name_of(*at) == name ? &*at : nullptr;
-}
-
-const LoraModule* FindModule(const Adapter& adapter, const std::string& name) {
-  return Find(adapter.modules, name, [](const LoraModule& module) -> const std::string& { return module.name; });
-}
-
-const DenseTensor* FindTensor(const Adapter& adapter, const std::string& name) {
-  return Find(adapter.tensors, name, [](const DenseTensor& tensor) -> const std::string& { return tensor.view.name; });
-}
 
 absl::Status CheckWeights(absl::Span<const double> weights, std::size_t clients) {
   if (clients == 0) return absl::FailedPreconditionError("no client contributed: there is nothing to combine");

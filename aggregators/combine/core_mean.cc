@@ -34,6 +34,7 @@ class CoreMean final : public Aggregator {
   absl::string_view name() const override { return "core_mean"; }
   Locality locality() const override { return Locality::kMergeable; }
   RoundStart round_start() const override { return RoundStart::kWarm; }
+  bool exact() const override { return true; }
   std::string FrozenParts(const Adapter& adapter) const override {
     return FrozenDigests(adapter, {.a = true, .b = true});
   }

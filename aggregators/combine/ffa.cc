@@ -11,6 +11,7 @@ class Ffa final : public Aggregator {
   absl::string_view name() const override { return "ffa"; }
   Locality locality() const override { return Locality::kMergeable; }
   RoundStart round_start() const override { return RoundStart::kWarm; }
+  bool exact() const override { return true; }
   std::string FrozenParts(const Adapter& adapter) const override {
     return FrozenDigests(adapter, {.a = true, .b = false});
   }

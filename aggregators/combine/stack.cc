@@ -11,6 +11,7 @@ class Stack final : public Aggregator {
   absl::string_view name() const override { return "stack"; }
   Locality locality() const override { return Locality::kMergeable; }
   RoundStart round_start() const override { return RoundStart::kMerge; }
+  bool exact() const override { return true; }
 
  protected:
   std::int64_t DoRank(std::int64_t so_far, std::int64_t added) const override { return so_far + added; }
