@@ -3,109 +3,114 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
-#include "base/digest.h"
-#include "base/limits.h"
 #include "base/test_directory.h"
 
 namespace cairn {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::vector<AdapterWriter::Shape> Shapes() { return {{"x.q", 3, 4, 2}, {"q", 2, 1, 1}}; }
-std::vector<float> Range(int first, int count) {
-  std::vector<float> values(count);
-  for (int i = 0; i < count; ++i) values[i] = static_cast<float>(first + i);
-  return values;
-}
+constexpr char kIa3[] = R"({"peft_type": "IA3", "base_model_name_or_path": "org/base"})";
+constexpr char kDora[] = R"({"peft_type": "LORA", "r": 1, "lora_alpha": 1, "use_dora": true})";
 
-absl::StatusOr<std::string> Write(const std::filesystem::path& file) {
-  auto writer = AdapterWriter::Create(file, Shapes());
-  if (!writer.ok()) return writer.status();
-  EXPECT_TRUE(writer->Append(Range(0, 6), Range(10, 8)).ok());
-  EXPECT_TRUE(writer->Append(Range(20, 2), Range(30, 1)).ok());
-  return (*std::move(writer)).Finish();
-}
+class DirectoryTest : public testing::Test {
+ protected:
+  void Write(const std::string& file, const std::string& bytes) {
+    ASSERT_TRUE(WriteFileAtomically(directory_ / file, bytes).ok());
+  }
+  // Tensors of [1, 1] with the value 0.5.
+  static std::string FileOf(const std::vector<std::string>& names) {
+    static constexpr float kHalf = 0.5f;
+    std::vector<TensorView> tensors;
+    for (const std::string& name : names) {
+      tensors.push_back({.name = name, .shape = {1, 1}, .data = {reinterpret_cast<const char*>(&kHalf), sizeof kHalf}});
+    }
+    return *SerializeSafetensors(tensors);
+  }
+  void WriteLora() {
+    Write(kAdapterConfigFile, SerializePeftConfig(UnitScaleConfig({.base_model = "org/base"}, {{"q", 1}})));
+    Write(kAdapterModelFile, FileOf({LoraAName("q"), LoraBName("q")}));
+  }
 
-TEST(AdapterWriter, AndOpenAdapterDirectoryAgree) {
-  TestDirectory directory;
-  const auto digest = Write(directory / kAdapterModelFile);
-  ASSERT_TRUE(digest.ok()) << digest.status();
-  const PeftConfig config = UnitScaleConfig({{"x.q", 2}, {"q", 1}}, "org/base", "");
-  ASSERT_TRUE(WriteFileAtomically(directory / kAdapterConfigFile, SerializePeftConfig(config)).ok());
+  TestDirectory directory_;
+};
 
-  auto opened = OpenAdapterDirectory(directory.path());
+TEST_F(DirectoryTest, OpensALora) {
+  WriteLora();
+  auto opened = OpenAdapterDirectory(directory_.path());
   ASSERT_TRUE(opened.ok()) << opened.status();
   const StoredAdapter stored = *std::move(opened);
-  EXPECT_EQ(Sha256Hex(stored.file.bytes()), *digest);
-  ASSERT_EQ(stored.adapter.modules.size(), 2u);
-  EXPECT_EQ(stored.adapter.modules[0].name, "q");
-  EXPECT_EQ(stored.adapter.modules[0].scale, 1);
-  const LoraModule& module = stored.adapter.modules[1];
-  EXPECT_EQ(module.scale, 1);
-  std::vector<float> b(8);
-  ToFloat(module.b.dtype, module.b.data.data(), b.size(), b.data());
-  EXPECT_EQ(b, Range(10, 8));
+  ASSERT_EQ(stored.adapter.modules.size(), 1u);
+  EXPECT_EQ(stored.adapter.config.base_model, "org/base");
+  float value = 0;
+  ToFloat(DType::kF32, stored.adapter.modules[0].b.data.data(), 1, &value);
+  EXPECT_EQ(value, 0.5f);
 }
 
-TEST(AdapterWriter, LaysModulesOutInTheirOrder) {
-  TestDirectory directory;
-  ASSERT_TRUE(Write(directory / "f").ok());
-  const std::string bytes = *ReadFile(directory / "f", limits::kMiB);
-  const auto header = ReadSafetensorsHeader(bytes, bytes.size());
-  std::vector<std::string> names;
-  for (const TensorInfo& tensor : header->tensors) names.push_back(tensor.name);
-  EXPECT_THAT(names, ElementsAre(LoraAName("x.q"), LoraBName("x.q"), LoraAName("q"), LoraBName("q")));
-  EXPECT_EQ(header->metadata.at("format"), "pt");
+TEST_F(DirectoryTest, OpensShards) {
+  WriteLora();
+  std::filesystem::remove(directory_ / kAdapterModelFile);
+  Write("adapter_model-00001-of-00002.safetensors", FileOf({LoraAName("q")}));
+  Write("adapter_model-00002-of-00002.safetensors", FileOf({LoraBName("q")}));
+  Write("adapter_model.safetensors.index.json",
+        absl::StrCat(R"({"weight_map": {")", LoraAName("q"), R"(": "adapter_model-00001-of-00002.safetensors", ")",
+                     LoraBName("q"), R"(": "adapter_model-00002-of-00002.safetensors"}})"));
+  const auto stored = OpenAdapterDirectory(directory_.path());
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  EXPECT_EQ(stored->adapter.modules.size(), 1u);
+  EXPECT_EQ(stored->files.shards().size(), 2u);
 }
 
-TEST(AdapterWriter, RefusesOtherSizesThanAnnounced) {
-  TestDirectory directory;
-  auto writer = AdapterWriter::Create(directory / "f", {{"q", 2, 1, 1}});
-  ASSERT_TRUE(writer.ok());
-  const absl::Status status = writer->Append(Range(0, 3), Range(0, 1));
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(status.message(), "module \"q\": expected 2 and 1 values of A and B, got 3 and 1");
-  EXPECT_TRUE(writer->Append(Range(0, 2), Range(0, 1)).ok());
-  EXPECT_EQ(writer->Append(Range(0, 2), Range(0, 1)).message(), "adapter: expected 1 modules, got more");
+TEST_F(DirectoryTest, OpensOtherKindsAsTensors) {
+  Write(kAdapterConfigFile, kIa3);
+  Write(kAdapterModelFile, FileOf({"base_model.model.k.ia3_l"}));
+  const auto stored = OpenAdapterPath(directory_.path());
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  EXPECT_EQ(stored->adapter.config.kind, AdapterKind::kAveraged);
+  EXPECT_EQ(stored->adapter.config.json, kIa3);
+  EXPECT_EQ(stored->adapter.tensors.at(0).view.name, "base_model.model.k.ia3_l");
 }
 
-TEST(AdapterWriter, AnUnfinishedFileDisappears) {
-  TestDirectory directory;
-  {
-    auto writer = AdapterWriter::Create(directory / "f", Shapes());
-    ASSERT_TRUE(writer.ok());
-    EXPECT_TRUE(std::filesystem::exists(directory / "f"));
-    const auto digest = (*std::move(writer)).Finish();
-    EXPECT_EQ(digest.status().code(), absl::StatusCode::kFailedPrecondition);
-    EXPECT_EQ(digest.status().message(), "adapter: expected 2 modules, got 0");
-  }
-  EXPECT_FALSE(std::filesystem::exists(directory / "f"));
+TEST_F(DirectoryTest, ReadsAnyKindAsTensorsWhenAsked) {
+  WriteLora();
+  const auto lora = OpenAdapterDirectory(directory_.path(), ReadAs::kTensors);
+  ASSERT_TRUE(lora.ok()) << lora.status();
+  EXPECT_TRUE(lora->adapter.modules.empty());
+  EXPECT_EQ(lora->adapter.tensors.size(), 2u);
+  EXPECT_EQ(lora->adapter.config.kind, AdapterKind::kAveraged);
+  EXPECT_THAT(SerializePeftConfig(lora->adapter.config), HasSubstr("\"LORA\""));
+
+  Write(kAdapterConfigFile, kDora);
+  EXPECT_EQ(OpenAdapterPath(directory_.path())->adapter.config.kind, AdapterKind::kBilinear);
+  EXPECT_EQ(OpenAdapterPath(directory_.path(), ReadAs::kTensors)->adapter.config.kind, AdapterKind::kAveraged);
 }
 
-TEST(AdapterWriter, ChecksShapesBeforeItTouchesTheDisk) {
-  TestDirectory directory;
-  for (const AdapterWriter::Shape& shape :
-       {AdapterWriter::Shape{"q", 0, 1, 1}, {"q", 1, -1, 1}, {"q", 1, 1, limits::kRankMax + 1}, {"\n", 1, 1, 1}}) {
-    EXPECT_FALSE(AdapterWriter::Create(directory / "f", {shape}).ok());
-  }
-  EXPECT_FALSE(AdapterWriter::Create(directory / "f", {{"q", 1, 1, 1}, {"q", 1, 1, 1}}).ok());
-  EXPECT_FALSE(std::filesystem::exists(directory / "f"));
-  EXPECT_EQ(AdapterWriter::Create(directory / "none" / "f", Shapes()).status().code(), absl::StatusCode::kNotFound);
+TEST_F(DirectoryTest, OpensABareFile) {
+  Write("x.safetensors", FileOf({"b", "a"}));
+  const auto stored = OpenAdapterPath(directory_ / "x.safetensors");
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  EXPECT_EQ(stored->adapter.config.kind, AdapterKind::kAveraged);
+  EXPECT_EQ(stored->adapter.config.peft_type, "");
+  EXPECT_EQ(stored->adapter.config.json, "");
+  EXPECT_EQ(stored->adapter.tensors.size(), 2u);
 }
 
-TEST(OpenAdapterDirectory, NamesTheFileInErrors) {
-  TestDirectory directory;
-  EXPECT_THAT(std::string(OpenAdapterDirectory(directory.path()).status().message()), HasSubstr(kAdapterConfigFile));
-  const PeftConfig config = UnitScaleConfig({{"q", 1}}, "", "");
-  ASSERT_TRUE(WriteFileAtomically(directory / kAdapterConfigFile, SerializePeftConfig(config)).ok());
-  EXPECT_EQ(OpenAdapterDirectory(directory.path()).status().code(), absl::StatusCode::kNotFound);
-  ASSERT_TRUE(WriteFileAtomically(directory / kAdapterModelFile, "short").ok());
-  EXPECT_EQ(
-      OpenAdapterDirectory(directory.path()).status().message(),
-      absl::StrCat((directory / kAdapterModelFile).native(), ": safetensors header: expected at least 8 bytes, got 5"));
+TEST_F(DirectoryTest, NamesTheFileInErrors) {
+  EXPECT_THAT(std::string(OpenAdapterDirectory(directory_.path()).status().message()), HasSubstr(kAdapterConfigFile));
+  Write(kAdapterConfigFile, kIa3);
+  EXPECT_EQ(OpenAdapterDirectory(directory_.path()).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(OpenAdapterPath(directory_ / "none").status().code(), absl::StatusCode::kNotFound);
+  Write(kAdapterModelFile, "short");
+  EXPECT_EQ(OpenAdapterDirectory(directory_.path()).status().message(),
+            absl::StrCat((directory_ / kAdapterModelFile).native(),
+                         ": safetensors header: expected at least 8 bytes, got 5"));
+  WriteLora();
+  Write(kAdapterModelFile, FileOf({LoraAName("q")}));
+  EXPECT_EQ(OpenAdapterDirectory(directory_.path()).status().message(),
+            absl::StrCat(directory_.path().native(), ": module \"q\": lora_B.weight: missing"));
 }
 
 }  // namespace

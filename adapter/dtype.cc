@@ -21,6 +21,26 @@ T Load(const char* at) {
   return value;
 }
 
+// Runs a loop, compiled once more for AVX2 where the processor has it: twice the width, and the very same results, as
+// the arithmetic is the same.
+#if defined(__x86_64__)
+template <typename Loop>
+[[gnu::target("avx2"), gnu::noinline]] auto RunAvx2(const Loop& loop) {
+  return loop();
+}
+template <typename Loop>
+auto Run(const Loop& loop) {
+  static const bool avx2 = __builtin_cpu_supports("avx2") != 0;
+  return avx2 ? RunAvx2(loop) : loop();
+}
+#else
+template <typename Loop>
+auto Run(const Loop& loop) {
+  return loop();
+}
+#endif
+#define CAIRN_LOOP [&]() __attribute__((always_inline))
+
 // Index of the first value whose bits without the sign are `threshold` or more: magnitudes are ordered like their bits,
 // and NaN and infinity come last. One flag per fixed-size block keeps the inner loop free of branches, so that
 // compilers vectorise it; only a block that raised the flag is searched.
@@ -34,45 +54,56 @@ std::size_t FirstFrom(Bits threshold, const char* data, std::size_t count) {
     return static_cast<Signed>(magnitude) >= static_cast<Signed>(threshold);
   };
   std::size_t begin = 0;
-  for (; begin + kBlock <= count; begin += kBlock) {
-    Bits any = 0;
-    for (std::size_t i = 0; i < kBlock; ++i) any |= static_cast<Bits>(reaches(begin + i) ? ~Bits{0} : Bits{0});
-    if (any != 0) break;
-  }
+  Run(CAIRN_LOOP {
+    for (; begin + kBlock <= count; begin += kBlock) {
+      Bits any = 0;
+      for (std::size_t i = 0; i < kBlock; ++i) any |= static_cast<Bits>(reaches(begin + i) ? ~Bits{0} : Bits{0});
+      if (any != 0) break;
+    }
+  });
   for (; begin < count; ++begin) {
     if (reaches(begin)) return begin;
   }
   return count;
 }
 
-// Largest magnitude's bits.
+// The largest magnitude, as bits.
 template <typename Bits>
 Bits MaxBits(const char* data, std::size_t count) {
   using Signed = std::make_signed_t<Bits>;
   constexpr Bits kMagnitude = static_cast<Bits>(~Bits{0}) >> 1;
-  Signed max = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto magnitude = static_cast<Signed>(Load<Bits>(data + i * sizeof(Bits)) & kMagnitude);
-    max = magnitude > max ? magnitude : max;
-  }
-  return static_cast<Bits>(max);
+  return Run(CAIRN_LOOP {
+    Signed max = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto magnitude = static_cast<Signed>(Load<Bits>(data + i * sizeof(Bits)) & kMagnitude);
+      max = magnitude > max ? magnitude : max;
+    }
+    return static_cast<Bits>(max);
+  });
 }
 
-double ValueOf(DType dtype, const char* at) {
+template <typename Bits>
+double ValueOf(DType dtype, Bits bits) {
+  char element[sizeof(double)] = {};
+  std::memcpy(element, &bits, sizeof bits);
   double value = 0;
-  ToDouble(dtype, at, 1, &value);
+  ToDouble(dtype, element, 1, &value);
   return value;
 }
 
-// out[i] = convert(in[i]) for values in memory of any alignment.
+// out[i] = convert(in[i]) for values in memory of any alignment. They must not overlap.
 template <typename In, typename Out, typename Convert>
 void ConvertAll(const void* in, std::size_t count, void* out, Convert convert) {
-  const auto* from = static_cast<const char*>(in);
-  auto* to = static_cast<char*>(out);
-  for (std::size_t i = 0; i < count; ++i) {
-    const Out value = convert(Load<In>(from + i * sizeof(In)));
-    std::memcpy(to + i * sizeof(Out), &value, sizeof value);
-  }
+  Run(CAIRN_LOOP {
+    // Not those captured, which a store through a char pointer might change.
+    const char* const from = static_cast<const char*>(in);
+    char* const to = static_cast<char*>(out);
+    const std::size_t end = count;
+    for (std::size_t i = 0; i < end; ++i) {
+      const Out value = convert(Load<In>(from + i * sizeof(In)));
+      std::memcpy(to + i * sizeof(Out), &value, sizeof value);
+    }
+  });
 }
 
 void Copy(const void* in, std::size_t bytes, void* out) {
@@ -217,10 +248,9 @@ void FromDouble(DType dtype, const double* in, std::size_t count, char* out) {
 }
 
 double MaxMagnitude(DType dtype, const char* data, std::size_t count) {
-  const auto value = [&](auto bits) { return ValueOf(dtype, reinterpret_cast<const char*>(&bits)); };
-  if (dtype == DType::kF64) return value(MaxBits<std::uint64_t>(data, count));
-  if (dtype == DType::kF32) return value(MaxBits<std::uint32_t>(data, count));
-  return value(MaxBits<std::uint16_t>(data, count));
+  if (dtype == DType::kF64) return ValueOf(dtype, MaxBits<std::uint64_t>(data, count));
+  if (dtype == DType::kF32) return ValueOf(dtype, MaxBits<std::uint32_t>(data, count));
+  return ValueOf(dtype, MaxBits<std::uint16_t>(data, count));
 }
 
 std::size_t FirstNonFinite(DType dtype, const char* data, std::size_t count) {

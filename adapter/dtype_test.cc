@@ -6,8 +6,11 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <string>
 #include <vector>
+
+#include "base/limits.h"
 
 namespace cairn {
 namespace {
@@ -73,13 +76,40 @@ TEST(Bfloat16, NanNeverBecomesInfinity) {
   EXPECT_EQ(FloatToBfloat16(std::numeric_limits<float>::max()), 0x7f80);
 }
 
+constexpr DType kAll[] = {DType::kF64, DType::kF32, DType::kF16,  DType::kBF16,   DType::kI64,
+                          DType::kI32, DType::kI16, DType::kI8,   DType::kU64,    DType::kU32,
+                          DType::kU16, DType::kU8,  DType::kBool, DType::kF8E4M3, DType::kF8E5M2};
+
 TEST(DType, NamesRoundTripAndOthersAreRefused) {
-  for (DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) EXPECT_EQ(*DTypeFromName(NameOf(dtype)), dtype);
-  for (const char* name : {"", "F64", "I64", "f32", "BOOL", "F8_E4M3"}) {
+  for (DType dtype : kAll) EXPECT_EQ(*DTypeFromName(NameOf(dtype)), dtype);
+  for (const char* name : {"", "F128", "f32", "bool", "F8_E4M3 ", "C64"}) {
     const auto dtype = DTypeFromName(name);
     EXPECT_EQ(dtype.status().code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_EQ(dtype.status().message(), "dtype: expected F32, F16 or BF16, got \"" + std::string(name) + "\"");
+    EXPECT_EQ(
+        dtype.status().message(),
+        "dtype: expected F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, U8, BOOL, F8_E4M3 or F8_E5M2, got "
+        "\"" +
+            std::string(name) + "\"");
   }
+}
+
+TEST(DType, SizesAreThoseOfTheNames) {
+  const auto size_of = [](absl::string_view name) { return SizeOf(*DTypeFromName(name)); };
+  EXPECT_EQ(size_of("F64"), 8u);
+  EXPECT_EQ(size_of("I32"), 4u);
+  EXPECT_EQ(size_of("BF16"), 2u);
+  EXPECT_EQ(size_of("BOOL"), 1u);
+  EXPECT_EQ(size_of("F8_E5M2"), 1u);
+}
+
+TEST(DType, TheWidestHoldsBoth) {
+  EXPECT_EQ(Widest(DType::kF16, DType::kF16), DType::kF16);
+  EXPECT_EQ(Widest(DType::kF16, DType::kBF16), DType::kF32);
+  EXPECT_EQ(Widest(DType::kBF16, DType::kF32), DType::kF32);
+  EXPECT_EQ(Widest(DType::kF64, DType::kBF16), DType::kF64);
+  int floats = 0;
+  for (DType dtype : kAll) floats += IsFloat(dtype) ? 1 : 0;
+  EXPECT_EQ(floats, 4);
 }
 
 class EachDType : public testing::TestWithParam<DType> {
@@ -91,7 +121,7 @@ class EachDType : public testing::TestWithParam<DType> {
     return bytes;
   }
 };
-INSTANTIATE_TEST_SUITE_P(All, EachDType, testing::Values(DType::kF32, DType::kF16, DType::kBF16),
+INSTANTIATE_TEST_SUITE_P(All, EachDType, testing::Values(DType::kF64, DType::kF32, DType::kF16, DType::kBF16),
                          [](const auto& info) { return std::string(NameOf(info.param)); });
 
 TEST_P(EachDType, ConvertsUnalignedBytesBothWays) {
@@ -100,6 +130,78 @@ TEST_P(EachDType, ConvertsUnalignedBytesBothWays) {
   std::vector<float> back(values.size());
   ToFloat(GetParam(), bytes.data() + 1, values.size(), back.data());
   EXPECT_EQ(back, values);
+}
+
+// Long enough for vector loops and their tails; of every magnitude that a half has, and beyond.
+std::vector<double> ManyValues() {
+  std::vector<double> values;
+  for (int exponent = -30; exponent < 18; ++exponent) {
+    for (int i = 0; i < 21; ++i) values.push_back(std::ldexp(1 + i / 21.0, exponent) * (i % 2 == 0 ? 1 : -1));
+  }
+  values.resize(values.size() - values.size() % 8 + 7, 0.3);
+  return values;
+}
+
+// One value at a time, where no vector loop can run.
+TEST_P(EachDType, ConvertsManyAsItConvertsOne) {
+  const std::vector<double> values = ManyValues();
+  const std::vector<float> floats(values.begin(), values.end());
+  const std::size_t size = SizeOf(GetParam());
+  std::string from_float(values.size() * size, 1), from_double(values.size() * size, 2);
+  FromFloat(GetParam(), floats.data(), floats.size(), from_float.data());
+  FromDouble(GetParam(), values.data(), values.size(), from_double.data());
+  std::vector<float> back(values.size());
+  std::vector<double> back_double(values.size());
+  ToFloat(GetParam(), from_float.data(), back.size(), back.data());
+  ToDouble(GetParam(), from_double.data(), back.size(), back_double.data());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    std::string one(size, 3);
+    FromFloat(GetParam(), &floats[i], 1, one.data());
+    ASSERT_EQ(from_float.substr(i * size, size), one) << values[i];
+    FromDouble(GetParam(), &values[i], 1, one.data());
+    ASSERT_EQ(from_double.substr(i * size, size), one) << values[i];
+    float narrow = 0;
+    ToFloat(GetParam(), &from_float[i * size], 1, &narrow);
+    ASSERT_EQ(back[i], narrow);
+    double wide = 0;
+    ToDouble(GetParam(), &from_double[i * size], 1, &wide);
+    ASSERT_EQ(back_double[i], wide);
+  }
+}
+
+TEST_P(EachDType, RoundsDoubles) {
+  const double third = 1.0 / 3;
+  double back = 0;
+  std::string bytes(SizeOf(GetParam()), '\0');
+  FromDouble(GetParam(), &third, 1, bytes.data());
+  ToDouble(GetParam(), bytes.data(), 1, &back);
+  const std::map<DType, double> expected = {
+      {DType::kF64, third}, {DType::kF32, double{1.0f / 3}}, {DType::kF16, 0x1.554p-2}, {DType::kBF16, 0x1.56p-2}};
+  EXPECT_EQ(back, expected.at(GetParam()));
+}
+
+TEST_P(EachDType, FindsTheLargestMagnitude) {
+  EXPECT_EQ(MaxMagnitude(GetParam(), nullptr, 0), 0);
+  std::vector<float> values(5000, -0.25f);
+  EXPECT_EQ(MaxMagnitude(GetParam(), Encode(values).data() + 1, values.size()), 0.25);
+  for (std::size_t at : {0, 17, 4999}) {
+    values.assign(5000, 0.5f);
+    values[at] = -3;
+    EXPECT_EQ(MaxMagnitude(GetParam(), Encode(values).data() + 1, values.size()), 3);
+  }
+}
+
+TEST_P(EachDType, FindsTheFirstThatIsTooLarge) {
+  const float bound = std::ldexp(1.0f, limits::kValueExponentMax);
+  const float below = std::ldexp(0.99f, limits::kValueExponentMax);
+  std::vector<float> values(3000, 1.0f);
+  if (GetParam() == DType::kF16) {
+    values[2000] = kInfinity;
+  } else {
+    values[1999] = -below;
+    values[2000] = -bound;
+  }
+  EXPECT_EQ(FirstTooLarge(GetParam(), Encode(values).data() + 1, values.size()), 2000u);
 }
 
 TEST_P(EachDType, FindsTheFirstNonFiniteWhereverItIs) {

@@ -21,13 +21,11 @@ constexpr Suffix kSuffixes[] = {
     {"lora_B.bias", LoraPart::kBBias},
 };
 
-// PEFT trains every module whose path ends with an entry, and saves all that is inside.
+// PEFT trains every module whose path ends with an entry, be it in the middle of a word ("head" is also lm_head), and
+// saves all that is inside.
 bool IsInside(absl::string_view path, absl::string_view entry) {
   for (std::size_t dot = path.find('.'); dot != path.npos; dot = path.find('.', dot + 1)) {
-    const absl::string_view module = path.substr(0, dot);
-    if (module == entry || (absl::EndsWith(module, entry) && module[module.size() - entry.size() - 1] == '.')) {
-      return true;
-    }
+    if (absl::EndsWith(path.substr(0, dot), entry)) return true;
   }
   return false;
 }

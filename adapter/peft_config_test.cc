@@ -71,10 +71,13 @@ TEST(ParsePeftConfig, NeedsLittle) {
 }
 
 TEST(ParsePeftConfig, AcceptsOptionsThatChangeNothing) {
-  for (const char* members : {R"("init_lora_weights": "gaussian")", R"("init_lora_weights": "eva")",
-                              R"("init_lora_weights": false)", R"("modules_to_save": [])", R"("lora_bias": false)",
-                              R"("some_future_option": {"deep": [1, {"x": null}]})", R"("lora_dropout": 1e-3)"}) {
-    EXPECT_TRUE(ParsePeftConfig(With(members)).ok()) << members;
+  for (const char* members :
+       {R"("init_lora_weights": "gaussian")", R"("init_lora_weights": "eva")", R"("init_lora_weights": false)",
+        R"("modules_to_save": [])", R"("use_dora": null)", R"("lora_bias": false)",
+        R"("some_future_option": {"deep": [1, {"x": null}]})", R"("lora_dropout": 1e-3)"}) {
+    const auto config = ParsePeftConfig(With(members));
+    ASSERT_TRUE(config.ok()) << members;
+    EXPECT_EQ(config->kind, AdapterKind::kLora) << members << ": " << config->kind_reason;
   }
 }
 
@@ -103,9 +106,8 @@ std::vector<BadConfig> BadConfigs() {
       {With(R"("r": 4)"), "duplicate key \"r\""},
       {With(R"("rank_pattern": {"q": 1, "q": 2})"), "duplicate key \"q\""},
       {With(absl::StrCat("\"x\": ", std::string(100'000, '['))), "nested deeper than 16"},
-      {R"({"r": 8, "lora_alpha": 16})", "peft_type: expected \"LORA\", got nothing"},
-      {R"({"peft_type": "LOHA", "r": 8, "lora_alpha": 16})", "peft_type: expected \"LORA\", got \"LOHA\""},
-      {R"({"peft_type": 7})", "peft_type: expected \"LORA\", got 7"},
+      {R"({"r": 8, "lora_alpha": 16})", "peft_type: expected a string such as \"LORA\", got nothing"},
+      {R"({"peft_type": 7})", "peft_type: expected a string such as \"LORA\", got 7"},
       {R"({"peft_type": "LORA", "lora_alpha": 16})", "r: expected a number, got nothing"},
       {R"({"peft_type": "LORA", "r": 8})", "lora_alpha: expected a number, got nothing"},
       {R"({"peft_type": "LORA", "r": 0, "lora_alpha": 1})", "r: expected an integer from 1 to 65536, got 0"},
@@ -126,15 +128,11 @@ std::vector<BadConfig> BadConfigs() {
       {With(R"("rank_pattern": [])"), "rank_pattern: expected an object, got a list of 0"},
       {With(R"("rank_pattern": {"q": 0})"), "rank_pattern[\"q\"]: expected an integer from 1 to 65536, got 0"},
       {With(R"("alpha_pattern": {"q": "x"})"), "alpha_pattern[\"q\"]: expected a positive number, got \"x\""},
-      {With(R"("use_dora": true)"), "use_dora: expected it unset, since only plain LoRA is supported, got true"},
-      {With(R"("lora_bias": true)"), "lora_bias: expected it unset"},
-      {With(R"("bias": "lora_only")"), "bias: expected \"none\", got \"lora_only\""},
+      {With(R"("bias": "some")"), "bias: expected \"none\", \"all\" or \"lora_only\", got \"some\""},
       {With(R"("bias": true)"), "bias: expected a string, got true"},
-      {With(R"("modules_to_save": ["lm_head"])"), "modules_to_save: expected it unset"},
-      {With(R"("layer_replication": [[0, 4]])"), "layer_replication: expected it unset"},
-      {With(R"("trainable_token_indices": [7])"), "trainable_token_indices: expected it unset"},
-      {With(R"("init_lora_weights": "pissa")"), "init_lora_weights: expected true, false"},
-      {With(R"("init_lora_weights": {})"), "init_lora_weights: expected true, false"},
+      {With(R"("lora_bias": 1)"), "lora_bias: expected true or false, got 1"},
+      {With(R"("modules_to_save": "lm_head")"), "modules_to_save: expected a list of names, got \"lm_head\""},
+      {With(R"("modules_to_save": [""])"), "modules_to_save: expected a list of names, got \"\""},
       {std::string(limits::kAdapterConfigBytesMax + 1, ' '), "expected at most 1048576 bytes"},
   };
 }
@@ -147,9 +145,75 @@ TEST(ParsePeftConfig, RefusesBadConfigsByKey) {
   }
 }
 
+TEST(ParsePeftConfig, ReadsWhatIsTrainedBesideTheFactors) {
+  const auto config =
+      ParsePeftConfig(With(R"("bias": "lora_only", "lora_bias": true, "modules_to_save": ["lm_head", "score"])"));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->kind, AdapterKind::kLora);
+  EXPECT_EQ(config->bias, PeftConfig::Bias::kLoraOnly);
+  EXPECT_TRUE(config->lora_bias);
+  EXPECT_THAT(config->modules_to_save, ElementsAre("lm_head", "score"));
+  EXPECT_EQ(ParsePeftConfig(With(R"("bias": "all")"))->bias, PeftConfig::Bias::kAll);
+}
+
+TEST(ParsePeftConfig, SaysWhyALoraIsNotAdditive) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"("use_dora": true)", "use_dora: expected it unset, since only plain LoRA is additive, got true"},
+      {R"("use_qalora": true)", "use_qalora: expected it unset"},
+      {R"("use_something_new": true)", "use_something_new: expected it unset"},
+      {R"("layer_replication": [[0, 4]])", "layer_replication: expected it unset"},
+      {R"("trainable_token_indices": [7])", "trainable_token_indices: expected it unset"},
+      {R"("target_parameters": ["w"])", "target_parameters: expected it unset"},
+      {R"("alora_invocation_tokens": [1])", "alora_invocation_tokens: expected it unset"},
+      {R"("arrow_config": {"top_k": 2})", "arrow_config: expected it unset"},
+      {R"("init_lora_weights": "pissa")", "init_lora_weights: expected true, false, \"gaussian\""},
+      {R"("init_lora_weights": "pissa_niter_4")", "got \"pissa_niter_4\": the factors fit only a changed base model"},
+      {R"("init_lora_weights": {})", "init_lora_weights: expected true, false"},
+  };
+  for (const auto& [members, reason] : cases) {
+    const auto config = ParsePeftConfig(With(members));
+    ASSERT_TRUE(config.ok()) << config.status();
+    EXPECT_EQ(config->kind, AdapterKind::kBilinear) << members;
+    EXPECT_THAT(config->kind_reason, HasSubstr(reason));
+    EXPECT_EQ(config->json, With(members));
+    EXPECT_EQ(config->rank, 0);
+  }
+}
+
+TEST(ParsePeftConfig, TellsKindsByTheirType) {
+  const auto config = [](absl::string_view type) {
+    return *ParsePeftConfig(absl::StrCat(R"({"r": "no number", "task_type": "SEQ_CLS", "peft_type": ")", type, "\"}"));
+  };
+  for (const char* type : {"IA3", "PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "VERA", "LN_TUNING", "FOURIERFT"}) {
+    EXPECT_EQ(config(type).kind, AdapterKind::kAveraged) << type;
+    EXPECT_EQ(config(type).kind_reason, "");
+    EXPECT_EQ(config(type).peft_type, type);
+    EXPECT_EQ(config(type).task_type, "SEQ_CLS");
+  }
+  const std::pair<const char*, const char*> cases[] = {
+      {"LOHA", "peft_type: \"LOHA\" is an elementwise product of two products of trained factors"},
+      {"LOKR", "is a Kronecker product"},
+      {"ADALORA", "is a product of three trained factors"},
+      {"OFT", "is a rotation"},
+      {"lora", "peft_type: \"lora\" is a kind of adapter that Cairn does not know"},
+      {"", "peft_type: \"\" is a kind of adapter that Cairn does not know"},
+  };
+  for (const auto& [type, reason] : cases) {
+    EXPECT_EQ(config(type).kind, AdapterKind::kBilinear);
+    EXPECT_THAT(config(type).kind_reason, HasSubstr(reason));
+  }
+}
+
+TEST(SerializePeftConfig, GivesOtherKindsBackAsTheyWere) {
+  const std::string json = R"({"peft_type": "IA3", "feedforward_modules": ["down_proj"]})";
+  EXPECT_EQ(SerializePeftConfig(*ParsePeftConfig(json)), json);
+}
+
 TEST(SerializePeftConfig, WritesTheseBytes) {
   PeftConfig config;
   config.base_model = "org/\"base\"";
+  config.bias = PeftConfig::Bias::kLoraOnly;
+  config.modules_to_save = {"score"};
   config.rank = 4;
   config.alpha = 4;
   config.target_modules = {"a", "b.c"};
@@ -160,13 +224,16 @@ TEST(SerializePeftConfig, WritesTheseBytes) {
     "^b\\.c": 2.5
   },
   "base_model_name_or_path": "org/\"base\"",
-  "bias": "none",
+  "bias": "lora_only",
   "fan_in_fan_out": false,
   "inference_mode": true,
   "init_lora_weights": true,
   "lora_alpha": 4,
+  "lora_bias": false,
   "lora_dropout": 0.0,
-  "modules_to_save": null,
+  "modules_to_save": [
+    "score"
+  ],
   "peft_type": "LORA",
   "r": 4,
   "rank_pattern": {
@@ -187,11 +254,19 @@ TEST(SerializePeftConfig, ReadsBackTheSame) {
   auto config = *ParsePeftConfig(kWrittenByPeft);
   config.alpha = 0.1;
   config.rslora = true;
+  config.lora_bias = true;
+  config.fan_in_fan_out = true;
+  config.bias = PeftConfig::Bias::kAll;
+  config.modules_to_save = {"a", "b.c"};
   config.alpha_pattern.emplace_back("x", 1e300);
   const auto back = ParsePeftConfig(SerializePeftConfig(config));
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(back->alpha, 0.1);
   EXPECT_TRUE(back->rslora);
+  EXPECT_TRUE(back->lora_bias);
+  EXPECT_TRUE(back->fan_in_fan_out);
+  EXPECT_EQ(back->bias, PeftConfig::Bias::kAll);
+  EXPECT_EQ(back->modules_to_save, config.modules_to_save);
   EXPECT_EQ(back->rank_pattern, config.rank_pattern);
   EXPECT_EQ(back->alpha_pattern, config.alpha_pattern);
   EXPECT_EQ(back->target_modules, config.target_modules);

@@ -136,7 +136,7 @@ TEST(UnitScaleConfig, GivesEveryModuleItsRankAndScaleOne) {
       {"q", 3},      {"x.q", 5},    {"y.x.q", 8}, {"xyq", 8}, {"q.x", 13}, {"layers.1.q", 8}, {"layers.11.q", 21},
       {"a[0].w", 7}, {"a+b|c", 11}, {"a.b", 2},   {"a_b", 4}, {"(w", 6},   {"layers.1", 9},
   };
-  const PeftConfig config = UnitScaleConfig(ranks, "org/base", "CAUSAL_LM");
+  const PeftConfig config = UnitScaleConfig({.base_model = "org/base"}, ranks);
   EXPECT_EQ(config.rank, 8);
   EXPECT_EQ(config.base_model, "org/base");
   const auto reread = ParsePeftConfig(SerializePeftConfig(config));
@@ -150,10 +150,43 @@ TEST(UnitScaleConfig, GivesEveryModuleItsRankAndScaleOne) {
 }
 
 TEST(UnitScaleConfig, EvenRanksNeedNoPatterns) {
-  const PeftConfig config = UnitScaleConfig({{"a", 4}, {"b", 4}}, "", "");
+  const PeftConfig config = UnitScaleConfig({}, {{"a", 4}, {"b", 4}});
   EXPECT_TRUE(config.rank_pattern.empty());
   EXPECT_TRUE(config.alpha_pattern.empty());
   EXPECT_THAT(config.target_modules, testing::ElementsAre("a", "b"));
+}
+
+TEST(UnitScaleConfig, LeavesOutModulesOfRankZero) {
+  const PeftConfig config = UnitScaleConfig({}, {{"a", 0}, {"b", 4}, {"c", 0}, {"d", 2}, {"e", 0}});
+  EXPECT_EQ(config.rank, 2);
+  EXPECT_THAT(config.target_modules, testing::ElementsAre("b", "d"));
+  EXPECT_THAT(config.rank_pattern, testing::ElementsAre(testing::Pair("^b", 4)));
+  EXPECT_EQ(UnitScaleConfig({}, {{"a", 0}}).rank, 1);
+}
+
+TEST(UnitScaleConfig, KeepsWhatIsNoScale) {
+  const PeftConfig like{.base_model = "org/base",
+                        .task_type = "CAUSAL_LM",
+                        .rank = 7,
+                        .alpha = 99,
+                        .rslora = true,
+                        .fan_in_fan_out = true,
+                        .bias = PeftConfig::Bias::kLoraOnly,
+                        .lora_bias = true,
+                        .modules_to_save = {"score"},
+                        .target_modules = {"other"},
+                        .rank_pattern = {{"a", 3}}};
+  const PeftConfig config = UnitScaleConfig(like, {{"a", 4}});
+  EXPECT_EQ(config.base_model, "org/base");
+  EXPECT_EQ(config.task_type, "CAUSAL_LM");
+  EXPECT_TRUE(config.fan_in_fan_out);
+  EXPECT_EQ(config.bias, PeftConfig::Bias::kLoraOnly);
+  EXPECT_TRUE(config.lora_bias);
+  EXPECT_THAT(config.modules_to_save, testing::ElementsAre("score"));
+  EXPECT_EQ(config.alpha, 4);
+  EXPECT_FALSE(config.rslora);
+  EXPECT_THAT(config.target_modules, testing::ElementsAre("a"));
+  EXPECT_TRUE(config.rank_pattern.empty());
 }
 
 }  // namespace

@@ -39,9 +39,9 @@ absl::StatusOr<FileByTensor> ParseIndex(absl::string_view text) {
   CAIRN_ASSIGN_OR_RETURN(const JsonValue json, ParseStrictJson(text, kIndexBounds));
   const JsonValue* map = json.Find("weight_map");
   const auto* entries = map == nullptr ? nullptr : map->As<JsonObject>();
-  if (entries == nullptr) {
+  if (entries == nullptr || entries->empty()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("weight_map: expected an object, got ", map == nullptr ? "nothing" : Describe(*map)));
+        absl::StrCat("weight_map: expected an object with tensors, got ", map == nullptr ? "nothing" : Describe(*map)));
   }
   FileByTensor files;
   for (const auto& [tensor, value] : *entries) {
@@ -139,13 +139,6 @@ absl::StatusOr<TensorFiles> TensorFiles::OpenFiles(const fs::path& folder, const
     files.shard_of_.push_back(shard);
   }
   return files;
-}
-
-const TensorView* TensorFiles::Find(absl::string_view name) const {
-  const auto at =
-      std::lower_bound(tensors_.begin(), tensors_.end(), name,
-                       [](const TensorView& tensor, absl::string_view wanted) { return tensor.name < wanted; });
-  return at == tensors_.end() || at->name != name ? nullptr : &*at;
 }
 
 std::uint64_t TensorFiles::bytes() const {

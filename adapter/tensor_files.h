@@ -38,7 +38,6 @@ class TensorFiles {
 
   // Ascending by name, no name twice. The views live as long as this object, moved or not.
   const std::vector<TensorView>& tensors() const { return tensors_; }
-  const TensorView* Find(absl::string_view name) const;  // Null when there is none.
 
   const std::vector<TensorShard>& shards() const { return shards_; }  // Ascending by name.
   // Which shard tensors()[i] lies in.
