@@ -24,9 +24,7 @@ template <typename T>
 std::vector<double> RowNorms(absl::Span<const T> in, std::size_t rows) {
   const std::size_t columns = in.size() / rows;
   std::vector<double> norms(rows);
-  for (std::size_t i = 0; i < rows; ++i) {
-    norms[i] = std::sqrt(SumOfSquares(in.data() + i * columns, columns));
-  }
+  for (std::size_t i = 0; i < rows; ++i) norms[i] = std::sqrt(SumOfSquares(in.data() + i * columns, columns));
   return norms;
 }
 
@@ -40,54 +38,58 @@ std::vector<double> ColumnNorms(absl::Span<const T> in, std::size_t columns) {
   return norms;
 }
 
-}  // namespace
+bool AllFinite(const std::vector<double>& norms) {
+  return std::all_of(norms.begin(), norms.end(), [](double norm) { return std::isfinite(norm); });
+}
 
-template <typename T>
-UnitScales BalanceUnits(absl::Span<const T> a, absl::Span<const T> b, std::int64_t rank) {
-  const std::vector<double> a_norms = RowNorms(a, rank), b_norms = ColumnNorms(b, rank);
-  UnitScales scales{std::vector<double>(rank), std::vector<double>(rank)};
-  int largest = INT_MIN;
-  for (std::int64_t k = 0; k < rank; ++k) {
-    scales.finite = scales.finite && std::isfinite(a_norms[k]) && std::isfinite(b_norms[k]);
-    if (!scales.finite) return scales;
-    if (a_norms[k] == 0 || b_norms[k] == 0) continue;
-    largest = std::max(largest, std::ilogb(a_norms[k]) + std::ilogb(b_norms[k]));
-    scales.zero = false;
-  }
-  if (scales.zero) return scales;
-  scales.exponent = largest;
-  for (std::int64_t k = 0; k < rank; ++k) {
+// By unit, powers of two or 0.
+struct Scales {
+  std::vector<double> a, b;
+};
+
+Scales ScalesFor(const std::vector<double>& a_norms, const std::vector<double>& b_norms, int largest) {
+  const std::size_t rank = a_norms.size();
+  Scales scales{std::vector<double>(rank), std::vector<double>(rank)};
+  for (std::size_t k = 0; k < rank; ++k) {
     if (a_norms[k] == 0 || b_norms[k] == 0) continue;
     const int of_a = std::ilogb(a_norms[k]), of_b = std::ilogb(b_norms[k]);
-    const int shift = (of_a + of_b - largest) / 2 - of_b;  // Brings b to half of what the unit is below the largest.
+    const int shift = (of_a + of_b - largest) / 2 - of_b;  // b gets half of what the unit is below the largest.
     scales.b[k] = std::ldexp(1, shift);
     scales.a[k] = std::ldexp(1, -largest - shift);
   }
   return scales;
 }
 
-template <typename T>
-void ScaleRows(absl::Span<const T> in, const std::vector<double>& scales, T* out) {
-  const std::size_t columns = in.size() / scales.size();
-  for (std::size_t i = 0; i < scales.size(); ++i) {
-    const std::size_t at = i * columns;
-    for (std::size_t j = 0; j < columns; ++j) out[at + j] = static_cast<T>(scales[i] * in[at + j]);
-  }
-}
+}  // namespace
 
 template <typename T>
-void ScaleColumns(absl::Span<const T> in, const std::vector<double>& scales, T* out) {
-  const std::size_t columns = scales.size();
-  for (std::size_t at = 0; at < in.size(); at += columns) {
-    for (std::size_t j = 0; j < columns; ++j) out[at + j] = static_cast<T>(scales[j] * in[at + j]);
+Balanced<T> Balance(const FactorPair<T>& in) {
+  const std::vector<double> a_norms = RowNorms(in.a, in.rank), b_norms = ColumnNorms(in.b, in.rank);
+  Balanced<T> out;
+  out.finite = AllFinite(a_norms) && AllFinite(b_norms);
+  if (!out.finite) return out;
+  int largest = INT_MIN;
+  for (std::int64_t k = 0; k < in.rank; ++k) {
+    if (a_norms[k] == 0 || b_norms[k] == 0) continue;
+    largest = std::max(largest, std::ilogb(a_norms[k]) + std::ilogb(b_norms[k]));
   }
+  out.zero = largest == INT_MIN;
+  out.exponent = out.zero ? 0 : largest;
+  const Scales scales = ScalesFor(a_norms, b_norms, out.exponent);
+  out.a.resize(in.a.size());
+  out.b.resize(in.b.size());
+  for (std::int64_t k = 0, at = 0; k < in.rank; ++k) {
+    for (std::int64_t j = 0; j < in.d_in; ++j, ++at) out.a[at] = static_cast<T>(scales.a[k] * in.a[at]);
+  }
+  const double* columns = scales.b.data();
+  for (std::int64_t i = 0; i < in.d_out; ++i) {
+    const std::int64_t at = i * in.rank;
+    for (std::int64_t k = 0; k < in.rank; ++k) out.b[at + k] = static_cast<T>(columns[k] * in.b[at + k]);
+  }
+  return out;
 }
 
-template UnitScales BalanceUnits(absl::Span<const float>, absl::Span<const float>, std::int64_t);
-template UnitScales BalanceUnits(absl::Span<const double>, absl::Span<const double>, std::int64_t);
-template void ScaleRows(absl::Span<const float>, const std::vector<double>&, float*);
-template void ScaleRows(absl::Span<const double>, const std::vector<double>&, double*);
-template void ScaleColumns(absl::Span<const float>, const std::vector<double>&, float*);
-template void ScaleColumns(absl::Span<const double>, const std::vector<double>&, double*);
+template Balanced<float> Balance(const FactorPair<float>&);
+template Balanced<double> Balance(const FactorPair<double>&);
 
 }  // namespace cairn::kernels

@@ -21,8 +21,8 @@ constexpr int kPowerIterations = 2;
 constexpr std::uint64_t kSeed = 0x6361'6972'6e00;
 // The sketch is used where it is at most this part of the smallest dimension; measured in docs/rules.md.
 constexpr std::int64_t kSketchShare = 4;
-constexpr std::int64_t kPanel = 256;         // Rows or columns at a time.
-constexpr double kLosslessShare = 1e-7;      // Of the largest singular value: below what float32 factors show.
+constexpr std::int64_t kPanel = 256;           // Rows or columns at a time.
+constexpr double kLosslessShare = 1e-7;        // Of the largest singular value: below what float32 factors show.
 constexpr double kSketchEnergyMax = 1 - 1e-6;  // Nearer to 1 only the exact decomposition can tell.
 
 // M = b a, balanced: a [R, d_in], b [d_out, R], of the input's precision, on the device.
@@ -200,37 +200,34 @@ LowRank Zero(std::int64_t d_out, std::int64_t d_in) {
 
 template <typename T>
 absl::Status Check(const FactorPair<T>& in, const Cut& cut) {
-  if (in.d_out < 1 || in.d_in < 1 || in.rank < 1 || static_cast<std::int64_t>(in.a.size()) != in.rank * in.d_in ||
-      static_cast<std::int64_t>(in.b.size()) != in.d_out * in.rank) {
+  if (!in.IsWhole()) {
     return absl::InvalidArgumentError(absl::StrCat("recompress: expected factors of rank ", in.rank, " for ", in.d_out,
                                                    " x ", in.d_in, ", got ", in.b.size(), " and ", in.a.size(),
                                                    " values"));
   }
   if (cut.rank >= 0 && cut.energy > 0 && cut.energy <= 1) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("recompress: expected a rank of 1 or more or an energy in (0, 1], got ",
-                                                 cut.rank, " and ", cut.energy));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "recompress: expected a rank of 1 or more or an energy in (0, 1], got ", cut.rank, " and ", cut.energy));
 }
 
 template <typename T>
-Operands Balanced(const FactorPair<T>& in, const UnitScales& scales, const std::string& device) {
+Operands OnDevice(Balanced<T>& factors, const FactorPair<T>& in, const std::string& device) {
   const auto type = c10::CppTypeToScalarType<T>::value;
-  const Tensor a = at::empty({in.rank, in.d_in}, type), b = at::empty({in.d_out, in.rank}, type);
-  ScaleRows(in.a, scales.a, a.data_ptr<T>());
-  ScaleColumns(in.b, scales.b, b.data_ptr<T>());
-  return {a.to(at::Device(device)), b.to(at::Device(device))};
+  return {at::from_blob(factors.a.data(), {in.rank, in.d_in}, type).to(at::Device(device)),
+          at::from_blob(factors.b.data(), {in.d_out, in.rank}, type).to(at::Device(device))};
 }
 
 template <typename T>
 absl::StatusOr<LowRank> RecompressOn(const FactorPair<T>& in, const Cut& cut, const std::string& device) {
   if (absl::Status status = Check(in, cut); !status.ok()) return status;
   if (absl::Status status = CheckDevice(device); !status.ok()) return status;
-  const UnitScales scales = BalanceUnits(in.a, in.b, in.rank);
-  if (!scales.finite) return absl::InvalidArgumentError("recompress: a factor has a value that is not finite");
-  if (scales.zero) return Zero(in.d_out, in.d_in);
+  Balanced<T> factors = Balance(in);
+  if (!factors.finite) return absl::InvalidArgumentError("recompress: a factor has a value that is not finite");
+  if (factors.zero) return Zero(in.d_out, in.d_in);
   return CatchTorch("recompress", [&]() -> absl::StatusOr<LowRank> {
     const c10::InferenceMode inference;
     const at::NoTF32Guard full_precision;
-    return CutTo(Decompose(Balanced(in, scales, device), cut), cut, scales.exponent);
+    return CutTo(Decompose(OnDevice(factors, in, device), cut), cut, factors.exponent);
   });
 }
 

@@ -13,7 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
+#include "aggregators/kernels/factor_pair.h"
 
 namespace cairn::kernels {
 
@@ -27,17 +27,10 @@ struct Cut {
   static Cut Lossless() { return {}; }
 };
 
-// Row-major: a [rank, d_in], b [d_out, rank].
-template <typename T>
-struct FactorPair {
-  absl::Span<const T> a, b;
-  std::int64_t d_out = 0, rank = 0, d_in = 0;
-};
-
 struct LowRank {
   std::int64_t rank = 0;  // At least 1: a product of zeros gives one unit of zeros.
-  // Row-major, a [rank, d_in] and b [d_out, rank]; both have the roots of the singular values. Units in descending order
-  // of singular values; of every column of b the first entry of largest magnitude is positive.
+  // Row-major, a [rank, d_in] and b [d_out, rank]; both have the roots of the singular values. Units in descending
+  // order of singular values; of every column of b the first entry of largest magnitude is positive.
   std::vector<double> a, b;
   std::vector<double> singular_values;  // [rank], descending.
   double error_squared = 0;             // ||b a - B A||^2
@@ -47,8 +40,8 @@ struct LowRank {
 // INVALID_ARGUMENT unless `device` is "cpu", or "cuda:N" and there is such a device that the library can use.
 absl::Status CheckDevice(const std::string& device);
 
-// On `device`, "cpu" or "cuda:N"; the same device, library and number of threads give the same bits. Units may be of any
-// size: (c b_j, a_j / c) gives the same result. Memory: three copies of the factors in the precision of the input;
+// On `device`, "cpu" or "cuda:N"; the same device, library and number of threads give the same bits. Units may be of
+// any size: (c b_j, a_j / c) gives the same result. Memory: three copies of the factors in the precision of the input;
 // those of float64 for exact ones.
 // INVALID_ARGUMENT: sizes that do not fit together, a rank below 1, an energy outside (0, 1], a value that is not
 // finite, no such device. INTERNAL: the library's error, such as a decomposition that does not converge.
