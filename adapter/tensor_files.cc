@@ -23,8 +23,6 @@ namespace fs = std::filesystem;
 constexpr JsonBounds kIndexBounds = {.depth_max = 8, .values_max = 2 * limits::kModelTensorsMax};
 constexpr absl::string_view kExtension = ".safetensors";
 
-using FileByTensor = std::map<std::string, std::string, std::less<>>;
-
 absl::Status InFile(const fs::path& file, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(file.native(), ": ", status.message()));
 }
@@ -35,31 +33,9 @@ bool IsPlainName(absl::string_view name) {
          std::all_of(name.begin(), name.end(), [](char c) { return absl::ascii_isprint(c); });
 }
 
-absl::StatusOr<FileByTensor> ParseIndex(absl::string_view text) {
-  CAIRN_ASSIGN_OR_RETURN(const JsonValue json, ParseStrictJson(text, kIndexBounds));
-  const JsonValue* map = json.Find("weight_map");
-  const auto* entries = map == nullptr ? nullptr : map->As<JsonObject>();
-  if (entries == nullptr || entries->empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("weight_map: expected an object with tensors, got ", map == nullptr ? "nothing" : Describe(*map)));
-  }
-  FileByTensor files;
-  for (const auto& [tensor, value] : *entries) {
-    CAIRN_RETURN_IF_ERROR(CheckTensorName(tensor));
-    const auto* file = value.As<std::string>();
-    if (file == nullptr || !IsPlainName(*file)) {
-      return TensorError(tensor,
-                         absl::StrCat("weight_map: expected the name of a .safetensors file in the same folder, got ",
-                                      Describe(value)));
-    }
-    files.emplace(tensor, *file);
-  }
-  return files;
-}
-
 absl::StatusOr<FileByTensor> ReadIndex(const fs::path& file) {
   CAIRN_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, limits::kIndexBytesMax));
-  absl::StatusOr<FileByTensor> index = ParseIndex(text);
+  absl::StatusOr<FileByTensor> index = ParseTensorIndex(text);
   if (!index.ok()) return InFile(file, index.status());
   return index;
 }
@@ -91,6 +67,28 @@ absl::Status CheckIndex(const FileByTensor& index, const std::vector<TensorView>
 }
 
 }  // namespace
+
+absl::StatusOr<FileByTensor> ParseTensorIndex(absl::string_view text) {
+  CAIRN_ASSIGN_OR_RETURN(const JsonValue json, ParseStrictJson(text, kIndexBounds));
+  const JsonValue* map = json.Find("weight_map");
+  const auto* entries = map == nullptr ? nullptr : map->As<JsonObject>();
+  if (entries == nullptr || entries->empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("weight_map: expected an object with tensors, got ", map == nullptr ? "nothing" : Describe(*map)));
+  }
+  FileByTensor files;
+  for (const auto& [tensor, value] : *entries) {
+    CAIRN_RETURN_IF_ERROR(CheckTensorName(tensor));
+    const auto* file = value.As<std::string>();
+    if (file == nullptr || !IsPlainName(*file)) {
+      return TensorError(tensor,
+                         absl::StrCat("weight_map: expected the name of a .safetensors file in the same folder, got ",
+                                      Describe(value)));
+    }
+    files.emplace(tensor, *file);
+  }
+  return files;
+}
 
 absl::StatusOr<TensorFiles> TensorFiles::Open(const fs::path& path, absl::string_view stem) {
   std::error_code ignored;

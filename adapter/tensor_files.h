@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -20,6 +21,11 @@ namespace cairn {
 
 inline constexpr char kAdapterStem[] = "adapter_model";
 inline constexpr char kBaseModelStem[] = "model";
+
+// What STEM.safetensors.index.json says: the file of every tensor. INVALID_ARGUMENT unless `weight_map` is there, not
+// empty, and gives plain names of .safetensors files.
+using FileByTensor = std::map<std::string, std::string, std::less<>>;
+absl::StatusOr<FileByTensor> ParseTensorIndex(absl::string_view json);
 
 // One mapped file; only pages in use are resident.
 struct TensorShard {

@@ -29,7 +29,35 @@ void CheckRoundTrip(const cairn::Safetensors& file) {
 void ReadAll(const cairn::TensorView& tensor) {
   const auto count = static_cast<std::size_t>(tensor.elements());
   Check(tensor.data.size() == count * SizeOf(tensor.dtype));
+  if (!cairn::IsFloat(tensor.dtype)) return;
   Check(cairn::FirstNonFinite(tensor.dtype, tensor.data.data(), count) <= count);
+}
+
+void ReadGroups(const cairn::LoraModule& module) {
+  Check(module.rank % module.layer.groups == 0 && module.d_out % module.layer.groups == 0);
+  for (std::int64_t group = 0; group < module.layer.groups; ++group) {
+    const cairn::LoraModule part = GroupOf(module, group);
+    ReadAll(part.a);
+    ReadAll(part.b);
+  }
+}
+
+// Every tensor of the file must be somewhere, and the adapter must fit its own spec.
+void CheckAdapter(absl::string_view bytes, const cairn::PeftConfig& config, std::size_t tensors) {
+  const auto adapter = cairn::ParseAdapter(bytes, config);
+  if (!adapter.ok()) return;
+  const cairn::AdapterSpec spec = SpecOf(*adapter);
+  Check(CheckSpec(spec).ok());
+  Check(CheckAgainstSpec(*adapter, spec).ok());
+  Check(UnionOf(spec, spec)->modules == spec.modules);
+  CheckFinite(*adapter).IgnoreError();
+  std::size_t parts = adapter->tensors.size();
+  for (const cairn::LoraModule& module : adapter->modules) {
+    parts += module.core ? 3 : 2;
+    ReadGroups(module);
+    Check(*cairn::LayerFromName(NameOf(module.layer)) == module.layer);
+  }
+  Check(parts == tensors);
 }
 
 }  // namespace
@@ -43,11 +71,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CheckRoundTrip(*file);
 
   cairn::PeftConfig config;
-  config.rank = 2;
+  config.rank = 4;
   config.alpha = 4;
-  if (const auto adapter = cairn::ParseAdapter(bytes, config); adapter.ok()) {
-    Check(CheckAgainstSpec(*adapter, SpecOf(*adapter)).ok());
-    CheckFinite(*adapter).IgnoreError();
-  }
+  CheckAdapter(bytes, config, file->tensors.size());
+  config.bias = cairn::PeftConfig::Bias::kAll;
+  config.lora_bias = true;
+  config.modules_to_save = {"head"};
+  CheckAdapter(bytes, config, file->tensors.size());
+  config.kind = cairn::AdapterKind::kAveraged;
+  CheckAdapter(bytes, config, file->tensors.size());
   return 0;
 }
