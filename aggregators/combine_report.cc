@@ -25,6 +25,10 @@ Json ToJson(const ModuleReport& module) {
           {"relative_error", NumberOrNull(module.relative_error)}};
 }
 
+Json ToJson(const RecipientReport& recipient) {
+  return {{"id", recipient.id}, {"rank", recipient.rank}, {"relative_error", NumberOrNull(recipient.relative_error)}};
+}
+
 }  // namespace
 
 std::string ToJson(const CombineReport& report) {
@@ -33,6 +37,7 @@ std::string ToJson(const CombineReport& report) {
   for (const ModuleReport& module : report.modules) json["modules"].push_back(ToJson(module));
   json["relative_error"] = NumberOrNull(report.relative_error);
   if (!report.gram.empty()) json["gram"] = report.gram;
+  for (const RecipientReport& recipient : report.recipients) json["recipients"].push_back(ToJson(recipient));
   json["rule"] = report.rule;
   json["combine"] = report.combine;
   json["publish"] = report.publish;

@@ -24,12 +24,20 @@ struct ModuleReport {
   std::optional<double> relative_error;
 };
 
+// One of the outputs of publish ranks=FILE.
+struct RecipientReport {
+  std::string id;
+  std::int64_t rank = 0;
+  std::optional<double> relative_error;  // Of all modules together.
+};
+
 struct CombineReport {
-  std::vector<ClientReport> clients;      // Ascending by id, as everywhere.
-  std::vector<ModuleReport> modules;      // Ascending by name.
-  std::optional<double> relative_error;   // Of all modules together. None unless every module has one.
-  std::vector<std::vector<double>> gram;  // <dW_i, dW_j>, in order of `clients`. Empty unless asked for.
-  std::string combine, rule, publish;     // As they were asked for; options included.
+  std::vector<ClientReport> clients;        // Ascending by id, as everywhere.
+  std::vector<ModuleReport> modules;        // Ascending by name.
+  std::optional<double> relative_error;     // Of all modules together. None unless every module has one.
+  std::vector<std::vector<double>> gram;    // <dW_i, dW_j>, in order of `clients`. Empty unless asked for.
+  std::vector<RecipientReport> recipients;  // Ascending by id. Empty for other forms.
+  std::string combine, rule, publish;       // As they were asked for; options included.
   double seconds = 0;
   std::uint64_t bytes = 0;  // Of all tensor files written.
 };

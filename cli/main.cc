@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/version.h"
+#include "cli/aggregate.h"
 #include "cli/inspect.h"
 #ifdef CAIRN_WITH_SERVICE
 #include "cli/serve.h"
@@ -18,6 +19,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("cairn ") + cairn::kVersion);
   app.require_subcommand(1);
   app.footer("`cairn COMMAND --help` explains each with an example.");
+  cairn::AddAggregate(app);
   cairn::AddInspect(app);
 #ifdef CAIRN_WITH_SERVICE
   cairn::AddServe(app);
@@ -27,6 +29,12 @@ int main(int argc, char** argv) {
 #ifdef CAIRN_WITH_SIMULATION
   cairn::AddSimulate(app);
 #endif
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::RuntimeError& outcome) {
+    return outcome.get_exit_code();  // The command has said why.
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : cairn::kExitUsage;  // Help and version are no errors.
+  }
   return 0;
 }

@@ -1,0 +1,161 @@
+// The task itself: from opened inputs to an output in its place.
+#include <algorithm>
+#include <csignal>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "aggregators/base_names.h"
+#include "aggregators/kernels/threads.h"
+#include "base/files.h"
+#include "base/interrupt.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+#include "cli/aggregate.h"
+#include "cli/aggregate_inputs.h"
+#include "cli/aggregate_output.h"
+#include "cli/aggregate_summary.h"
+#include "cli/progress_bar.h"
+#include "cli/staged_output.h"
+
+namespace cairn {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kRanksFileBytesMax = 1 * limits::kMiB;
+constexpr char kEnding[] = ".safetensors";
+
+absl::Status RefuseExisting(const fs::path& path) {
+  std::error_code error;
+  if (path.empty() || !fs::exists(fs::symlink_status(path, error))) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat(path.native(), " already exists; remove it, or name another file"));
+}
+
+// One run, from opened inputs to files in a directory that is not yet in its place.
+class Run {
+ public:
+  Run(const AggregateRequest& request, const AggregateInputs& inputs, const fs::path& directory)
+      : request_(request), inputs_(inputs) {
+    settings_ = {directory, request.dtype, request.threads, [this](double part) { bar_.Show(part); }};
+  }
+
+  absl::StatusOr<CombineReport> Combine() {
+    CAIRN_ASSIGN_OR_RETURN(Pipeline pipeline, Pipeline::Create({.combine = inputs_.combine,
+                                                                .rule = request_.rule,
+                                                                .guards = request_.guards,
+                                                                .publish = request_.publish,
+                                                                .device = request_.device,
+                                                                .gram = request_.gram}));
+    for (const AggregateInput& input : inputs_.list) {
+      CAIRN_RETURN_IF_ERROR(pipeline.Add({input.client, input.examples, &input.stored.adapter, ""}));
+    }
+    CAIRN_ASSIGN_OR_RETURN(const PipelinePlan plan, pipeline.Plan());
+    CAIRN_RETURN_IF_ERROR(CheckForm(pipeline.publish(), plan));
+    CAIRN_ASSIGN_OR_RETURN(output_, Open(pipeline, plan));
+    steps_ = plan.spec.modules.size() + plan.spec.tensors.size();
+    shows_steps_ = pipeline.publish().kind != PublishForm::Kind::kMerged;
+    CAIRN_ASSIGN_OR_RETURN(CombineReport report, std::move(pipeline).Run(Sink()));
+    CAIRN_RETURN_IF_ERROR(output_->Finish(report));
+    return report;
+  }
+
+  // The only file of an output that is no directory.
+  fs::path only() const { return inputs_.bare_files ? request_.out.filename() : fs::path(); }
+
+ private:
+  absl::Status CheckForm(const PublishForm& form, const PipelinePlan& plan) const {
+    if (plan.spec.modules.empty() && form.kind != PublishForm::Kind::kStack) {
+      return absl::InvalidArgumentError(absl::StrCat("publish ", ToString(form),
+                                                     " is for LoRA: these inputs have "
+                                                     "tensors only, which have no rank and no base weight"));
+    }
+    const bool file = absl::EndsWith(request_.out.native(), kEnding);
+    if (file == inputs_.bare_files) return absl::OkStatus();
+    return absl::InvalidArgumentError(inputs_.bare_files ? absl::StrCat("--out: bare files give a file: expected a "
+                                                                        "name that ends in ",
+                                                                        kEnding)
+                                                         : absl::StrCat("--out: expected the name of a folder, not of "
+                                                                        "a ",
+                                                                        kEnding, " file"));
+  }
+
+  absl::StatusOr<std::unique_ptr<AggregateOutput>> Open(Pipeline& pipeline, const PipelinePlan& plan) {
+    const PublishForm& form = pipeline.publish();
+    if (form.kind == PublishForm::Kind::kMerged) {
+      CAIRN_ASSIGN_OR_RETURN(base_, OpenBaseModel(request_.base));
+      return MergedOutput(inputs_, plan, settings_, base_);
+    }
+    if (form.kind != PublishForm::Kind::kRanks) {
+      return AdapterOutput(inputs_, plan, settings_, request_.out.filename());
+    }
+    CAIRN_ASSIGN_OR_RETURN(const std::string text, ReadFile(form.ranks_file, kRanksFileBytesMax));
+    const auto recipients = ParseRanks(text);
+    if (!recipients.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(form.ranks_file.native(), ": ", recipients.status().message()));
+    }
+    std::int64_t highest = 1;
+    for (const auto& [client, recipient] : *recipients) highest = std::max(highest, recipient.rank);
+    pipeline.set_ranks_max(highest);
+    return RecipientsOutput(inputs_, plan, settings_, *recipients, pipeline.aggregator().exact());
+  }
+
+  ResultSink Sink() {
+    return {[this](const CombinedModule& module) { return Step(output_->Module(module)); },
+            [this](const CombinedTensor& tensor) { return Step(output_->Tensor(tensor)); }};
+  }
+
+  // Mapped inputs must not pile up in memory: what the next module needs comes back from the page cache.
+  absl::Status Step(const absl::Status& status) {
+    inputs_.DropPages();
+    ++done_;
+    if (shows_steps_) bar_.Show(static_cast<double>(done_) / static_cast<double>(steps_));
+    return status.ok() ? InterruptGuard::Check() : status;
+  }
+
+  const AggregateRequest& request_;
+  const AggregateInputs& inputs_;
+  OutputSettings settings_;
+  TensorFiles base_;
+  std::unique_ptr<AggregateOutput> output_;
+  ProgressBar bar_{"combining"};
+  std::size_t steps_ = 1, done_ = 0;
+  bool shows_steps_ = true;
+};
+
+// A file of more than the limit is an error like a full disk, not the end of the process.
+void IgnoreFileSizeSignal() { std::signal(SIGXFSZ, SIG_IGN); }
+
+}  // namespace
+
+absl::StatusOr<std::string> Aggregate(const AggregateRequest& request) {
+  const absl::Time start = absl::Now();
+  const InterruptGuard guard;
+  IgnoreFileSizeSignal();
+  kernels::SetThreads(request.threads);
+  CAIRN_RETURN_IF_ERROR(RefuseExisting(request.report));
+  CAIRN_ASSIGN_OR_RETURN(StagedOutput staged, StagedOutput::Create(request.out));
+  CAIRN_ASSIGN_OR_RETURN(const AggregateInputs inputs, OpenInputs(request));
+  CombineReport report;
+  {
+    Run run(request, inputs, staged.directory());
+    CAIRN_ASSIGN_OR_RETURN(report, run.Combine());
+  }
+  report.seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  CAIRN_RETURN_IF_ERROR(InterruptGuard::Check());
+  if (!request.report.empty()) CAIRN_RETURN_IF_ERROR(WriteFileAtomically(request.report, ToJson(report)));
+  const absl::Status committed = std::move(staged).Commit(inputs.bare_files ? request.out.filename() : fs::path());
+  if (!committed.ok()) {
+    std::error_code ignored;
+    if (!request.report.empty()) fs::remove(request.report, ignored);
+    return committed;
+  }
+  return absl::StrCat(SummaryOf(report), "\n", request.out.native(), ": ", BytesText(report.bytes), " in ",
+                      absl::StrFormat("%.2f s", report.seconds), "\n");
+}
+
+}  // namespace cairn

@@ -1,0 +1,90 @@
+#include "cli/aggregate_summary.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/limits.h"
+#include "base/table.h"
+
+namespace cairn {
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+constexpr std::size_t kWorstModules = 5;
+
+std::string ErrorText(const std::optional<double>& error) {
+  if (!error) return "not measured";
+  return *error == 0 ? "exact" : absl::StrFormat("%.3g", *error);
+}
+
+std::string ClientTable(const CombineReport& report) {
+  Rows rows = {{"client", "examples", "weight"}};
+  const bool refusals = std::any_of(report.clients.begin(), report.clients.end(),
+                                    [](const ClientReport& client) { return !client.accepted; });
+  if (refusals) rows.front().push_back("reason");
+  for (const ClientReport& client : report.clients) {
+    rows.push_back({client.id, absl::StrFormat("%.0f", client.examples), absl::StrFormat("%.4f", client.weight)});
+    if (!client.accepted) rows.back().push_back(client.reason);
+  }
+  return FormatTable(rows, Align::kRight);
+}
+
+std::string RangeText(std::int64_t low, std::int64_t high) {
+  return low == high ? absl::StrCat(low) : absl::StrCat(low, " to ", high);
+}
+
+std::string Ranks(const std::vector<ModuleReport>& modules, std::int64_t ModuleReport::*rank) {
+  const auto [low, high] =
+      std::minmax_element(modules.begin(), modules.end(),
+                          [rank](const ModuleReport& x, const ModuleReport& y) { return x.*rank < y.*rank; });
+  return RangeText((*low).*rank, (*high).*rank);
+}
+
+std::string ModuleLines(const CombineReport& report) {
+  if (report.modules.empty()) return "";
+  std::string text = absl::StrCat(report.modules.size(), report.modules.size() == 1 ? " module" : " modules",
+                                  ", ranks of all clients together ", Ranks(report.modules, &ModuleReport::rank_in),
+                                  ", published ", Ranks(report.modules, &ModuleReport::rank_out), "; relative error ",
+                                  ErrorText(report.relative_error), "\n");
+  std::vector<ModuleReport> worst = report.modules;
+  std::stable_sort(worst.begin(), worst.end(), [](const ModuleReport& x, const ModuleReport& y) {
+    return x.relative_error.value_or(0) > y.relative_error.value_or(0);
+  });
+  if (worst.front().relative_error.value_or(0) == 0) return text;
+  worst.resize(std::min(worst.size(), kWorstModules));
+  Rows rows = {{report.modules.size() > worst.size() ? "worst modules" : "module", "rank in", "rank out", "error"}};
+  for (const ModuleReport& module : worst) {
+    rows.push_back({absl::CHexEscape(module.name), absl::StrCat(module.rank_in), absl::StrCat(module.rank_out),
+                    ErrorText(module.relative_error)});
+  }
+  return absl::StrCat(text, FormatTable(rows, Align::kRight));
+}
+
+std::string RecipientTable(const CombineReport& report) {
+  if (report.recipients.empty()) return "";
+  Rows rows = {{"recipient", "rank", "error"}};
+  for (const RecipientReport& recipient : report.recipients) {
+    rows.push_back({recipient.id, absl::StrCat(recipient.rank), ErrorText(recipient.relative_error)});
+  }
+  return "\n" + FormatTable(rows, Align::kRight);
+}
+
+}  // namespace
+
+std::string BytesText(std::uint64_t bytes) {
+  const double value = static_cast<double>(bytes);
+  if (bytes >= limits::kGiB) return absl::StrFormat("%.2f GiB", value / limits::kGiB);
+  if (bytes >= limits::kMiB) return absl::StrFormat("%.1f MiB", value / limits::kMiB);
+  return absl::StrFormat("%.1f KiB", value / limits::kKiB);
+}
+
+std::string SummaryOf(const CombineReport& report) {
+  return absl::StrCat(ClientTable(report), "\ncombine ", report.combine, ", rule ", report.rule, ", publish ",
+                      report.publish, "\n", ModuleLines(report), RecipientTable(report));
+}
+
+}  // namespace cairn
