@@ -17,6 +17,7 @@
 #include "bench/ingest_server.h"
 #include "bench/ingest_together.h"
 #include "bench/ingest_upload.h"
+#include "bench/resident.h"
 
 namespace cairn::bench {
 namespace {

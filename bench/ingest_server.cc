@@ -4,9 +4,7 @@
 
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "base/files.h"
@@ -27,7 +25,7 @@ std::string ConfigOf(const ServerSpec& spec) {
                                   "/data\ndurability: ", spec.durable ? "durable" : "memory",
                                   "\nmemory_budget: ", spec.budget_mib, "MiB\nlog_level: warn\nfederations:\n");
   for (const FederationSpec& federation : spec.federations) {
-    absl::StrAppend(&yaml, "  - name: ", federation.name, "\n    rule: ", federation.rule,
+    absl::StrAppend(&yaml, "  - name: ", federation.name, "\n    combine: ", federation.combine,
                     "\n    clients: {min: ", federation.clients, ", target: ", federation.clients, "}\n");
   }
   return yaml;
@@ -79,22 +77,6 @@ double ServerProcess::CpuSeconds() const {
   timespec time{};
   if (clock_getcpuclockid(pid(), &clock) != 0 || clock_gettime(clock, &time) != 0) return 0;
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-absl::StatusOr<ResidentMemory> ResidentMemoryOf(pid_t pid) {
-  CAIRN_ASSIGN_OR_RETURN(const std::string text, ReadFile(absl::StrCat("/proc/", pid, "/status"), 100'000));
-  auto field = [&](absl::string_view name) -> std::uint64_t {
-    for (absl::string_view line : absl::StrSplit(text, '\n')) {
-      std::uint64_t kib = 0;
-      if (absl::ConsumePrefix(&line, name) && absl::ConsumeSuffix(&line, " kB") && absl::SimpleAtoi(line, &kib)) {
-        return kib * 1024;
-      }
-    }
-    return 0;
-  };
-  ResidentMemory memory{field("VmHWM:"), 0, field("RssAnon:"), field("RssFile:"), field("RssShmem:")};
-  memory.now = memory.anonymous + memory.file + memory.shared;
-  return memory;
 }
 
 }  // namespace cairn::bench

@@ -44,12 +44,4 @@ class ServerProcess {
   std::string address_;
 };
 
-// Of a process, in bytes, as /proc shows them.
-struct ResidentMemory {
-  std::uint64_t peak = 0;  // VmHWM.
-  std::uint64_t now = 0;   // anonymous + file + shared.
-  std::uint64_t anonymous = 0, file = 0, shared = 0;
-};
-absl::StatusOr<ResidentMemory> ResidentMemoryOf(pid_t pid);
-
 }  // namespace cairn::bench

@@ -18,6 +18,7 @@
 #include "bench/ingest_sink.h"
 #include "bench/ingest_together.h"
 #include "bench/ingest_upload.h"
+#include "bench/median.h"
 
 namespace cairn::bench {
 namespace {
@@ -90,12 +91,6 @@ absl::StatusOr<Sample> Copy(const Payloads& payloads, std::vector<std::string>& 
                          }));
   sample.client_cpu += OwnCpuSeconds();
   return sample;
-}
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
 template <typename Value>

@@ -1,3 +1,0 @@
-find_package(benchmark REQUIRED)
-add_executable(aggregate_bench aggregate_bench.cc)
-target_link_libraries(aggregate_bench PRIVATE cairn_aggregators cairn_aggregator_testing benchmark::benchmark_main)

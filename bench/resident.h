@@ -1,0 +1,20 @@
+// How much memory a process holds.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+
+namespace cairn::bench {
+
+// Of a process, in bytes, as /proc shows them.
+struct ResidentMemory {
+  std::uint64_t peak = 0;  // VmHWM.
+  std::uint64_t now = 0;   // anonymous + file + shared.
+  std::uint64_t anonymous = 0, file = 0, shared = 0;
+};
+absl::StatusOr<ResidentMemory> ResidentMemoryOf(pid_t pid);
+
+}  // namespace cairn::bench
