@@ -31,17 +31,18 @@ TensorInfo InfoOfB(const ModuleSpec& module, std::int64_t rank, DType dtype) {
           .shape = LoraBShape(module.layer, module.d_out, rank)};
 }
 
-std::vector<TensorInfo> LargestTensors(const AdapterSpec& spec, const std::vector<std::int64_t>& ranks) {
-  // The longest name of a type, for tensors whose type is known only when they come.
-  constexpr DType kLongest = DType::kF8E4M3;
+// What a type's name takes more than "F64", at most ("F8_E4M3").
+constexpr std::uint64_t kTypeNameSpare = 4;
+
+// The type of tensors that are no floats is known only when they come: none is wider than F64.
+std::vector<TensorInfo> LargestTensors(const AdapterSpec& spec, const std::vector<std::int64_t>& ranks, DType dtype) {
   std::vector<TensorInfo> tensors;
   for (std::size_t m = 0; m < spec.modules.size(); ++m) {
-    // Names grow with the number of digits; A's and B's shapes both hold the rank.
-    tensors.push_back(InfoOfA(spec.modules[m], ranks[m], DType::kF64));
-    tensors.push_back(InfoOfB(spec.modules[m], ranks[m], DType::kF64));
+    tensors.push_back(InfoOfA(spec.modules[m], ranks[m], dtype));
+    tensors.push_back(InfoOfB(spec.modules[m], ranks[m], dtype));
   }
   for (const TensorSpec& tensor : spec.tensors) {
-    tensors.push_back({.name = tensor.name, .dtype = kLongest, .shape = tensor.shape});
+    tensors.push_back({.name = tensor.name, .dtype = DType::kF64, .shape = tensor.shape});
   }
   return tensors;
 }
@@ -108,7 +109,8 @@ ResultWriter::~ResultWriter() = default;
 
 absl::StatusOr<ResultWriter> ResultWriter::Create(const std::filesystem::path& file, const AdapterSpec& spec,
                                                   const std::vector<std::int64_t>& ranks, const WriteOptions& options) {
-  CAIRN_ASSIGN_OR_RETURN(TensorFile tensors, TensorFile::Create(file, LargestTensors(spec, ranks), Metadata()));
+  CAIRN_ASSIGN_OR_RETURN(TensorFile tensors, TensorFile::Create(file, LargestTensors(spec, ranks, options.dtype),
+                                                                Metadata(), kTypeNameSpare * spec.tensors.size()));
   auto state = std::make_unique<State>(State{std::move(tensors), options});
   state->scratch.resize(static_cast<std::size_t>(std::max(options.threads, 1)));
   return ResultWriter(std::move(state));
