@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "adapter/directory.h"
 #include "base/status_macros.h"
 #include "base/table.h"
@@ -28,7 +29,9 @@ constexpr char kFooter[] =
     "  layers.0.attn.q     128 x 128     8      2    F32    0.4121\n"
     "\n"
     "The module's weight changes by scale * B * A. A norm of 0 means that the module was not trained; values that are\n"
-    "NaN or infinite are reported as warnings.\n";
+    "NaN or infinite are reported as warnings. The kind of layer is shown when some module is not linear. Tensors "
+    "that\n"
+    "are no LoRA factors (biases, modules_to_save, every other kind of adapter) follow, with their norms.\n";
 
 using Row = std::vector<std::string>;
 
@@ -37,32 +40,10 @@ std::string DTypes(const LoraModule& module) {
   return absl::StrCat(NameOf(module.a.dtype), "/", NameOf(module.b.dtype));
 }
 
-Row RowOf(const LoraModule& module, double norm) {
-  return {absl::CHexEscape(module.name),
-          absl::StrCat(module.d_out, " x ", module.d_in),
-          absl::StrCat(module.rank),
-          absl::StrFormat("%.4g", module.scale),
-          DTypes(module),
-          absl::StrFormat("%.4g", norm)};
-}
+std::string Short(double value) { return absl::StrFormat("%.4g", value); }
 
-// Columns two spaces apart; the first to the left, numbers to the right.
-std::string Summary(const StoredAdapter& stored) {
-  const std::vector<LoraModule>& modules = stored.adapter.modules;
-  std::int64_t parameters = 0;
-  std::int64_t rank_min = modules.front().rank;
-  std::int64_t rank_max = rank_min;
-  for (const LoraModule& module : modules) {
-    parameters += module.a.elements() + module.b.elements();
-    rank_min = std::min(rank_min, module.rank);
-    rank_max = std::max(rank_max, module.rank);
-  }
-  const std::string& base = stored.adapter.config.base_model;
-  return absl::StrCat(
-      modules.size(), modules.size() == 1 ? " module, " : " modules, ", parameters, " parameters, ",
-      stored.file.bytes().size(), " bytes, base model ", base.empty() ? "not named" : absl::CHexEscape(base),
-      rank_min == rank_max ? absl::StrCat(", rank ", rank_min) : absl::StrCat(", ranks ", rank_min, " to ", rank_max),
-      "\n");
+std::string ShapeOf(const TensorView& tensor) {
+  return tensor.shape.empty() ? "scalar" : absl::StrJoin(tensor.shape, " x ");
 }
 
 // What is wrong with a module's values; empty when nothing is.
@@ -74,35 +55,95 @@ std::string Warning(const LoraModule& module, double norm) {
   return "";
 }
 
-void PrintInspection(const std::string& directory) {
-  const absl::StatusOr<std::string> report = InspectAdapter(directory);
+std::string Modules(const std::vector<LoraModule>& modules, std::string& warnings) {
+  if (modules.empty()) return "";
+  const bool linear =
+      std::all_of(modules.begin(), modules.end(), [](const LoraModule& m) { return m.layer == Layer{}; });
+  std::vector<Row> rows = {{"module", "d_out x d_in", "rank", "scale", "dtype", "||BA||_F"}};
+  if (!linear) rows[0].insert(rows[0].begin() + 1, "layer");
+  for (const LoraModule& module : modules) {
+    const double norm = FrobeniusNormOfProduct(module);
+    rows.push_back({absl::CHexEscape(module.name), absl::StrCat(module.d_out, " x ", module.d_in),
+                    absl::StrCat(module.rank), Short(module.scale), DTypes(module), Short(norm)});
+    if (!linear) rows.back().insert(rows.back().begin() + 1, NameOf(module.layer));
+    warnings += Warning(module, norm);
+  }
+  return FormatTable(rows, Align::kRight) + "\n";
+}
+
+std::string Tensors(const std::vector<DenseTensor>& tensors, std::string& warnings) {
+  if (tensors.empty()) return "";
+  std::vector<Row> rows = {{"tensor", "shape", "dtype", "norm"}};
+  for (const DenseTensor& tensor : tensors) {
+    const TensorView& view = tensor.view;
+    rows.push_back({absl::CHexEscape(view.name), ShapeOf(view), std::string(NameOf(view.dtype)),
+                    IsFloat(view.dtype) ? Short(NormOf(view)) : "-"});
+    const absl::Status finite = CheckFinite(Adapter{.tensors = {tensor}});
+    if (!finite.ok()) absl::StrAppend(&warnings, "warning: ", finite.message(), "\n");
+  }
+  return FormatTable(rows, Align::kRight) + "\n";
+}
+
+std::string Count(std::size_t count, absl::string_view what) {
+  return count == 0 ? "" : absl::StrCat(count, " ", what, count == 1 ? ", " : "s, ");
+}
+
+// ", rank 8", ", ranks 4 to 16", or nothing without modules.
+std::string Ranks(const std::vector<LoraModule>& modules) {
+  if (modules.empty()) return "";
+  const auto [min, max] =
+      std::minmax_element(modules.begin(), modules.end(), [](const auto& x, const auto& y) { return x.rank < y.rank; });
+  return min->rank == max->rank ? absl::StrCat(", rank ", min->rank)
+                                : absl::StrCat(", ranks ", min->rank, " to ", max->rank);
+}
+
+std::string Summary(const StoredAdapter& stored) {
+  const Adapter& adapter = stored.adapter;
+  std::int64_t parameters = 0;
+  for (const TensorView& tensor : stored.files.tensors()) parameters += tensor.elements();
+  const PeftConfig& config = adapter.config;
+  const std::string type = config.peft_type.empty() || config.kind == AdapterKind::kLora
+                               ? ""
+                               : absl::StrCat(absl::CHexEscape(config.peft_type), ", ");
+  return absl::StrCat(type, Count(adapter.modules.size(), "module"), Count(adapter.tensors.size(), "tensor"),
+                      parameters, " parameters, ", stored.files.bytes(), " bytes, base model ",
+                      config.base_model.empty() ? "not named" : absl::CHexEscape(config.base_model),
+                      Ranks(adapter.modules), "\n");
+}
+
+std::string Note(const PeftConfig& config) {
+  if (config.kind != AdapterKind::kBilinear) return "";
+  return absl::StrCat("note: the mean of such adapters is not the mean of what they do: ", config.kind_reason, "\n");
+}
+
+void PrintInspection(const std::string& path) {
+  const absl::StatusOr<std::string> report = InspectAdapter(path);
   Conclude("inspect", report.status());
   std::fputs(report->c_str(), stdout);
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> InspectAdapter(const std::filesystem::path& directory) {
-  CAIRN_ASSIGN_OR_RETURN(const StoredAdapter stored, OpenAdapterDirectory(directory));
-  std::vector<Row> rows = {{"module", "d_out x d_in", "rank", "scale", "dtype", "||BA||_F"}};
+absl::StatusOr<std::string> InspectAdapter(const std::filesystem::path& path) {
+  CAIRN_ASSIGN_OR_RETURN(const StoredAdapter stored, OpenAdapterPath(path));
   std::string warnings;
-  for (const LoraModule& module : stored.adapter.modules) {
-    const double norm = FrobeniusNormOfProduct(module);
-    rows.push_back(RowOf(module, norm));
-    warnings += Warning(module, norm);
-  }
-  return absl::StrCat(FormatTable(rows, Align::kRight), "\n", Summary(stored), warnings);
+  std::string report = Modules(stored.adapter.modules, warnings);
+  report += Tensors(stored.adapter.tensors, warnings);
+  return absl::StrCat(report, Summary(stored), Note(stored.adapter.config), warnings);
 }
 
 void AddInspect(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("inspect", "Show the modules, ranks, scales and norms of a LoRA adapter");
-  const auto directory = std::make_shared<std::string>();
+  CLI::App* command =
+      app.add_subcommand("inspect", "Show the modules, ranks, scales and norms of an adapter, and its other tensors");
+  const auto path = std::make_shared<std::string>();
   command
-      ->add_option("ADAPTER_DIR", *directory,
-                   "Folder with adapter_config.json and adapter_model.safetensors, as PEFT writes it")
+      ->add_option(
+          "ADAPTER", *path,
+          "Folder with adapter_config.json and adapter_model.safetensors, as PEFT writes it, or a .safetensors "
+          "file of named tensors")
       ->required();
   command->footer(kFooter);
-  command->callback([directory] { PrintInspection(*directory); });
+  command->callback([path] { PrintInspection(*path); });
 }
 
 }  // namespace cairn

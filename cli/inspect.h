@@ -1,4 +1,4 @@
-// `cairn inspect ADAPTER_DIR`: what an adapter contains.
+// `cairn inspect ADAPTER`: what an adapter contains.
 #pragma once
 
 #include <CLI/App.hpp>
@@ -12,7 +12,8 @@ namespace cairn {
 // Registers the subcommand. Its callback prints the report, or an error to stderr and throws CLI::RuntimeError(1).
 void AddInspect(CLI::App& app);
 
-// A table of the adapter's modules, a summary line, and warnings.
-absl::StatusOr<std::string> InspectAdapter(const std::filesystem::path& directory);
+// Tables of the modules and of the other tensors of an adapter, which is a folder or a .safetensors file, a summary
+// line, and warnings.
+absl::StatusOr<std::string> InspectAdapter(const std::filesystem::path& path);
 
 }  // namespace cairn

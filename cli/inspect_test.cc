@@ -57,16 +57,65 @@ TEST(FrobeniusNormOfProduct, IsZeroWhereUnitsCancel) {
   EXPECT_EQ(FrobeniusNormOfProduct(module), 0);
 }
 
+TEST(FrobeniusNormOfProduct, AddsGroups) {
+  const std::vector<float> a = {3, 4, 6, 8}, b = {1, 0, 0, 2};  // Group 0: [1; 0] [3 4], group 1: [0; 2] [6 8].
+  const LoraModule module{.layer = {.kind = Layer::Kind::kConv2d, .groups = 2},
+                          .d_in = 2,
+                          .d_out = 4,
+                          .rank = 2,
+                          .a = View(a, {2, 2}),
+                          .b = View(b, {4, 1})};
+  EXPECT_DOUBLE_EQ(FrobeniusNormOfProduct(module), std::sqrt(25.0 + 400.0));
+}
+
+TEST(FrobeniusNormOfProduct, PutsTheCoreBetween) {
+  const std::vector<float> a = {3, 4, 1, 1}, b = {1, 0, 0, 1}, core = {0, 0, 2, 0};  // B core A = [0 0; 6 8]
+  const LoraModule module{
+      .d_in = 2, .d_out = 2, .rank = 2, .a = View(a, {2, 2}), .b = View(b, {2, 2}), .core = View(core, {2, 2})};
+  EXPECT_DOUBLE_EQ(FrobeniusNormOfProduct(module), 10);
+}
+
+TEST(NormOf, IsTheRootOfTheSumOfSquares) {
+  const std::vector<float> values(100'000, 0.5f);
+  EXPECT_DOUBLE_EQ(NormOf(View(values, {1000, 100})), std::sqrt(25'000.0));
+}
+
+struct Tensor {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::vector<float> values;
+};
+
+std::string FileOf(const std::vector<Tensor>& tensors) {
+  std::vector<TensorView> views;
+  for (const Tensor& tensor : tensors) {
+    views.push_back(View(tensor.values, tensor.shape));
+    views.back().name = tensor.name;
+  }
+  return *SerializeSafetensors(views);
+}
+
 // Two modules: "q" of rank 1 with A = [3, 4] and B = [b], "x.q" of rank 2 with B = 0.
-void WriteAdapter(const std::filesystem::path& directory, float b) {
-  auto writer = AdapterWriter::Create(directory / kAdapterModelFile, {{"q", 2, 1, 1}, {"x.q", 10, 20, 2}});
-  ASSERT_TRUE(writer.ok()) << writer.status();
-  ASSERT_TRUE(writer->Append({3, 4}, {b}).ok());
-  ASSERT_TRUE(writer->Append(std::vector<float>(20, 1), std::vector<float>(40, 0)).ok());
-  ASSERT_TRUE((*std::move(writer)).Finish().ok());
-  PeftConfig config = UnitScaleConfig({{"q", 1}, {"x.q", 2}}, "org/base", "");
-  config.alpha = 2;
+std::vector<Tensor> TwoModules(float b) {
+  return {{LoraAName("q"), {1, 2}, {3, 4}},
+          {LoraBName("q"), {1, 1}, {b}},
+          {LoraAName("x.q"), {2, 10}, std::vector<float>(20, 1)},
+          {LoraBName("x.q"), {20, 2}, std::vector<float>(40, 0)}};
+}
+
+void Write(const std::filesystem::path& directory, const PeftConfig& config, const std::vector<Tensor>& tensors) {
   ASSERT_TRUE(WriteFileAtomically(directory / kAdapterConfigFile, SerializePeftConfig(config)).ok());
+  ASSERT_TRUE(WriteFileAtomically(directory / kAdapterModelFile, FileOf(tensors)).ok());
+}
+
+PeftConfig ConfigOfTwoModules() {
+  PeftConfig config = UnitScaleConfig({.base_model = "org/base"}, {{"q", 1}, {"x.q", 2}});
+  config.alpha = 2;
+  return config;
+}
+
+void WriteAdapter(const std::filesystem::path& directory, float b) {
+  Write(directory, ConfigOfTwoModules(), TwoModules(b));
 }
 
 TEST(InspectAdapter, PrintsAnAlignedTable) {
@@ -92,6 +141,48 @@ TEST(InspectAdapter, WarnsOfValuesThatAreNotFinite) {
               HasSubstr("warning: module \"q\": lora_B.weight: expected finite values, got nan at index 0\n"));
 }
 
+TEST(InspectAdapter, ShowsLayersAndOtherTensors) {
+  TestDirectory directory;
+  PeftConfig config = ConfigOfTwoModules();
+  config.modules_to_save = {"head"};
+  std::vector<Tensor> tensors = TwoModules(2);
+  tensors.push_back({"base_model.model.e.lora_embedding_A", {1, 3}, {1, 0, 0}});
+  tensors.push_back({"base_model.model.e.lora_embedding_B", {1, 1}, {7}});
+  tensors.push_back({"base_model.model.head.weight", {2, 1}, {3, 4}});
+  Write(directory.path(), config, tensors);
+  const auto report = InspectAdapter(directory.path());
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_THAT(*report, testing::StartsWith("module      layer  d_out x d_in  rank  scale  dtype  ||BA||_F\n"
+                                           "e       embedding         1 x 3     1      2    F32         7\n"
+                                           "q          linear         1 x 2     1      2    F32        10\n"
+                                           "x.q        linear       20 x 10     2      1    F32         0\n"
+                                           "\n"
+                                           "tensor                        shape  dtype  norm\n"
+                                           "base_model.model.head.weight  2 x 1    F32     5\n"
+                                           "\n"
+                                           "3 modules, 1 tensor, 69 parameters, "));
+}
+
+TEST(InspectAdapter, ShowsOtherKindsAndBareFiles) {
+  TestDirectory directory;
+  const PeftConfig loha = *ParsePeftConfig(R"({"peft_type": "LOHA", "base_model_name_or_path": "org/base"})");
+  Write(directory.path(), loha, {{"w1_a", {2}, {3, std::numeric_limits<float>::infinity()}}});
+  EXPECT_THAT(
+      *InspectAdapter(directory.path()),
+      testing::AllOf(HasSubstr("\nLOHA, 1 tensor, 2 parameters, "), HasSubstr("note: the mean of such adapters"),
+                     HasSubstr("peft_type: \"LOHA\" is an elementwise product"),
+                     HasSubstr("warning: tensor \"w1_a\": expected finite values, got inf at index 1\n")));
+
+  const std::string mask = "ab";
+  ASSERT_TRUE(
+      WriteFileAtomically(directory / "x.safetensors", *SerializeSafetensors({{"mask", DType::kBool, {2}, mask}}))
+          .ok());
+  EXPECT_THAT(*InspectAdapter(directory / "x.safetensors"), testing::StartsWith("tensor  shape  dtype  norm\n"
+                                                                                "mask        2   BOOL     -\n"
+                                                                                "\n"
+                                                                                "1 tensor, 2 parameters, "));
+}
+
 class InspectCommand : public testing::Test {
  protected:
   InspectCommand() { AddInspect(app_); }
@@ -115,8 +206,7 @@ TEST_F(InspectCommand, FailsWithCodeOneAndAMessage) {
     code = error.get_exit_code();
   }
   EXPECT_EQ(code, 1);
-  EXPECT_EQ(testing::internal::GetCapturedStderr(),
-            "cairn inspect: open /nonexistent/adapter_config.json: No such file or directory\n");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "cairn inspect: open /nonexistent: No such file or directory\n");
 }
 
 TEST_F(InspectCommand, HelpTeachesWithAnExample) {
