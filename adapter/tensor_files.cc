@@ -20,7 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr JsonBounds kIndexBounds = {.depth_max = 8, .values_max = 2 * limits::kModelTensorsMax};
+// One value a tensor, and a few of metadata.
+constexpr JsonBounds kIndexBounds = {.depth_max = 8, .values_max = limits::kModelTensorsMax + 64};
 constexpr absl::string_view kExtension = ".safetensors";
 
 absl::Status InFile(const fs::path& file, const absl::Status& status) {
