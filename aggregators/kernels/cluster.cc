@@ -9,7 +9,9 @@ namespace cairn::kernels {
 namespace {
 
 constexpr int kStepsMax = 100;
-constexpr double kSameShare = 1e-12;  // Of the largest squared norm: squared distances that are only rounding.
+// Of the largest squared norm: differences of squared distances that may be rounding alone. They decide nothing, so
+// that a tie is a tie however the inner products were summed.
+constexpr double kSameShare = 1e-12;
 
 class Lloyd {
  public:
@@ -42,7 +44,8 @@ class Lloyd {
     std::size_t farthest = n_;
     for (std::size_t i = 0; i < n_; ++i) {
       if (distances[i] <= same_) continue;
-      if (farthest == n_ || weights_[i] * distances[i] > weights_[farthest] * distances[farthest]) farthest = i;
+      if (farthest == n_ || weights_[i] * distances[i] > weights_[farthest] * (distances[farthest] + same_))
+        farthest = i;
     }
     return farthest;
   }
@@ -58,10 +61,10 @@ class Lloyd {
       if (centre == n_) break;
       for (std::size_t i = 0; i < n_; ++i) {
         const double dot = At(i, centre), squared = At(i, i) + At(centre, centre) - 2 * std::abs(dot);
-        if (clusters_ > 0 && squared >= distances[i]) continue;
+        if (clusters_ > 0 && squared >= distances[i] - same_) continue;
         distances[i] = i == centre ? 0 : squared;
         of_[i] = clusters_;
-        signs_[i] = dot < 0 ? -1 : 1;
+        signs_[i] = dot < -same_ ? -1 : 1;
       }
     }
     clusters_ = std::max<std::int64_t>(clusters_, 1);  // All vectors are zero.
@@ -88,10 +91,10 @@ class Lloyd {
       const std::int64_t before = of_[i];
       for (std::int64_t c = 0; c < clusters_; ++c) {
         const double dot = dots[i * clusters_ + c], squared = At(i, i) + norms[c] - 2 * std::abs(dot);
-        if (squared >= distances_[i]) continue;
+        if (squared >= distances_[i] - same_) continue;
         distances_[i] = squared;
         of_[i] = c;
-        signs_[i] = dot < 0 ? -1 : 1;
+        signs_[i] = dot < -same_ ? -1 : 1;
       }
       moved = moved || of_[i] != before;
     }

@@ -19,7 +19,8 @@ struct Clustering {
 // squared distance to the centres before; then Lloyd's steps until no vector moves, at most 100 of them. Ties go to the
 // lowest index; a cluster that loses its last vector gets the one farthest from its centre. So the result does not
 // depend on chance, and on the order of the vectors only where they tie.
-// Distances below 1e-6 of the largest norm count as none. REQUIRES: finite values, weights above 0, n >= 1, k >= 1.
+// Distances below 1e-6 of the largest norm count as none, and squared distances that differ by less than that squared
+// as equal. REQUIRES: finite values, weights above 0, n >= 1, k >= 1.
 Clustering KMeans(absl::Span<const double> gram, absl::Span<const double> weights, std::int64_t k);
 
 }  // namespace cairn::kernels

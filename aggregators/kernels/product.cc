@@ -135,8 +135,11 @@ absl::StatusOr<std::vector<double>> UnitInnerProducts(const FactorPair<double>& 
   return CatchTorch("inner products of rank units", [&]() -> absl::StatusOr<std::vector<double>> {
     const c10::InferenceMode inference;
     const Tensor a = Matrix(units.a, units.rank, units.d_in), b = Matrix(units.b, units.d_out, units.rank);
-    const Tensor sum = b.t().mm(b).addmm_(a, a.t()).contiguous();
-    return std::vector<double>(sum.data_ptr<double>(), sum.data_ptr<double>() + sum.numel());
+    std::vector<double> sums(units.rank * units.rank);
+    Tensor sum = Matrix(sums, units.rank, units.rank);  // Written in place: for many clients it is the largest thing.
+    at::mm_out(sum, b.t(), b);
+    sum.addmm_(a, a.t());
+    return sums;
   });
 }
 

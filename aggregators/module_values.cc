@@ -1,0 +1,41 @@
+#include "aggregators/module_values.h"
+
+#include <cmath>
+#include <cstddef>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+
+namespace cairn {
+namespace {
+
+absl::StatusOr<std::vector<double>> Read(const TensorView& view) {
+  const auto count = static_cast<std::size_t>(view.elements());
+  if (FirstNonFinite(view.dtype, view.data.data(), count) < count) {
+    return absl::OutOfRangeError(absl::StrCat("tensor \"", absl::CHexEscape(view.name), "\" is not finite"));
+  }
+  std::vector<double> values(count);
+  ToDouble(view.dtype, view.data.data(), count, values.data());
+  return values;
+}
+
+}  // namespace
+
+absl::StatusOr<ModuleValues> ReadValues(const LoraModule& module) {
+  CAIRN_ASSIGN_OR_RETURN(std::vector<double> a, Read(module.a));
+  CAIRN_ASSIGN_OR_RETURN(std::vector<double> b, Read(module.b));
+  return ModuleValues{std::move(a), std::move(b), module.d_out, module.rank, module.d_in, module.scale};
+}
+
+absl::StatusOr<double> NormOfDelta(const LoraModule& module) {
+  double squared = 0;
+  for (std::int64_t g = 0; g < module.layer.groups; ++g) {
+    CAIRN_ASSIGN_OR_RETURN(const ModuleValues values, ReadValues(GroupOf(module, g)));
+    CAIRN_ASSIGN_OR_RETURN(const double norm, kernels::NormOf(values.Times(1)));
+    squared += norm * norm;
+  }
+  return std::sqrt(squared);
+}
+
+}  // namespace cairn
