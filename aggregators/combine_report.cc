@@ -1,6 +1,7 @@
 #include "aggregators/combine_report.h"
 
 #include <cmath>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 
 namespace cairn {
@@ -10,9 +11,14 @@ using Json = nlohmann::ordered_json;
 
 Json NumberOrNull(std::optional<double> value) { return value && std::isfinite(*value) ? Json(*value) : Json(nullptr); }
 
+// Counts are mostly whole, and then look so.
+Json Count(double value) {
+  return value == std::floor(value) && value < 0x1p53 ? Json(static_cast<std::uint64_t>(value)) : Json(value);
+}
+
 Json ToJson(const ClientReport& client) {
   return {{"id", client.id},
-          {"examples", client.examples},
+          {"examples", Count(client.examples)},
           {"weight", client.weight},
           {"accepted", client.accepted},
           {"reason", client.reason}};

@@ -82,8 +82,8 @@ class Planner {
     const auto [entry, added] = plan_.changed.emplace(place, name);
     if (added) return absl::OkStatus();
     return About("tensor", base_.tensors()[place].name,
-                 absl::StrCat("of the base model would be changed by both \"", absl::CHexEscape(entry->second),
-                              "\" and \"", absl::CHexEscape(name), "\""));
+                 absl::StrCat("would be changed by both \"", absl::CHexEscape(entry->second), "\" and \"",
+                              absl::CHexEscape(name), "\""));
   }
 
   const TensorFiles& base_;

@@ -14,6 +14,8 @@
 namespace cairn {
 namespace {
 
+constexpr std::uint64_t kAlignment = 8;  // Where the data begins, as SafetensorsPreamble has it.
+
 std::uint64_t BytesOf(const TensorInfo& tensor) {
   std::uint64_t bytes = SizeOf(tensor.dtype);
   for (const std::int64_t dim : tensor.shape) bytes *= static_cast<std::uint64_t>(dim);
@@ -31,14 +33,14 @@ std::string Padded(std::string preamble, std::uint64_t bytes) {
 }  // namespace
 
 absl::StatusOr<TensorFile> TensorFile::Create(const std::filesystem::path& path, const std::vector<TensorInfo>& largest,
-                                              std::map<std::string, std::string> metadata) {
+                                              std::map<std::string, std::string> metadata, std::uint64_t spare) {
   CAIRN_ASSIGN_OR_RETURN(const std::string preamble, SafetensorsPreamble(largest, metadata));
   TensorFile file;
   file.path_ = path;
   file.metadata_ = std::move(metadata);
   file.fd_ = UniqueFd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!file.fd_) return ErrnoStatus(errno, "create", path);
-  file.header_bytes_ = file.end_ = preamble.size();
+  file.header_bytes_ = file.end_ = preamble.size() + (spare + kAlignment - 1) / kAlignment * kAlignment;
   return file;
 }
 

@@ -17,10 +17,10 @@ namespace cairn {
 
 class TensorFile {
  public:
-  // Reserves the header's space for `largest`: the tensors that Append will announce, or fewer, or smaller ones. The
-  // file is created, or emptied.
+  // Reserves the header's space for `largest`, the tensors that Append will announce, or fewer, or smaller ones; and
+  // `spare` bytes more. The file is created, or emptied.
   static absl::StatusOr<TensorFile> Create(const std::filesystem::path& path, const std::vector<TensorInfo>& largest,
-                                           std::map<std::string, std::string> metadata);
+                                           std::map<std::string, std::string> metadata, std::uint64_t spare = 0);
   TensorFile(TensorFile&&) = default;
   TensorFile& operator=(TensorFile&&) = default;
   ~TensorFile();  // Removes the file unless it was finished: half a file is worth nothing to anybody.

@@ -15,10 +15,11 @@ namespace {
 using Rows = std::vector<std::vector<std::string>>;
 
 constexpr std::size_t kWorstModules = 5;
+constexpr double kRounding = 1e-7;  // What float32 does not show.
 
 std::string ErrorText(const std::optional<double>& error) {
   if (!error) return "not measured";
-  return *error == 0 ? "exact" : absl::StrFormat("%.3g", *error);
+  return *error < kRounding ? "exact" : absl::StrFormat("%.3g", *error);
 }
 
 std::string ClientTable(const CombineReport& report) {
@@ -44,24 +45,33 @@ std::string Ranks(const std::vector<ModuleReport>& modules, std::int64_t ModuleR
   return RangeText((*low).*rank, (*high).*rank);
 }
 
-std::string ModuleLines(const CombineReport& report) {
-  if (report.modules.empty()) return "";
-  std::string text = absl::StrCat(report.modules.size(), report.modules.size() == 1 ? " module" : " modules",
-                                  ", ranks of all clients together ", Ranks(report.modules, &ModuleReport::rank_in),
-                                  ", published ", Ranks(report.modules, &ModuleReport::rank_out), "; relative error ",
-                                  ErrorText(report.relative_error), "\n");
-  std::vector<ModuleReport> worst = report.modules;
-  std::stable_sort(worst.begin(), worst.end(), [](const ModuleReport& x, const ModuleReport& y) {
+std::string ErrorLine(const std::optional<double>& error) {
+  if (!error) return "how far the result is from the exact weighted sum was not measured";
+  if (*error < kRounding) return "the result is the exact weighted sum";
+  return absl::StrFormat("the result differs from the exact weighted sum by %.3g of its norm", *error);
+}
+
+std::string WorstModules(std::vector<ModuleReport> modules) {
+  std::stable_sort(modules.begin(), modules.end(), [](const ModuleReport& x, const ModuleReport& y) {
     return x.relative_error.value_or(0) > y.relative_error.value_or(0);
   });
-  if (worst.front().relative_error.value_or(0) == 0) return text;
-  worst.resize(std::min(worst.size(), kWorstModules));
-  Rows rows = {{report.modules.size() > worst.size() ? "worst modules" : "module", "rank in", "rank out", "error"}};
-  for (const ModuleReport& module : worst) {
+  if (modules.front().relative_error.value_or(0) < kRounding) return "";
+  const bool more = modules.size() > kWorstModules;
+  if (more) modules.resize(kWorstModules);
+  Rows rows = {{more ? "worst modules" : "module", "rank in", "rank out", "error"}};
+  for (const ModuleReport& module : modules) {
     rows.push_back({absl::CHexEscape(module.name), absl::StrCat(module.rank_in), absl::StrCat(module.rank_out),
                     ErrorText(module.relative_error)});
   }
-  return absl::StrCat(text, FormatTable(rows, Align::kRight));
+  return "\n" + FormatTable(rows, Align::kRight);
+}
+
+std::string ModuleLines(const CombineReport& report) {
+  if (report.modules.empty()) return "";
+  return absl::StrCat(report.modules.size(), report.modules.size() == 1 ? " module, rank " : " modules, rank ",
+                      Ranks(report.modules, &ModuleReport::rank_in), " of all clients together, ",
+                      Ranks(report.modules, &ModuleReport::rank_out), " published\n", ErrorLine(report.relative_error),
+                      "\n", WorstModules(report.modules));
 }
 
 std::string RecipientTable(const CombineReport& report) {
