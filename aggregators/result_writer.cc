@@ -93,13 +93,16 @@ absl::Status ResultWriter::State::Write(const TensorInfo& info, const Factor& fa
   const std::uint64_t start = file.Append(info);
   const std::uint64_t row_bytes = static_cast<std::uint64_t>(factor.columns()) * SizeOf(info.dtype);
   const std::int64_t block = std::max<std::int64_t>(1, kBlockElements / factor.columns());
-  return ParallelFor(options.threads, (factor.rows() + block - 1) / block, [&](int worker, std::int64_t i) {
-    const std::int64_t first = i * block;
-    const absl::string_view bytes =
-        Encode(factor, first, std::min(block, factor.rows() - first), info.dtype, scratch[worker]);
-    CAIRN_RETURN_IF_ERROR(CheckFits(bytes, info.dtype));
-    return file.Write(start + static_cast<std::uint64_t>(first) * row_bytes, bytes);
-  });
+  const absl::Status written =
+      ParallelFor(options.threads, (factor.rows() + block - 1) / block, [&](int worker, std::int64_t i) {
+        const std::int64_t first = i * block;
+        const absl::string_view bytes =
+            Encode(factor, first, std::min(block, factor.rows() - first), info.dtype, scratch[worker]);
+        CAIRN_RETURN_IF_ERROR(CheckFits(bytes, info.dtype));
+        return file.Write(start + static_cast<std::uint64_t>(first) * row_bytes, bytes);
+      });
+  options.after_tensor();
+  return written;
 }
 
 ResultWriter::ResultWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}

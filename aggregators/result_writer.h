@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -18,8 +19,9 @@
 namespace cairn {
 
 struct WriteOptions {
-  DType dtype = DType::kF32;  // Of every floating-point tensor.
-  int threads = 1;            // That read, convert and write blocks. The bytes do not depend on it.
+  DType dtype = DType::kF32;                   // Of every floating-point tensor.
+  int threads = 1;                             // That read, convert and write blocks. The bytes do not depend on it.
+  std::function<void()> after_tensor = [] {};  // Once one is written: pages of mapped inputs may leave memory.
 };
 
 class ResultWriter {

@@ -58,11 +58,13 @@ absl::Status CombineWithCairn(const CombineJob& job) {
     CAIRN_ASSIGN_OR_RETURN(StoredAdapter stored, OpenAdapterDirectory(input));
     adapters.push_back(std::move(stored));
     CAIRN_RETURN_IF_ERROR(pipeline.Add({input.filename(), 1, &adapters.back().adapter}));
-    adapters.back().files.DropPages();
   }
   CAIRN_ASSIGN_OR_RETURN(const PipelinePlan plan, pipeline.Plan());
-  CAIRN_ASSIGN_OR_RETURN(ResultWriter writer, ResultWriter::Create(job.out, plan.spec, plan.ranks,
-                                                                   {.dtype = job.dtype, .threads = job.threads}));
+  WriteOptions options{.dtype = job.dtype, .threads = job.threads};
+  options.after_tensor = [&adapters] {
+    for (const StoredAdapter& stored : adapters) stored.files.DropPages();
+  };
+  CAIRN_ASSIGN_OR_RETURN(ResultWriter writer, ResultWriter::Create(job.out, plan.spec, plan.ranks, options));
   CAIRN_RETURN_IF_ERROR(std::move(pipeline).Run(writer.sink()).status());
   return std::move(writer).Finish().status();
 }

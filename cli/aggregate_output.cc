@@ -24,7 +24,9 @@ namespace fs = std::filesystem;
 absl::StatusOr<ResultWriter> NewWriter(const fs::path& file, const AggregateInputs& inputs, const PipelinePlan& plan,
                                        const OutputSettings& settings) {
   return ResultWriter::Create(file, plan.spec, plan.ranks,
-                              {.dtype = settings.dtype.value_or(inputs.widest()), .threads = settings.threads});
+                              {.dtype = settings.dtype.value_or(inputs.widest()),
+                               .threads = settings.threads,
+                               .after_tensor = [&inputs] { inputs.DropPages(); }});
 }
 
 absl::Status MakeDirectory(const fs::path& path) {
