@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <mutex>
 #include <utility>
 
 #include "aggregators/kernels/fixed_point.h"
@@ -98,17 +99,14 @@ class Sum final : public FactorOf<Sum> {
  public:
   Sum(std::vector<ScaledView> views, std::int64_t rows, std::int64_t columns)
       : FactorOf(rows, columns), views_(std::move(views)) {
-    double bound = 0;
-    for (const auto& [coefficient, view] : views_) {
+    for ([[maybe_unused]] const auto& [coefficient, view] : views_) {
       assert(RowsIn(view) <= rows && ColumnsIn(view) <= columns);
-      bound += std::abs(coefficient) * MaxMagnitude(view.dtype, view.data.data(), view.elements());
     }
-    finite_ = std::isfinite(bound);
-    if (finite_) fraction_bits_ = kernels::FractionBits(bound);
   }
 
   template <typename T>
   void ReadAs(std::int64_t first, absl::Span<T> out) const {
+    std::call_once(bounded_, [this] { Bound(); });
     if (!finite_) return std::fill(out.begin(), out.end(), std::numeric_limits<T>::quiet_NaN());
     std::vector<std::int64_t> sum;
     std::vector<T> tile;
@@ -134,9 +132,21 @@ class Sum final : public FactorOf<Sum> {
                       absl::MakeSpan(sum).subspan(0, here * columns()));
   }
 
+  // At the first read and not before: it takes all pages of all views into memory, while those of another factor may
+  // still be there.
+  void Bound() const {
+    double bound = 0;
+    for (const auto& [coefficient, view] : views_) {
+      bound += std::abs(coefficient) * MaxMagnitude(view.dtype, view.data.data(), view.elements());
+    }
+    finite_ = std::isfinite(bound);
+    if (finite_) fraction_bits_ = kernels::FractionBits(bound);
+  }
+
   std::vector<ScaledView> views_;
-  bool finite_ = true;
-  int fraction_bits_ = 0;
+  mutable std::once_flag bounded_;
+  mutable bool finite_ = true;
+  mutable int fraction_bits_ = 0;
 };
 
 }  // namespace
