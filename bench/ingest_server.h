@@ -15,7 +15,7 @@ namespace cairn::bench {
 
 struct FederationSpec {
   std::string name;
-  std::string rule;
+  std::string combine;
   int clients = 1;  // A round opens when they have joined and closes when all have contributed.
 };
 

@@ -43,6 +43,11 @@ std::string RoundNumber(const v1::RoundInfo& info) {
   return absl::StrCat(info.round(), "/", info.rounds_total());
 }
 
+std::string FormatMethod(const v1::RoundInfo& info) {
+  return absl::StrCat(info.federation(), ": combine ", info.combine(), ", rule ", info.rule(), ", publish ",
+                      info.publish());
+}
+
 std::string FormatClients(const v1::RoundInfo& info) {
   std::vector<std::vector<std::string>> rows = {{info.federation() + ":", "state", "received"}};
   for (const v1::ClientProgress& client : info.clients()) {

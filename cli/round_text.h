@@ -9,7 +9,9 @@
 namespace cairn {
 
 absl::string_view PhaseName(v1::RoundPhase phase);
-std::string RoundNumber(const v1::RoundInfo& info);    // "2/3", or "2" when rounds have no end.
+std::string RoundNumber(const v1::RoundInfo& info);  // "2/3", or "2" when rounds have no end.
+// "licenses: combine stack, rule examples, publish stack".
+std::string FormatMethod(const v1::RoundInfo& info);
 std::string FormatClients(const v1::RoundInfo& info);  // A table with a line per client.
 std::string FormatEvent(const v1::RoundEvent& event);  // One line, without a newline.
 

@@ -10,7 +10,10 @@ namespace {
 v1::RoundInfo Info() {
   v1::RoundInfo info;
   info.set_federation("licenses");
-  info.set_rule("stack");
+  info.set_combine("svd");
+  info.set_rule("examples");
+  info.set_publish("widest");
+  info.set_relative_error(0.03125);
   info.set_round(2);
   info.set_rounds_total(3);
   info.set_phase(v1::ROUND_PHASE_OPEN);
@@ -33,9 +36,16 @@ TEST(RoundTextTest, StatusIsALineAFederation) {
   reply.set_memory_used_bytes(1 << 20);
   reply.set_memory_budget_bytes(352 << 20);
   EXPECT_EQ(FormatStatus(reply),
-            "federation  rule   round  phase  version  waiting for\n"
-            "licenses    stack  2/3    open   1        1 of 2; client-2 at 63 %\n"
+            "federation  combine  rule      publish  round  phase  version  error  waiting for\n"
+            "licenses    svd      examples  widest   2/3    open   1        0.031  1 of 2; client-2 at 63 %\n"
             "memory: 1.0 of 352.0 MiB of updates\n");
+}
+
+TEST(RoundTextTest, AnErrorThatIsNotKnownIsADash) {
+  v1::StatusReply reply;
+  *reply.add_rounds() = Info();
+  reply.mutable_rounds(0)->clear_relative_error();
+  EXPECT_NE(FormatStatus(reply).find(" 1        -      1 of 2"), std::string::npos) << FormatStatus(reply);
 }
 
 TEST(RoundTextTest, ClientsAreALineEach) {
@@ -44,6 +54,10 @@ TEST(RoundTextTest, ClientsAreALineEach) {
             "licenses:  state        received\n"
             "client-1   contributed  100 %\n"
             "client-2   joined       -\n");
+}
+
+TEST(RoundTextTest, TheMethodIsOneLine) {
+  EXPECT_EQ(FormatMethod(Info()), "licenses: combine svd, rule examples, publish widest");
 }
 
 TEST(RoundTextTest, ARoundWithoutEndHasNoTotal) {

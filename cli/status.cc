@@ -28,8 +28,10 @@ constexpr char kFooter[] =
     "  cairn status --server 127.0.0.1:7070 --clients\n"
     "\n"
     "prints\n"
-    "  federation  rule   round  phase  version  waiting for\n"
-    "  licenses    stack  2/3    open   1        2 of 5; client-3 at 63 %; client-4, client-5 not started\n";
+    "  federation  combine  rule      publish  round  phase  version  error  waiting for\n"
+    "  licenses    stack    examples  stack    2/3    open   1        0      2 of 5; client-3 at 63 %\n"
+    "\n"
+    "error: how far the version is from the exact weighted sum of its round's updates, relative to that sum.\n";
 
 struct Flags {
   Remote remote;
@@ -41,6 +43,10 @@ struct Flags {
 std::string MemoryText(const v1::StatusReply& reply) {
   return absl::StrFormat("memory: %.1f of %.1f MiB of updates\n", reply.memory_used_bytes() / 1048576.0,
                          reply.memory_budget_bytes() / 1048576.0);
+}
+
+std::string ErrorText(const v1::RoundInfo& info) {
+  return info.has_relative_error() ? absl::StrFormat("%.2g", info.relative_error()) : "-";
 }
 
 absl::Status Print(const v1::StatusReply& reply, const Flags& flags) {
@@ -77,10 +83,12 @@ absl::Status Status(const Flags& flags) {
 }  // namespace
 
 std::string FormatStatus(const v1::StatusReply& reply) {
-  std::vector<std::vector<std::string>> rows = {{"federation", "rule", "round", "phase", "version", "waiting for"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"federation", "combine", "rule", "publish", "round", "phase", "version", "error", "waiting for"}};
   for (const v1::RoundInfo& info : reply.rounds()) {
-    rows.push_back({info.federation(), info.rule(), RoundNumber(info), std::string(PhaseName(info.phase())),
-                    absl::StrCat(info.version()), info.waiting_for()});
+    rows.push_back({info.federation(), info.combine(), info.rule(), info.publish(), RoundNumber(info),
+                    std::string(PhaseName(info.phase())), absl::StrCat(info.version()), ErrorText(info),
+                    info.waiting_for()});
   }
   return FormatTable(rows, Align::kLeft) + MemoryText(reply);
 }

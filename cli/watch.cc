@@ -20,7 +20,8 @@ constexpr char kFooter[] =
     "Example:\n"
     "  cairn watch licenses --server 127.0.0.1:7070\n"
     "\n"
-    "prints a line an event, until the federation has finished or Ctrl-C:\n"
+    "prints how versions are made, then a line an event, until the federation has finished or Ctrl-C:\n"
+    "  licenses: combine stack, rule examples, publish stack\n"
     "  14:02:11  round 2/3    contributed  client-3  |  3 of 5; client-4 at 63 %; client-5 not started\n"
     "On a terminal, progress is one line that is overwritten.\n";
 
@@ -35,6 +36,7 @@ class Lines {
   void Show(const v1::RoundEvent& event) {
     const bool passing = terminal_ && event.kind() == v1::RoundEvent::KIND_PROGRESS;
     if (terminal_) std::fputs("\r\x1b[K", stdout);
+    if (event.kind() == v1::RoundEvent::KIND_SNAPSHOT) std::fputs((FormatMethod(event.info()) + "\n").c_str(), stdout);
     std::fputs(FormatEvent(event).c_str(), stdout);
     if (!passing) std::fputs("\n", stdout);
     std::fflush(stdout);

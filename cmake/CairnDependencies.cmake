@@ -16,7 +16,6 @@ if(CAIRN_SERVICE)
   find_package(yaml-cpp REQUIRED)
   find_package(SQLite3 REQUIRED)
   find_package(prometheus-cpp CONFIG REQUIRED COMPONENTS core)
-  find_package(civetweb CONFIG REQUIRED)
 endif()
 
 if(CAIRN_TESTS)

@@ -1,13 +1,9 @@
 #include "server/options.h"
 
-#include <algorithm>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "aggregators/registry.h"
-#include "base/ids.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "config/address.h"
@@ -15,28 +11,14 @@
 #include "config/units.h"
 #include "config/yaml.h"
 #include "proto/cairn/v1/config.pb.h"
+#include "server/federation_options.h"
 
 namespace cairn {
+
+using options::ValueOf;
+using options::Wrong;
+
 namespace {
-
-absl::Status Wrong(absl::string_view key, absl::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat("configuration: ", key, ": ", what));
-}
-
-// A value that must be there and parse; the key goes in front of what is wrong with it.
-template <typename T>
-absl::StatusOr<T> ValueOf(const std::string& key, absl::StatusOr<T> value) {
-  if (value.ok()) return value;
-  return Wrong(key, value.status().message());
-}
-
-void FillFederation(v1::FederationConfig& federation) {
-  if (federation.rule().empty()) federation.set_rule("stack");
-  if (federation.progress_timeout().empty()) federation.set_progress_timeout("10m");
-  v1::Clients& clients = *federation.mutable_clients();
-  if (clients.min() == 0) clients.set_min(1);
-  if (clients.target() == 0) clients.set_target(clients.min());
-}
 
 void FillDefaults(v1::ServerConfig& config) {
   if (config.listen().empty()) config.set_listen("127.0.0.1:7070");
@@ -48,52 +30,7 @@ void FillDefaults(v1::ServerConfig& config) {
   if (config.memory_budget().empty()) config.set_memory_budget("512MiB");
   if (config.upload_max().empty()) config.set_upload_max("4GiB");
   if (config.log_level().empty()) config.set_log_level("info");
-  for (v1::FederationConfig& federation : *config.mutable_federations()) FillFederation(federation);
-}
-
-absl::StatusOr<AdapterSpec> SpecFrom(const v1::FederationConfig& config, const std::string& key) {
-  AdapterSpec spec{config.base_model(), {}};
-  for (const v1::ModuleConfig& module : config.modules()) {
-    spec.modules.push_back({module.name(), module.d_in(), module.d_out()});
-  }
-  std::sort(spec.modules.begin(), spec.modules.end(),
-            [](const ModuleSpec& a, const ModuleSpec& b) { return a.name < b.name; });
-  if (absl::Status status = CheckSpec(spec); !status.ok()) return Wrong(key + ".modules", status.message());
-  return spec;
-}
-
-absl::Status CheckRule(const std::string& key, const std::string& rule) {
-  if (MakeAggregator(rule).ok()) return absl::OkStatus();
-  return Wrong(key + ".rule",
-               absl::StrCat("expected one of ", absl::StrJoin(AggregatorNames(), ", "), ", got \"", rule, "\""));
-}
-
-absl::StatusOr<FederationOptions> FederationFrom(const v1::FederationConfig& config, const std::string& key) {
-  FederationOptions options;
-  options.name = config.name();
-  if (absl::Status status = CheckId("name", options.name); !status.ok()) return Wrong(key + ".name", status.message());
-  options.rule = config.rule();
-  options.base_model = config.base_model();
-  CAIRN_RETURN_IF_ERROR(CheckRule(key, options.rule));
-  options.policy.rounds = config.rounds();
-  options.policy.clients_min = config.clients().min();
-  options.policy.clients_target = config.clients().target();
-  if (options.policy.clients_target < options.policy.clients_min) {
-    return Wrong(key + ".clients.target", absl::StrCat("expected at least clients.min, ", options.policy.clients_min,
-                                                       ", got ", options.policy.clients_target));
-  }
-  if (options.policy.clients_target > limits::kCohortClientsMax) {
-    return Wrong(key + ".clients.target", absl::StrCat("expected at most ", limits::kCohortClientsMax));
-  }
-  if (!config.deadline().empty()) {
-    CAIRN_ASSIGN_OR_RETURN(options.policy.deadline, ValueOf(key + ".deadline", ParseDuration(config.deadline())));
-  }
-  CAIRN_ASSIGN_OR_RETURN(options.policy.progress_timeout,
-                         ValueOf(key + ".progress_timeout", ParseDuration(config.progress_timeout())));
-  if (!config.modules().empty()) {
-    CAIRN_ASSIGN_OR_RETURN(options.spec, SpecFrom(config, key));
-  }
-  return options;
+  for (v1::FederationConfig& federation : *config.mutable_federations()) FillFederationDefaults(federation);
 }
 
 absl::Status CheckListen(const v1::ServerConfig& config) {
@@ -145,7 +82,7 @@ absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& confi
   std::set<std::string> names;
   for (int i = 0; i < config.federations_size(); ++i) {
     const std::string key = absl::StrCat("federations[", i, "]");
-    CAIRN_ASSIGN_OR_RETURN(FederationOptions federation, FederationFrom(config.federations(i), key));
+    CAIRN_ASSIGN_OR_RETURN(FederationOptions federation, ResolveFederation(config.federations(i), key));
     if (!names.insert(federation.name).second) {
       return Wrong(key + ".name", absl::StrCat("\"", federation.name, "\" is there twice"));
     }

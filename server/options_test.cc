@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/test_directory.h"
 #include "proto/cairn/v1/config.pb.h"
@@ -46,7 +47,10 @@ TEST(OptionsTest, OnlyTheDirectoryAndAFederationAreRequired) {
   ASSERT_EQ(options->federations.size(), 1u);
   const FederationOptions& federation = options->federations[0];
   EXPECT_EQ(federation.name, "fed");
-  EXPECT_EQ(federation.rule, "stack");
+  EXPECT_EQ(federation.method.combine, "stack");
+  EXPECT_EQ(federation.method.rule, "examples");
+  EXPECT_TRUE(federation.method.guards.empty());
+  EXPECT_FALSE(federation.method.publish.has_value());
   EXPECT_EQ(federation.policy.clients_min, 1u);
   EXPECT_EQ(federation.policy.clients_target, 1u);
   EXPECT_EQ(federation.policy.deadline, absl::InfiniteDuration());
@@ -56,12 +60,15 @@ TEST(OptionsTest, OnlyTheDirectoryAndAFederationAreRequired) {
 }
 
 TEST(OptionsTest, EveryKeyArrives) {
-  auto options = Load(Yaml(
-      "listen: '[::1]:0'\nmetrics_listen: 'off'\ndurability: memory\nmemory_budget: 1GiB\nupload_max: 5MB\n"
-      "log_level: debug\ntls: {certificate: c.pem, key: k.pem, client_ca: ca.pem}\n",
-      "  - {name: one, rule: mean, rounds: 4, clients: {min: 2, target: 5}, deadline: 30m, progress_timeout: 20s,\n"
-      "     base_model: org/base, modules: [{name: z, d_in: 3, d_out: 4}, {name: a, d_in: 1, d_out: 2}]}\n"
-      "  - {name: two, clients: {min: 3}}\n"));
+  auto options =
+      Load(Yaml("listen: '[::1]:0'\nmetrics_listen: 'off'\ndurability: memory\nmemory_budget: 1GiB\nupload_max: 5MB\n"
+                "log_level: debug\ntls: {certificate: c.pem, key: k.pem, client_ca: ca.pem}\n",
+                "  - {name: one, combine: mean, rule: examples, publish: rank=16, rounds: 4, clients: {min: 2, target: "
+                "5}, deadline: 30m, progress_timeout: 20s,\n"
+                "     base_model: org/base, modules: [{name: z, d_in: 3, d_out: 4, layer: embedding}, {name: a, d_in: "
+                "1, d_out: 2}],\n"
+                "     tensors: [{name: t, shape: [5, 6]}, {name: s, shape: []}]}\n"
+                "  - {name: two, clients: {min: 3}}\n"));
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_EQ(options->listen, "[::1]:0");
   EXPECT_EQ(options->metrics_listen, "");
@@ -73,7 +80,9 @@ TEST(OptionsTest, EveryKeyArrives) {
   EXPECT_EQ(options->tls.key, "k.pem");
   EXPECT_EQ(options->tls.client_ca, "ca.pem");
   const FederationOptions& one = options->federations[0];
-  EXPECT_EQ(one.rule, "mean");
+  EXPECT_EQ(one.method.combine, "mean");
+  EXPECT_EQ(one.method.rule, "examples");
+  EXPECT_EQ(ToString(*one.method.publish), "rank=16");
   EXPECT_EQ(one.policy.rounds, 4u);
   EXPECT_EQ(one.policy.clients_min, 2u);
   EXPECT_EQ(one.policy.clients_target, 5u);
@@ -82,16 +91,27 @@ TEST(OptionsTest, EveryKeyArrives) {
   EXPECT_EQ(one.base_model, "org/base");
   ASSERT_TRUE(one.spec.has_value());
   EXPECT_EQ(one.spec->base_model, "org/base");
-  EXPECT_EQ(one.spec->modules, (std::vector<ModuleSpec>{{"a", 1, 2}, {"z", 3, 4}}));
+  EXPECT_EQ(one.spec->modules, (std::vector<ModuleSpec>{{"a", 1, 2}, {"z", 3, 4, {Layer::Kind::kEmbedding}}}));
+  EXPECT_EQ(one.spec->tensors, (std::vector<TensorSpec>{{"s", {}}, {"t", {5, 6}}}));
   EXPECT_EQ(options->federations[1].policy.clients_target, 3u);
 }
 
 TEST(OptionsTest, ErrorsNameTheKeyWhatWasExpectedAndWhatCame) {
   EXPECT_THAT(Refusal("federations: [{name: fed}]\n"), HasSubstr("data_dir"));
   EXPECT_THAT(Refusal("data_dir: out\n"), HasSubstr("federations: at least one"));
-  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, rule: median}\n")),
-              AllOf(HasSubstr("federations[0].rule"), HasSubstr("mean, stack"), HasSubstr("median")));
-  EXPECT_THAT(Refusal(Yaml("", "  - {rule: mean}\n")), HasSubstr("federations[0].name"));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, combine: best}\n")),
+              AllOf(HasSubstr("federations[0].combine"), HasSubstr("mean, "), HasSubstr("best")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, combine: 'stack:depth=3'}\n")),
+              AllOf(HasSubstr("federations[0].combine"), HasSubstr("depth")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, rule: most}\n")),
+              AllOf(HasSubstr("federations[0].rule"), HasSubstr("examples"), HasSubstr("most")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, guards: [walls]}\n")),
+              AllOf(HasSubstr("federations[0].guards"), HasSubstr("walls")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, publish: all}\n")),
+              AllOf(HasSubstr("federations[0].publish"), HasSubstr("rank=N"), HasSubstr("all")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, modules: [{name: q, d_in: 1, d_out: 1, layer: deep}]}\n")),
+              AllOf(HasSubstr("federations[0].modules"), HasSubstr("deep")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {combine: mean}\n")), HasSubstr("federations[0].name"));
   EXPECT_THAT(Refusal(Yaml("", "  - {name: fed}\n  - {name: fed}\n")),
               AllOf(HasSubstr("federations[1].name"), HasSubstr("\"fed\"")));
   EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, clients: {min: 3, target: 2}}\n")),
@@ -103,6 +123,28 @@ TEST(OptionsTest, ErrorsNameTheKeyWhatWasExpectedAndWhatCame) {
   EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, deadline: soon}\n")), AllOf(HasSubstr("deadline"), HasSubstr("soon")));
 }
 
+// What `rule` meant before weights were a choice of their own.
+TEST(OptionsTest, TheOldMeaningOfRuleIsExplained) {
+  for (const char* old : {"stack", "mean", "zero_pad"}) {
+    EXPECT_THAT(Refusal(Yaml("", absl::StrCat("  - {name: fed, rule: ", old, "}\n"))),
+                AllOf(HasSubstr("federations[0].rule"), HasSubstr(absl::StrCat("write `combine: ", old, "`"))));
+  }
+}
+
+TEST(OptionsTest, WhatAServerCannotPublishIsRefusedWithAWayToDoIt) {
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, publish: merged}\n")),
+              AllOf(HasSubstr("federations[0].publish"), HasSubstr("does not have the base model"),
+                    HasSubstr("latest --publish merged --base")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, publish: ranks=file}\n")),
+              AllOf(HasSubstr("federations[0].publish"), HasSubstr("cut the published adapter to their own rank")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, combine: svd, publish: stack}\n")),
+              AllOf(HasSubstr("federations[0].publish"), HasSubstr("combine svd"), HasSubstr("widest")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, combine: residual, publish: rank=4}\n")),
+              AllOf(HasSubstr("federations[0].publish"), HasSubstr("combine residual"), HasSubstr("rank=4")));
+  EXPECT_TRUE(Load(Yaml("", "  - {name: fed, combine: mean, publish: widest}\n")).ok());
+  EXPECT_TRUE(Load(Yaml("", "  - {name: fed, publish: energy=0.9}\n")).ok());
+}
+
 // A configuration that does not come from a file has no lines, but still keys.
 TEST(OptionsTest, ErrorsNameTheKeyWithoutAFileToo) {
   v1::ServerConfig good;
@@ -112,7 +154,8 @@ TEST(OptionsTest, ErrorsNameTheKeyWithoutAFileToo) {
   good.set_upload_max("1GiB");
   v1::FederationConfig& federation = *good.add_federations();
   federation.set_name("fed");
-  federation.set_rule("stack");
+  federation.set_combine("stack");
+  federation.set_rule("examples");
   federation.set_progress_timeout("10m");
   ASSERT_TRUE(ResolveServerOptions(good).ok()) << ResolveServerOptions(good).status();
   auto refusal = [&](auto spoil) {

@@ -1,12 +1,12 @@
 #include "simulation/experiment.h"
 
-#include <algorithm>
-#include <array>
+#include <map>
 #include <set>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "aggregators/registry.h"
 #include "base/ids.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
@@ -17,7 +17,8 @@
 namespace cairn {
 namespace {
 
-constexpr std::array<const char*, 4> kMethods = {kAlone, "mean", "zero_pad", "stack"};
+// "fair" of "fair:lambda=0.01".
+std::string NameOf(const std::string& method) { return method.substr(0, method.find(':')); }
 
 absl::Status Wrong(absl::string_view key, absl::string_view expected, absl::string_view got) {
   return absl::InvalidArgumentError(absl::StrCat("key \"", key, "\": expected ", expected, ", got ", got));
@@ -25,7 +26,7 @@ absl::Status Wrong(absl::string_view key, absl::string_view expected, absl::stri
 
 ExperimentTraining TrainingOf(const v1::SimulatedTraining& proto, const ExperimentTraining& defaults) {
   return {proto.steps() > 0 ? proto.steps() : defaults.steps, proto.batch() > 0 ? proto.batch() : defaults.batch,
-          proto.learning_rate() != 0 ? proto.learning_rate() : defaults.learning_rate};
+          proto.learning_rate() != 0 ? proto.learning_rate() : defaults.learning_rate, proto.prune()};
 }
 
 ExperimentClient ClientOf(const v1::SimulatedClient& proto) {
@@ -49,8 +50,17 @@ Experiment FromProto(const v1::SimulationConfig& proto) {
   out.training = TrainingOf(proto.training(), out.training);
   for (const v1::SimulatedClient& client : proto.clients()) out.clients.push_back(ClientOf(client));
   out.methods.assign(proto.methods().begin(), proto.methods().end());
-  if (out.methods.empty()) out.methods = {kAlone, "zero_pad", "stack"};
+  if (out.methods.empty()) out.methods = {kAlone, "zero_pad", "svd", "stack"};
   return out;
+}
+
+absl::Status CheckPrune(const Experiment& experiment) {
+  const double prune = experiment.training.prune;
+  if (!(prune >= 0 && prune < 1)) {
+    return Wrong("training.prune", "more than 0 and less than 1, or nothing", absl::StrCat(prune));
+  }
+  if (experiment.pretraining.prune == 0) return absl::OkStatus();
+  return Wrong("pretraining.prune", "nothing: the base model has no rank", absl::StrCat(experiment.pretraining.prune));
 }
 
 absl::Status CheckTraining(absl::string_view key, const ExperimentTraining& training) {
@@ -80,13 +90,19 @@ absl::Status CheckClients(const Experiment& experiment) {
   return absl::OkStatus();
 }
 
+absl::Status CheckMethod(const std::string& method) {
+  if (method == kAlone) return absl::OkStatus();
+  const absl::Status known = MakeAggregator(method).status();
+  if (!known.ok()) return Wrong("methods", "alone, or a combine rule", absl::StrCat(method, ": ", known.message()));
+  if (NameOf(method) != "core_mean") return CheckId("methods", FederationOf(method));
+  return Wrong("methods", "a rule for adapters without a core between their factors, as the trainer has them", method);
+}
+
 absl::Status CheckMethods(const Experiment& experiment) {
   std::set<std::string> seen;
   for (const std::string& method : experiment.methods) {
-    const bool known = std::find(kMethods.begin(), kMethods.end(), method) != kMethods.end();
-    if (!known || !seen.insert(method).second) {
-      return Wrong("methods", absl::StrCat("each of ", absl::StrJoin(kMethods, ", "), " at most once"), method);
-    }
+    CAIRN_RETURN_IF_ERROR(CheckMethod(method));
+    if (!seen.insert(FederationOf(method)).second) return Wrong("methods", "each method at most once", method);
   }
   return absl::OkStatus();
 }
@@ -96,6 +112,7 @@ absl::Status Check(const Experiment& experiment) {
   if (experiment.data.empty()) return Wrong("data", "a directory", "nothing");
   CAIRN_RETURN_IF_ERROR(CheckTraining("pretraining", experiment.pretraining));
   CAIRN_RETURN_IF_ERROR(CheckTraining("training", experiment.training));
+  CAIRN_RETURN_IF_ERROR(CheckPrune(experiment));
   CAIRN_RETURN_IF_ERROR(CheckClients(experiment));
   return CheckMethods(experiment);
 }
@@ -124,10 +141,25 @@ absl::StatusOr<Experiment> WithData(Experiment experiment, const std::filesystem
 }
 
 std::string MethodTitle(const std::string& method) {
-  if (method == "stack") return "FLoRA stacking";
-  if (method == "zero_pad") return "zero-padded averaging";
-  if (method == "mean") return "FedIT averaging";
-  return method;
+  static const auto& titles =
+      *new std::map<std::string, std::string>{{"stack", "FLoRA stacking"},      {"zero_pad", "zero-padded averaging"},
+                                              {"mean", "FedIT averaging"},      {"svd", "FlexLoRA (SVD)"},
+                                              {"residual", "FedEx-LoRA"},       {"fair", "LoRA-FAIR"},
+                                              {"hetlora", "HetLoRA averaging"}, {"ffa", "FFA-LoRA"},
+                                              {"rank_cluster", "LoRA-LEGO"}};
+  const std::string name = NameOf(method);
+  const auto title = titles.find(name);
+  return (title == titles.end() ? name : title->second) + method.substr(name.size());
 }
+
+std::string FederationOf(const std::string& method) {
+  std::string name = method;
+  for (char& c : name) {
+    if (!absl::ascii_isalnum(c) && c != '.' && c != '_') c = '-';
+  }
+  return name;
+}
+
+bool FreezesA(const std::string& method) { return NameOf(method) == "ffa"; }
 
 }  // namespace cairn

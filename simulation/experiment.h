@@ -10,11 +10,12 @@
 
 namespace cairn {
 
-inline constexpr char kAlone[] = "alone";  // The method without a server; all others are the server's rules.
+inline constexpr char kAlone[] = "alone";  // The method without a server; all others are combine rules of the server.
 
 struct ExperimentTraining {
   std::uint32_t steps = 0, batch = 0;
   double learning_rate = 0;
+  double prune = 0;  // 0: never.
 };
 
 struct ExperimentClient {
@@ -42,7 +43,13 @@ absl::StatusOr<Experiment> LoadExperiment(const std::filesystem::path& file);
 // experiment's clients in turn.
 absl::StatusOr<Experiment> WithData(Experiment experiment, const std::filesystem::path& directory);
 
-// "FLoRA stacking" for "stack".
+// "FLoRA stacking" for "stack". A rule with options has these behind its title.
 std::string MethodTitle(const std::string& method);
+
+// The name of the federation that runs a method: its letters, digits and dots, others as '-'.
+std::string FederationOf(const std::string& method);
+
+// Whether clients of the method train B only and keep the A that all of them begin with.
+bool FreezesA(const std::string& method);
 
 }  // namespace cairn

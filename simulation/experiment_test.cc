@@ -39,18 +39,31 @@ TEST_F(ExperimentTest, FillsInDefaults) {
   EXPECT_EQ(experiment->rounds, 3u);
   EXPECT_EQ(experiment->clients[0].alpha, 16);
   EXPECT_EQ(experiment->clients[1].alpha, 3);
-  EXPECT_THAT(experiment->methods, ElementsAre("alone", "zero_pad", "stack"));
+  EXPECT_THAT(experiment->methods, ElementsAre("alone", "zero_pad", "svd", "stack"));
 }
 
 TEST_F(ExperimentTest, ErrorsNameTheFileAndTheKey) {
   EXPECT_THAT(Load(absl::StrCat(kMinimal, "colour: red\n")).status().message(), HasSubstr("colour"));
-  EXPECT_THAT(
-      Load(absl::StrCat(kMinimal, "methods: [alone, magic]\n")).status().message(),
-      HasSubstr("e.yaml: key \"methods\": expected each of alone, mean, zero_pad, stack at most once, got magic"));
+  EXPECT_THAT(Load(absl::StrCat(kMinimal, "methods: [alone, magic]\n")).status().message(),
+              HasSubstr("e.yaml: key \"methods\": expected alone, or a combine rule, got magic"));
+  EXPECT_THAT(Load(absl::StrCat(kMinimal, "methods: [stack, stack]\n")).status().message(), HasSubstr("at most once"));
+  EXPECT_THAT(Load(absl::StrCat(kMinimal, "methods: [core_mean]\n")).status().message(), HasSubstr("core_mean"));
+  EXPECT_THAT(Load(absl::StrCat(kMinimal, "training: {prune: 1}\n")).status().message(), HasSubstr("training.prune"));
+  EXPECT_THAT(Load(absl::StrCat(kMinimal, "pretraining: {prune: 0.5}\n")).status().message(),
+              HasSubstr("pretraining.prune"));
   EXPECT_THAT(Load(absl::StrCat(kMinimal, "training: {learning_rate: -1}\n")).status().message(),
               HasSubstr("training.learning_rate"));
   EXPECT_THAT(Load("name: x\ndata: y\n").status().message(), HasSubstr("key \"clients\": expected at least 2, got 0"));
   EXPECT_THAT(LoadExperiment(root_ / "nothing.yaml").status().message(), HasSubstr("nothing.yaml"));
+}
+
+TEST_F(ExperimentTest, MethodsAreCombineRulesWithOptions) {
+  const auto experiment = Load(absl::StrCat(kMinimal, "methods: [alone, 'fair:lambda=0.5', ffa]\n"));
+  ASSERT_TRUE(experiment.ok()) << experiment.status();
+  EXPECT_EQ(FederationOf("fair:lambda=0.5"), "fair-lambda-0.5");
+  EXPECT_EQ(MethodTitle("fair:lambda=0.5"), "LoRA-FAIR:lambda=0.5");
+  EXPECT_TRUE(FreezesA("ffa"));
+  EXPECT_FALSE(FreezesA("fair:lambda=0.5"));
 }
 
 TEST_F(ExperimentTest, OtherDataTakesRanksInTurn) {

@@ -47,8 +47,8 @@ std::string LossTable(const Results& results) {
 std::string Legend(const Results& results) {
   std::string out = "<p class=\"legend\">";
   for (std::size_t m = 0; m < results.methods.size(); ++m) {
-    absl::StrAppend(&out, absl::StrFormat("<span><i style=\"background:var(--series-%d)\"></i>%s</span>", m,
-                                          EscapeXml(MethodTitle(results.methods[m].method))));
+    absl::StrAppend(&out, absl::StrFormat("<span><i style=\"background:var(--series-%d)\"></i>%s</span>",
+                                          m % kReportColours, EscapeXml(MethodTitle(results.methods[m].method))));
   }
   return out + "</p>\n";
 }
@@ -58,7 +58,7 @@ std::string HeldOutCharts(const Results& results) {
   for (std::size_t c = 0; c < results.experiment.clients.size(); ++c) {
     Chart chart{results.experiment.clients[c].name, "round", {}, static_cast<double>(results.experiment.rounds), true};
     for (std::size_t m = 0; m < results.methods.size(); ++m) {
-      Series series{MethodTitle(results.methods[m].method), m, {}, true};
+      Series series{MethodTitle(results.methods[m].method), m % kReportColours, {}, true};
       for (const auto& [version, loss] : results.methods[m].clients[c].held_out) {
         series.points.emplace_back(static_cast<double>(version), loss);
       }
@@ -75,7 +75,7 @@ std::string TrainingCharts(const Results& results) {
   for (std::size_t c = 0; c < experiment.clients.size(); ++c) {
     Chart chart{experiment.clients[c].name, "step", {}, 1.0 * experiment.rounds * experiment.training.steps, true};
     for (std::size_t m = 0; m < results.methods.size(); ++m) {
-      Series series{MethodTitle(results.methods[m].method), m, {}};
+      Series series{MethodTitle(results.methods[m].method), m % kReportColours, {}};
       for (const LossPoint& point : results.methods[m].clients[c].losses) {
         series.points.emplace_back(1.0 * (point.round - 1) * experiment.training.steps + point.step, point.loss);
       }

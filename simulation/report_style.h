@@ -3,11 +3,15 @@
 
 namespace cairn {
 
+inline constexpr int kReportColours = 8;  // --series-0 and on, below.
+
 inline constexpr char kReportStyle[] = R"css(
 :root { color-scheme: light dark; --ink: #1c2128; --soft: #5d6773; --paper: #ffffff; --rule: #d8dde3; --good: #14713d;
-  --bad: #a8321f; --series-0: #7a828c; --series-1: #c4661f; --series-2: #1f6fb4; --series-3: #6f4bb0; }
+  --bad: #a8321f; --series-0: #7a828c; --series-1: #c4661f; --series-2: #1f6fb4; --series-3: #6f4bb0;
+  --series-4: #2a8a57; --series-5: #b03a6b; --series-6: #8a6d1a; --series-7: #2f7f8f; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e8ed; --soft: #98a2ae; --paper: #14171b; --rule: #333a43;
-  --good: #62c98c; --bad: #f08a76; --series-0: #a5adb8; --series-1: #f0a060; --series-2: #62aef0; --series-3: #b498f0; } }
+  --good: #62c98c; --bad: #f08a76; --series-0: #a5adb8; --series-1: #f0a060; --series-2: #62aef0; --series-3: #b498f0;
+  --series-4: #62c98c; --series-5: #f08ab4; --series-6: #d6b655; --series-7: #6cc5d6; } }
 * { box-sizing: border-box; }
 body { margin: 2rem auto; padding: 0 1rem; max-width: 70rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }

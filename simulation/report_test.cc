@@ -88,6 +88,21 @@ TEST(Results, VerdictCounts) {
   EXPECT_EQ(Verdict(Example()), "FLoRA stacking: below the base for 2 of 2 clients, below alone for 2.");
 }
 
+TEST(Results, WithoutStackingTheVerdictIsAboutTheLastFederatedMethod) {
+  Results results = Example();
+  results.methods[1].method = "fair:lambda=0.01";
+  EXPECT_EQ(Verdict(results), "LoRA-FAIR:lambda=0.01: below the base for 2 of 2 clients, below alone for 2.");
+  EXPECT_EQ(ResultsTable(results).substr(0, 63), "client         rank       base        alone  fair:lambda=0.01 \n");
+}
+
+TEST(Report, EveryMethodHasAColourOfTheStyleSheet) {
+  Results results = Example();
+  while (results.methods.size() < 12) results.methods.push_back(results.methods[0]);
+  const std::string html = ReportHtml(results);
+  EXPECT_THAT(html, HasSubstr("--series-7:"));
+  EXPECT_THAT(html, Not(HasSubstr("--series-8")));
+}
+
 TEST(Results, JsonHasEveryVersion) {
   const auto json = nlohmann::json::parse(ResultsJson(Example()));
   EXPECT_EQ(json["methods"][1]["clients"][1]["held_out"][2]["loss"], 1.9);

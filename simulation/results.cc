@@ -1,5 +1,6 @@
 #include "simulation/results.h"
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -12,18 +13,26 @@ namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
-const MethodResult* Find(const Results& results, const std::string& method) {
+// The method that the verdict is about: stacking, else the last federated one; null when there is none.
+const MethodResult* Judged(const Results& results) {
+  const MethodResult* judged = nullptr;
   for (const MethodResult& result : results.methods) {
-    if (result.method == method) return &result;
+    if (result.method == "stack") return &result;
+    if (result.method != kAlone) judged = &result;
   }
-  return nullptr;
+  return judged;
 }
 
-std::string Cell(double value, double base) { return absl::StrFormat("%13.4f%c", value, value < base ? '*' : ' '); }
+// Of a method's column: its name may be long ("fair:lambda=0.01").
+int WidthOf(const MethodResult& method) { return std::max(13, static_cast<int>(method.method.size()) + 1); }
 
-std::string Row(const std::string& name, const std::string& rank, double base, const std::vector<double>& finals) {
+std::string Row(const Results& results, const std::string& name, const std::string& rank, double base,
+                const std::vector<double>& finals) {
   std::string row = absl::StrFormat("%-14s %4s %10.4f", name, rank, base);
-  for (double value : finals) absl::StrAppend(&row, Cell(value, base));
+  for (std::size_t m = 0; m < finals.size(); ++m) {
+    absl::StrAppend(&row,
+                    absl::StrFormat("%*.4f%c", WidthOf(results.methods[m]), finals[m], finals[m] < base ? '*' : ' '));
+  }
   return row + "\n";
 }
 
@@ -62,7 +71,9 @@ double MeanOf(const std::vector<double>& values) {
 std::string ResultsTable(const Results& results) {
   const std::vector<ExperimentClient>& clients = results.experiment.clients;
   std::string out = absl::StrFormat("%-14s %4s %10s", "client", "rank", "base");
-  for (const MethodResult& method : results.methods) absl::StrAppend(&out, absl::StrFormat("%13s ", method.method));
+  for (const MethodResult& method : results.methods) {
+    absl::StrAppend(&out, absl::StrFormat("%*s ", WidthOf(method), method.method));
+  }
   absl::StrAppend(&out, "\n");
   std::vector<double> bases;
   std::vector<std::vector<double>> columns(results.methods.size());
@@ -73,30 +84,30 @@ std::string ResultsTable(const Results& results) {
       columns[m].push_back(finals.back());
     }
     bases.push_back(results.Base(c));
-    absl::StrAppend(&out, Row(clients[c].name, absl::StrCat(clients[c].rank), bases.back(), finals));
+    absl::StrAppend(&out, Row(results, clients[c].name, absl::StrCat(clients[c].rank), bases.back(), finals));
   }
   std::vector<double> means;
   for (const std::vector<double>& column : columns) means.push_back(MeanOf(column));
-  return out + Row("mean", "", MeanOf(bases), means);
+  return out + Row(results, "mean", "", MeanOf(bases), means);
 }
 
 std::string Verdict(const Results& results) {
-  const MethodResult* stack = Find(results, "stack");
-  if (stack == nullptr) return "";
+  const MethodResult* own = Judged(results);
+  if (own == nullptr) return "";
   const std::size_t clients = results.experiment.clients.size();
   const auto count_below = [&](const auto& other) {
     std::size_t count = 0;
-    for (std::size_t c = 0; c < clients; ++c) count += results.Final(*stack, c) < other(c);
+    for (std::size_t c = 0; c < clients; ++c) count += results.Final(*own, c) < other(c);
     return count;
   };
   std::vector<std::string> parts = {absl::StrFormat(
       "below the base for %d of %d clients", count_below([&](std::size_t c) { return results.Base(c); }), clients)};
   for (const MethodResult& method : results.methods) {
-    if (&method == stack) continue;
+    if (&method == own) continue;
     parts.push_back(absl::StrFormat("below %s for %d", MethodTitle(method.method),
                                     count_below([&](std::size_t c) { return results.Final(method, c); })));
   }
-  return absl::StrCat("FLoRA stacking: ", absl::StrJoin(parts, ", "), ".");
+  return absl::StrCat(MethodTitle(own->method), ": ", absl::StrJoin(parts, ", "), ".");
 }
 
 std::string ResultsJson(const Results& results) {

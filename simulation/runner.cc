@@ -20,18 +20,18 @@
 namespace cairn {
 namespace {
 
-std::vector<std::string> RulesOf(const Experiment& experiment) {
-  std::vector<std::string> rules;
-  std::copy_if(experiment.methods.begin(), experiment.methods.end(), std::back_inserter(rules),
+std::vector<std::string> FederatedMethods(const Experiment& experiment) {
+  std::vector<std::string> methods;
+  std::copy_if(experiment.methods.begin(), experiment.methods.end(), std::back_inserter(methods),
                [](const std::string& method) { return method != kAlone; });
-  return rules;
+  return methods;
 }
 
 // The method whose adapter is kept.
-std::string KeptRule(const Experiment& experiment) {
-  const std::vector<std::string> rules = RulesOf(experiment);
-  if (std::find(rules.begin(), rules.end(), "stack") != rules.end()) return "stack";
-  return rules.empty() ? "" : rules.back();
+std::string KeptMethod(const Experiment& experiment) {
+  const std::vector<std::string> methods = FederatedMethods(experiment);
+  if (std::find(methods.begin(), methods.end(), "stack") != methods.end()) return "stack";
+  return methods.empty() ? "" : methods.back();
 }
 
 class Runner {
@@ -60,10 +60,10 @@ class Runner {
   const Experiment& experiment() const { return results_.experiment; }
 
   absl::Status StartServerIfNeeded() {
-    const std::vector<std::string> rules = RulesOf(experiment());
-    if (rules.empty()) return absl::OkStatus();
+    const std::vector<std::string> methods = FederatedMethods(experiment());
+    if (methods.empty()) return absl::OkStatus();
     CAIRN_ASSIGN_OR_RETURN(RunningServer server,
-                           StartServer({workspace_.cairn, workspace_.out / "server", workspace_.log("server"), rules,
+                           StartServer({workspace_.cairn, workspace_.out / "server", workspace_.log("server"), methods,
                                         experiment().rounds, static_cast<std::uint32_t>(experiment().clients.size())}));
     std::printf("server: cairn serve on %s\n", server.endpoint.c_str());
     server_.emplace(std::move(server));
@@ -87,9 +87,11 @@ class Runner {
     if (method == kAlone) {
       add({"alone", "--rounds", absl::StrCat(experiment().rounds)});
     } else {
-      add({"client", "--server", server_->endpoint, "--federation", method, "--work",
-           (workspace_.out / "work" / method / client.name).string()});
-      const bool keeps = method == KeptRule(experiment()) && client.name == experiment().clients.front().name;
+      add({"client", "--server", server_->endpoint, "--federation", FederationOf(method), "--work",
+           (workspace_.out / "work" / FederationOf(method) / client.name).string()});
+      if (FreezesA(method)) add({"--freeze-a"});
+      if (experiment().training.prune > 0) add({"--prune", absl::StrCat(experiment().training.prune)});
+      const bool keeps = method == KeptMethod(experiment()) && client.name == experiment().clients.front().name;
       if (keeps) add({"--adapter-out", workspace_.adapter().string()});
     }
     const ExperimentTraining& training = experiment().training;
@@ -106,7 +108,7 @@ class Runner {
     return {client.name,
             {std::move(arguments),
              {{"OPENBLAS_NUM_THREADS", "1"}},
-             workspace_.log(absl::StrCat(method, "-", client.name))}};
+             workspace_.log(absl::StrCat(FederationOf(method), "-", client.name))}};
   }
 
   const Workspace workspace_;

@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "config/yaml.h"
 #include "proto/cairn/v1/config.pb.h"
+#include "simulation/experiment.h"
 
 namespace cairn {
 namespace {
@@ -22,10 +23,10 @@ std::string ConfigOf(const ServerSpec& spec) {
   config.set_listen("127.0.0.1:0");
   config.set_metrics_listen("127.0.0.1:0");
   config.set_data_dir((spec.directory / "data").string());
-  for (const std::string& rule : spec.rules) {
+  for (const std::string& method : spec.methods) {
     v1::FederationConfig* federation = config.add_federations();
-    federation->set_name(rule);
-    federation->set_rule(rule);
+    federation->set_name(FederationOf(method));
+    federation->set_combine(method);
     federation->set_rounds(spec.rounds);
     federation->mutable_clients()->set_min(spec.clients);
     federation->mutable_clients()->set_target(spec.clients);

@@ -1,4 +1,4 @@
-// A real `cairn serve` on loopback with one federation per aggregation rule.
+// A real `cairn serve` on loopback with one federation per method.
 #pragma once
 
 #include <filesystem>
@@ -14,7 +14,7 @@ struct ServerSpec {
   std::filesystem::path executable;  // cairn
   std::filesystem::path directory;   // For its configuration and data; created.
   std::filesystem::path log;
-  std::vector<std::string> rules;  // Each is the name of its federation as well.
+  std::vector<std::string> methods;  // Combine rules; FederationOf names their federations.
   std::uint64_t rounds = 1;
   std::uint32_t clients = 1;  // Every round waits for all of them.
 };

@@ -14,11 +14,22 @@
 namespace cairn::sdk {
 namespace {
 
+StartMode StartOf(v1::RoundStart start) {
+  switch (start) {
+    case v1::ROUND_START_WARM:
+      return StartMode::kWarm;
+    case v1::ROUND_START_RESIDUAL:
+      return StartMode::kResidual;
+    default:
+      return StartMode::kMerge;
+  }
+}
+
 Round ToRound(const v1::RoundInfo& info) {
   Round round;
   round.number = info.round();
   round.version = info.version();
-  round.start = info.start() == v1::ROUND_START_WARM ? StartMode::kWarm : StartMode::kMerge;
+  round.start = StartOf(info.start());
   if (info.deadline_unix_ms() != 0) round.deadline = absl::FromUnixMillis(info.deadline_unix_ms());
   return round;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,7 +39,7 @@ v1::JoinRequest JoinRequestOf(const ClientOptions& options, const AdapterShape& 
   v1::JoinRequest request;
   request.set_federation(options.federation);
   request.set_client(options.client);
-  if (shape.base_model.empty() && shape.modules.empty()) return request;
+  if (shape.base_model.empty() && shape.modules.empty() && shape.tensors.empty()) return request;
   request.mutable_spec()->set_base_model(shape.base_model);
   // The server wants ascending bytes; models list their layers in another order ("layers.2" before "layers.10").
   std::vector<ModuleShape> modules = shape.modules;
@@ -48,6 +49,14 @@ v1::JoinRequest JoinRequestOf(const ClientOptions& options, const AdapterShape& 
     spec->set_name(module.name);
     spec->set_d_in(module.d_in);
     spec->set_d_out(module.d_out);
+    spec->set_layer(module.layer);
+  }
+  std::vector<TensorShape> tensors = shape.tensors;
+  std::sort(tensors.begin(), tensors.end(), [](const TensorShape& a, const TensorShape& b) { return a.name < b.name; });
+  for (const TensorShape& tensor : tensors) {
+    v1::TensorSpec* spec = request.mutable_spec()->add_tensors();
+    spec->set_name(tensor.name);
+    spec->mutable_shape()->Add(tensor.shape.begin(), tensor.shape.end());
   }
   return request;
 }
@@ -62,6 +71,13 @@ class RemoteClient final : public Client {
   absl::StatusOr<std::uint64_t> Pull(std::uint64_t version, Form form, const std::filesystem::path& directory,
                                      const ProgressCallback& progress) override {
     return sdk::PullVersion(*connection_, version, form, directory, progress);
+  }
+  absl::StatusOr<std::optional<Form>> PullStart(const Round& round, std::uint64_t merged,
+                                                const std::filesystem::path& directory,
+                                                const ProgressCallback& progress) override {
+    const std::optional<Form> form = sdk::StartFormOf(round, merged);
+    if (form) CAIRN_RETURN_IF_ERROR(Pull(round.version, *form, directory, progress).status());
+    return form;
   }
   absl::StatusOr<Receipt> Push(const Round& round, const std::filesystem::path& adapter_directory,
                                std::uint64_t examples, const ProgressCallback& progress) override;

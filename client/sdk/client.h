@@ -8,11 +8,10 @@
 //   while (true) {
 //     auto round = (*client)->AwaitRound();                    // blocks; restarts of the server are waited out
 //     if (!round.ok()) break;                                  // OUT_OF_RANGE: the federation has finished
-//     if (round->version > 0) {
-//       auto pulled = (*client)->Pull(round->version, cairn::Form::kAdapter, "from_server/");
-//       if (!pulled.ok()) break;
-//     }
-//     ... merge from_server/ into the pristine base weights (StartMode::kMerge), train, write my_adapter/ ...
+//     auto start = (*client)->PullStart(*round, merged, "from_server/");
+//     if (!start.ok()) break;
+//     ... StartMode::kMerge: with *start == Form::kDelta add from_server/ to the weights, with Form::kAdapter to the
+//     pristine base weights; then merged = round->version; train a fresh adapter, write my_adapter/ ...
 //     auto receipt = (*client)->Push(*round, "my_adapter/", examples);  // an adapter_config.json + safetensors pair
 //     if (absl::IsFailedPrecondition(receipt.status())) continue;       // the round closed without us
 //     if (!receipt.ok()) break;
@@ -24,6 +23,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,20 +67,32 @@ struct ClientOptions {
   std::function<void(const absl::Status& failure, absl::Duration pause)> on_retry;
 };
 
+// One adapted weight: its change is a matrix [d_out, d_in].
 struct ModuleShape {
   std::string name;  // Path in the base model, without PEFT's "base_model.model." prefix.
   std::int64_t d_in = 0, d_out = 0;
+  std::string layer;  // "linear", or empty; "embedding"; "conv2d 3x3"; "conv2d 3x3 groups 4".
+};
+
+// A tensor that is no LoRA factor: of another kind of adapter, or trained beside the factors (biases, modules_to_save).
+struct TensorShape {
+  std::string name;  // As in the safetensors file.
+  std::vector<std::int64_t> shape;
 };
 
 // What the trainer's adapters look like; the first client's declaration becomes the federation's unless configured.
+// Later clients may have a part of it.
 struct AdapterShape {
   std::string base_model;
   std::vector<ModuleShape> modules;  // In any order.
+  std::vector<TensorShape> tensors;  // In any order.
 };
 
+// How a round starts from the published version; docs/sdk.md shows each.
 enum class StartMode {
-  kMerge,  // Merge everything learned so far into the base weights, train a fresh adapter.
-  kWarm,   // Continue from the published adapter, cut to one's own rank.
+  kMerge,     // Merge everything learned so far into the base weights, train a fresh adapter (A random, B = 0).
+  kWarm,      // Go on training the published adapter, cut to one's own rank: its first units.
+  kResidual,  // Go on training the first units of what is pulled, as many as one's own rank; merge the others.
 };
 
 struct Round {
@@ -92,7 +104,7 @@ struct Round {
 
 enum class Form {
   kAdapter,  // Everything learned so far, relative to the base model: right for a client that missed versions, too.
-  kDelta,    // What this version adds to the one before (StartMode::kMerge only), for who has that one merged.
+  kDelta,    // What this version adds to the one before, for who has that one merged. Not with StartMode::kWarm.
 };
 
 struct Receipt {
@@ -121,6 +133,17 @@ class Client {
   // Returns the version. NOT_FOUND: no such version.
   virtual absl::StatusOr<std::uint64_t> Pull(std::uint64_t version, Form form, const std::filesystem::path& directory,
                                              const ProgressCallback& progress = nullptr) = 0;
+
+  // Downloads what `round` starts from into `directory`, and says what that is. `merged`: the version whose changes the
+  // caller has in its weights, 0 for the pristine base model.
+  //   kDelta    what round.version adds to version `merged`, which is the one before
+  //   kAdapter  everything, relative to the pristine base: in rounds that start warm, and to catch up after rounds that
+  //             this client missed
+  //   nullopt   nothing: nothing is published yet, or (StartMode::kMerge) `merged` is round.version already
+  // Errors as Pull.
+  virtual absl::StatusOr<std::optional<Form>> PullStart(const Round& round, std::uint64_t merged,
+                                                        const std::filesystem::path& directory,
+                                                        const ProgressCallback& progress = nullptr) = 0;
 
   // Uploads a PEFT adapter directory. Broken uploads go on where they stopped. The receipt means that the server has
   // the update on disk or, with `durability: memory`, in memory; pushing the same bytes again returns the same receipt.

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/sdk/client.h"
 #include "client/sdk/testing_server.h"
 #include "gmock/gmock.h"
@@ -28,19 +29,25 @@ TEST(Join, WaitsForALateServer) {
   EXPECT_THAT(server.With([](TestingState& state) { return state.joined; }), ElementsAre("client-1"));
 }
 
-TEST(Join, SendsModulesInTheOrderOfTheirBytes) {
+TEST(Join, SendsModulesAndTensorsInTheOrderOfTheirBytes) {
   TestingServer server;
   server.Start();
-  const AdapterShape shape{"base", {{"layers.2.q", 8, 16}, {"layers.10.q", 4, 32}, {"layers.1.q", 2, 64}}};
+  const AdapterShape shape{"base",
+                           {{"layers.2.q", 8, 16}, {"layers.10.q", 4, 32}, {"layers.1.q", 2, 64, "embedding"}},
+                           {{"norm", {8}}, {"bias", {2, 3}}}};
   const auto client = Client::Join(TestingOptions(server), shape);
   ASSERT_TRUE(client.ok()) << client.status();
   const v1::AdapterSpec spec = server.With([](TestingState& state) { return state.joined_spec; });
   EXPECT_EQ(spec.base_model(), "base");
   std::vector<std::string> modules;
   for (const v1::ModuleSpec& module : spec.modules()) {
-    modules.push_back(absl::StrCat(module.name(), " ", module.d_in(), "x", module.d_out()));
+    modules.push_back(absl::StrCat(module.name(), " ", module.d_in(), "x", module.d_out(), module.layer()));
   }
-  EXPECT_THAT(modules, ElementsAre("layers.1.q 2x64", "layers.10.q 4x32", "layers.2.q 8x16"));
+  for (const v1::TensorSpec& tensor : spec.tensors()) {
+    modules.push_back(absl::StrCat(tensor.name(), " ", absl::StrJoin(tensor.shape(), "x")));
+  }
+  EXPECT_THAT(modules,
+              ElementsAre("layers.1.q 2x64embedding", "layers.10.q 4x32", "layers.2.q 8x16", "bias 2x3", "norm 8"));
 }
 
 TEST(Join, GivesUpWithinThePolicyAndSaysWhatItDid) {

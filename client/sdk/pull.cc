@@ -181,6 +181,13 @@ absl::Status Puller::Local(absl::Status status) {
 
 }  // namespace
 
+std::optional<Form> StartFormOf(const Round& round, std::uint64_t merged) {
+  if (round.version == 0) return std::nullopt;
+  if (round.start == StartMode::kMerge && merged == round.version) return std::nullopt;
+  const bool next = round.version == merged + 1;
+  return round.start != StartMode::kWarm && next ? Form::kDelta : Form::kAdapter;
+}
+
 absl::StatusOr<std::uint64_t> PullVersion(Connection& connection, std::uint64_t version, Form form,
                                           const std::filesystem::path& directory, const ProgressCallback& progress) {
   const std::string doing = Doing(connection, version);

@@ -3,11 +3,15 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "client/sdk/connection.h"
 
 namespace cairn::sdk {
+
+// What Client::PullStart pulls; nullopt: nothing.
+std::optional<Form> StartFormOf(const Round& round, std::uint64_t merged);
 
 absl::StatusOr<std::uint64_t> PullVersion(Connection& connection, std::uint64_t version, Form form,
                                           const std::filesystem::path& directory, const ProgressCallback& progress);

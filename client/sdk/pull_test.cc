@@ -116,6 +116,34 @@ TEST_F(PullTest, AWrongDigestTwiceIsFinalAndLeavesTheOldAdapter) {
   ExpectOnlyEntry();
 }
 
+// [merged] to what a round that starts from version 7 needs.
+TEST_F(PullTest, TheStartIsADeltaOnlyForWhoHasTheVersionBefore) {
+  Round round{8, 7, StartMode::kMerge};
+  const auto form = [&](std::uint64_t merged) {
+    fs::remove_all(root_ / "out");
+    const auto start = client_->PullStart(round, merged, root_ / "out");
+    EXPECT_TRUE(start.ok()) << start.status();
+    EXPECT_EQ(start->has_value(), fs::exists(root_ / "out"));
+    return start.value_or(std::nullopt);
+  };
+  EXPECT_EQ(form(6), Form::kDelta);
+  EXPECT_EQ(form(0), Form::kAdapter);
+  EXPECT_EQ(form(5), Form::kAdapter);
+  EXPECT_EQ(form(7), std::nullopt);
+  round.start = StartMode::kResidual;
+  EXPECT_EQ(form(6), Form::kDelta);
+  EXPECT_EQ(form(7), Form::kAdapter);  // Its first units are trained further.
+  round.start = StartMode::kWarm;
+  EXPECT_EQ(form(6), Form::kAdapter);
+  EXPECT_EQ(form(7), Form::kAdapter);
+  round.version = 0;
+  EXPECT_EQ(form(0), std::nullopt);
+  EXPECT_EQ(server_.With([](TestingState& state) { return state.pull_forms; }),
+            (std::vector<int>{v1::PullRequest::FORM_DELTA, v1::PullRequest::FORM_ADAPTER, v1::PullRequest::FORM_ADAPTER,
+                              v1::PullRequest::FORM_DELTA, v1::PullRequest::FORM_ADAPTER, v1::PullRequest::FORM_ADAPTER,
+                              v1::PullRequest::FORM_ADAPTER}));
+}
+
 TEST_F(PullTest, AnUnknownVersionIsFinal) {
   const absl::Status status = client_->Pull(8, Form::kAdapter, root_ / "out").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);

@@ -46,6 +46,7 @@ struct TestingState {
   std::map<std::string, v1::Receipt> receipts;
   std::vector<std::uint64_t> push_offsets;  // Of each stream that sent a header.
   std::vector<std::uint64_t> pull_offsets;
+  std::vector<int> pull_forms;  // v1::PullRequest::Form
   std::string published, adapter_config = "{}";
   std::uint64_t published_version = 1;
   v1::RoundInfo round;

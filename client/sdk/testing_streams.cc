@@ -145,6 +145,7 @@ class PullReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  private:
   grpc::Status Begin(TestingState& state, const v1::PullRequest& request) {
     state.pull_offsets.push_back(request.offset());
+    state.pull_forms.push_back(request.form());
     if (request.version() > state.published_version) {
       return {grpc::StatusCode::NOT_FOUND, "version: not published"};
     }

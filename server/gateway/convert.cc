@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 
 namespace cairn {
@@ -22,6 +23,18 @@ v1::RoundPhase ToProto(round::Phase phase) {
       return v1::ROUND_PHASE_FINISHED;
   }
   return v1::ROUND_PHASE_UNSPECIFIED;
+}
+
+v1::RoundStart ToProto(RoundStart start) {
+  switch (start) {
+    case RoundStart::kMerge:
+      return v1::ROUND_START_MERGE;
+    case RoundStart::kWarm:
+      return v1::ROUND_START_WARM;
+    case RoundStart::kResidual:
+      return v1::ROUND_START_RESIDUAL;
+  }
+  return v1::ROUND_START_UNSPECIFIED;
 }
 
 v1::ClientProgress::State StateOf(const round::Client& client) {
@@ -99,8 +112,11 @@ v1::RoundInfo ToProto(const Snapshot& snapshot) {
   const bool has_deadline = state.phase == round::Phase::kOpen && state.deadline != absl::InfiniteFuture();
   if (has_deadline) info.set_deadline_unix_ms(absl::ToUnixMillis(state.deadline));
   info.set_waiting_for(snapshot.waiting_for);
-  info.set_start(snapshot.start == RoundStart::kMerge ? v1::ROUND_START_MERGE : v1::ROUND_START_WARM);
+  info.set_start(ToProto(snapshot.start));
+  info.set_combine(snapshot.combine);
   info.set_rule(snapshot.rule);
+  info.set_publish(snapshot.publish);
+  if (snapshot.relative_error) info.set_relative_error(*snapshot.relative_error);
   return info;
 }
 
@@ -133,14 +149,27 @@ v1::AdapterSpec ToProto(const AdapterSpec& spec) {
     out.set_name(module.name);
     out.set_d_in(module.d_in);
     out.set_d_out(module.d_out);
+    out.set_layer(NameOf(module.layer));
+  }
+  for (const TensorSpec& tensor : spec.tensors) {
+    v1::TensorSpec& out = *proto.add_tensors();
+    out.set_name(tensor.name);
+    out.mutable_shape()->Add(tensor.shape.begin(), tensor.shape.end());
   }
   return proto;
 }
 
-AdapterSpec FromProto(const v1::AdapterSpec& proto) {
-  AdapterSpec spec{proto.base_model(), {}};
+absl::StatusOr<AdapterSpec> FromProto(const v1::AdapterSpec& proto) {
+  AdapterSpec spec{proto.base_model(), {}, {}};
   for (const v1::ModuleSpec& module : proto.modules()) {
-    spec.modules.push_back({module.name(), module.d_in(), module.d_out()});
+    const absl::StatusOr<Layer> layer = module.layer().empty() ? Layer{} : LayerFromName(module.layer());
+    if (!layer.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("module \"", module.name(), "\": ", layer.status().message()));
+    }
+    spec.modules.push_back({module.name(), module.d_in(), module.d_out(), *layer});
+  }
+  for (const v1::TensorSpec& tensor : proto.tensors()) {
+    spec.tensors.push_back({tensor.name(), {tensor.shape().begin(), tensor.shape().end()}});
   }
   return spec;
 }

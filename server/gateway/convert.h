@@ -4,6 +4,7 @@
 #include <grpcpp/support/status.h>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "adapter/lora.h"
 #include "proto/cairn/v1/federation.pb.h"
 #include "server/root/database.h"
@@ -17,7 +18,7 @@ v1::RoundInfo ToProto(const Snapshot& snapshot);
 v1::RoundEvent ToProto(const Notice& notice);
 v1::Receipt ToProto(const ReceiptRow& receipt);
 v1::AdapterSpec ToProto(const AdapterSpec& spec);
-AdapterSpec FromProto(const v1::AdapterSpec& spec);
+absl::StatusOr<AdapterSpec> FromProto(const v1::AdapterSpec& spec);  // INVALID_ARGUMENT: a layer.
 // Key of an upload as header or ResumePoint request describe it; both have the same fields.
 UploadKey KeyOf(const v1::PushHeader& header);
 UploadKey KeyOf(const v1::ResumePointRequest& request);

@@ -35,7 +35,7 @@ TEST(ConvertTest, EveryStatusCodeKeepsItsMeaning) {
 }
 
 Snapshot OpenRound() {
-  Snapshot snapshot{"fed", "mean", RoundStart::kWarm, {}, "1 of 2"};
+  Snapshot snapshot{"fed", "mean", "examples", "stack", RoundStart::kWarm, {}, "1 of 2", 0.25};
   round::State& state = snapshot.state;
   state.policy.clients_min = 1;
   state.policy.clients_target = 2;
@@ -56,7 +56,10 @@ Snapshot OpenRound() {
 TEST(ConvertTest, ASnapshotArrivesWhole) {
   const v1::RoundInfo info = ToProto(OpenRound());
   EXPECT_EQ(info.federation(), "fed");
-  EXPECT_EQ(info.rule(), "mean");
+  EXPECT_EQ(info.combine(), "mean");
+  EXPECT_EQ(info.rule(), "examples");
+  EXPECT_EQ(info.publish(), "stack");
+  EXPECT_EQ(info.relative_error(), 0.25);
   EXPECT_EQ(info.start(), v1::ROUND_START_WARM);
   EXPECT_EQ(info.phase(), v1::ROUND_PHASE_OPEN);
   EXPECT_EQ(info.round(), 4u);
@@ -84,6 +87,20 @@ TEST(ConvertTest, OnlyAnOpenRoundWithAnEndHasADeadline) {
   closed.state.phase = round::Phase::kAggregating;
   EXPECT_EQ(ToProto(endless).deadline_unix_ms(), 0);
   EXPECT_EQ(ToProto(closed).deadline_unix_ms(), 0);
+}
+
+TEST(ConvertTest, AnErrorThatIsNotKnownIsNotZero) {
+  Snapshot snapshot = OpenRound();
+  snapshot.relative_error.reset();
+  EXPECT_FALSE(ToProto(snapshot).has_relative_error());
+}
+
+TEST(ConvertTest, EveryStartHasItsName) {
+  Snapshot snapshot = OpenRound();
+  snapshot.start = RoundStart::kMerge;
+  EXPECT_EQ(ToProto(snapshot).start(), v1::ROUND_START_MERGE);
+  snapshot.start = RoundStart::kResidual;
+  EXPECT_EQ(ToProto(snapshot).start(), v1::ROUND_START_RESIDUAL);
 }
 
 TEST(ConvertTest, PhasesAndKindsHaveNamesOfTheirOwn) {
@@ -137,10 +154,24 @@ TEST(ConvertTest, ReceiptsKeysAndSpecs) {
   EXPECT_EQ(key.sha256, "sha");
   EXPECT_EQ(key.bytes, 77u);
 
-  const AdapterSpec spec{"org/base", {{"a", 1, 2}, {"b", 3, 4}}};
-  const AdapterSpec back = FromProto(ToProto(spec));
-  EXPECT_EQ(back.base_model, spec.base_model);
-  EXPECT_EQ(back.modules, spec.modules);
+  const AdapterSpec spec{
+      "org/base", {{"a", 1, 2}, {"b", 3, 4, {Layer::Kind::kConv2d, 3, 3, 1}}}, {{"bias", {4}}, {"scalar", {}}}};
+  const auto back = FromProto(ToProto(spec));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->base_model, spec.base_model);
+  EXPECT_EQ(back->modules, spec.modules);
+  EXPECT_EQ(back->tensors, spec.tensors);
+}
+
+TEST(ConvertTest, ALayerIsLinearUnlessItSaysOtherwise) {
+  v1::AdapterSpec spec;
+  spec.add_modules()->set_name("q");
+  ASSERT_TRUE(FromProto(spec).ok());
+  EXPECT_EQ(FromProto(spec)->modules[0].layer, Layer{});
+  spec.mutable_modules(0)->set_layer("recurrent");
+  const absl::Status refused = FromProto(spec).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(refused.message().find("\"q\""), std::string::npos) << refused;
 }
 
 }  // namespace

@@ -31,7 +31,14 @@ class FederationService final : public Base {
       return reactor;
     }
     std::optional<AdapterSpec> spec;
-    if (request->has_spec()) spec = FromProto(request->spec());
+    if (request->has_spec()) {
+      absl::StatusOr<AdapterSpec> given = FromProto(request->spec());
+      if (!given.ok()) {
+        reactor->Finish(ToGrpc(given.status()));
+        return reactor;
+      }
+      spec = *std::move(given);
+    }
     gateway_.coordinator->Join(request->federation(), request->client(), std::move(spec),
                                [reactor, reply](absl::StatusOr<JoinResult> result) {
                                  if (!result.ok()) return reactor->Finish(ToGrpc(result.status()));

@@ -9,11 +9,12 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "aggregators/aggregator.h"
+#include "aggregators/registry.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "server/gateway/convert.h"
 #include "server/gateway/credentials.h"
+#include "server/root/update.h"
 #include "wire/push_header.h"
 
 namespace cairn {
@@ -147,9 +148,7 @@ void PushReactor::OnAdmission(absl::StatusOr<Admission> admission) {
   federation_known_ = FederationExists(admission.status());
   if (!admission.ok()) return Refuse({admission.status(), ReasonOfAdmission(admission.status())});
   if (admission->receipt) return Accept(*admission->receipt);
-  auto config = ParsePeftConfig(header_.adapter_config());
-  if (!config.ok()) return Refuse({config.status(), "format"});
-  check_ = std::make_unique<UploadCheck>(*std::move(config), admission->spec, key_.bytes);
+  if (absl::Status status = PrepareCheck(*admission); !status.ok()) return Refuse({status, "format"});
   const std::uint64_t bytes = gateway_.store->Reservation(key_.bytes);
   if (bytes > gateway_.store->budget().capacity()) {
     return Refuse(
@@ -161,6 +160,17 @@ void PushReactor::OnAdmission(absl::StatusOr<Admission> admission) {
   if (cancelled_) return Refuse(Cancelled());
   phase_ = Phase::kWaitingForMemory;
   ticket_ = gateway_.store->budget().Acquire(bytes, [this] { gateway_.workers->Run([this] { OpenUpload(); }); });
+}
+
+absl::Status PushReactor::PrepareCheck(const Admission& admission) {
+  CAIRN_ASSIGN_OR_RETURN(combine_, MakeAggregator(admission.combine));
+  CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParseUpdateConfig(header_.adapter_config(), *combine_));
+  check_ = std::make_unique<UploadCheck>(
+      std::move(config), admission.spec, key_.bytes,
+      [combine = combine_, client = key_.client, examples = header_.examples()](const Adapter& shape) {
+        return combine->AccumulateShape({client, static_cast<double>(examples), &shape, ""});
+      });
+  return absl::OkStatus();
 }
 
 void PushReactor::OpenUpload() {
@@ -273,13 +283,22 @@ void PushReactor::TakeTrailer(const wire::ReceivedFrame& frame) {
 void PushReactor::Seal(const std::string& sha256) {
   auto shape = check_->Finish();
   absl::Status sealed = shape.ok() ? gateway_.store->Seal(std::move(upload_), sha256) : absl::OkStatus();
+  absl::StatusOr<std::string> frozen;
+  if (shape.ok() && sealed.ok()) frozen = FrozenParts((*shape)->config, sha256);
   std::lock_guard lock(mutex_);
   if (!shape.ok()) return Refuse({shape.status(), "format"});
   if (!sealed.ok()) return Refuse({sealed, "storage"});
+  if (!frozen.ok()) return Refuse({frozen.status(), "storage"});
   key_.sha256 = sha256;
-  SealedUpdate update{key_, header_.examples(), header_.adapter_config(), *std::move(shape)};
+  SealedUpdate update{key_, header_.examples(), header_.adapter_config(), *std::move(shape), *std::move(frozen)};
   gateway_.coordinator->Contribute(
       std::move(update), Locked([this](absl::StatusOr<ReceiptRow> receipt) { OnReceipt(std::move(receipt)); }));
+}
+
+absl::StatusOr<std::string> PushReactor::FrozenParts(const PeftConfig& config, const std::string& sha256) const {
+  CAIRN_ASSIGN_OR_RETURN(auto blob, gateway_.store->Find(key_.federation, UpdateName(key_.client, sha256)));
+  CAIRN_ASSIGN_OR_RETURN(const Adapter adapter, ParseAdapter(blob->bytes(), config));
+  return combine_->FrozenParts(adapter);
 }
 
 void PushReactor::OnReceipt(absl::StatusOr<ReceiptRow> receipt) {

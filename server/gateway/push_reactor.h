@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "aggregators/aggregator.h"
 #include "base/digest.h"
 #include "proto/cairn/v1/federation.pb.h"
 #include "server/gateway/context.h"
@@ -43,6 +44,7 @@ class PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   absl::Status ParseHeader(const grpc::ByteBuffer& message);
   absl::string_view ReasonOfHeader(const absl::Status& status) const;
   void OnAdmission(absl::StatusOr<Admission> admission);
+  absl::Status PrepareCheck(const Admission& admission);
   void TakeFrame(const grpc::ByteBuffer& message);
   bool TakeChunk(const wire::ReceivedFrame& frame);
   absl::Status CheckDigest(const v1::PushTrailer& trailer, const std::string& sha256) const;
@@ -59,6 +61,7 @@ class PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   Refusal Resume(std::unique_ptr<Upload> upload);  // OK: go on.
   absl::Status ContinueDigest();
   void Seal(const std::string& sha256);
+  absl::StatusOr<std::string> FrozenParts(const PeftConfig& config, const std::string& sha256) const;
 
   // Runs `step` on the thread that calls the returned function, with mutex_ held.
   template <typename Step>
@@ -79,6 +82,7 @@ class PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   UploadKey key_;
   ByteBudget::Ticket ticket_ = 0;
   std::unique_ptr<Upload> upload_;
+  std::shared_ptr<Aggregator> combine_;  // The federation's rule, for this update alone.
   std::unique_ptr<UploadCheck> check_;
   Sha256 sha_;
   std::uint64_t position_ = 0;  // In the payload: of the next byte to come.

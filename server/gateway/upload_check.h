@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,8 +18,12 @@ namespace cairn {
 
 class UploadCheck {
  public:
-  // `spec` may be null: then any modules are accepted.
-  UploadCheck(PeftConfig config, std::shared_ptr<const AdapterSpec> spec, std::uint64_t file_bytes);
+  // What else has something to say about the adapter that the header declares; its values are not there.
+  using ShapeCheck = std::function<absl::Status(const Adapter& shape)>;
+
+  // `spec` may be null: then any modules and tensors are accepted. `more` may be null.
+  UploadCheck(PeftConfig config, std::shared_ptr<const AdapterSpec> spec, std::uint64_t file_bytes,
+              ShapeCheck more = nullptr);
 
   // The next bytes of the safetensors file. INVALID_ARGUMENT, with module and tensor, as soon as something is wrong.
   absl::Status Feed(absl::string_view bytes);
@@ -39,6 +44,7 @@ class UploadCheck {
   const PeftConfig config_;
   const std::shared_ptr<const AdapterSpec> spec_;
   const std::uint64_t file_bytes_;
+  const ShapeCheck more_;
   std::uint64_t position_ = 0;      // In the file.
   std::string prefix_;              // The header so far.
   std::uint64_t prefix_bytes_ = 8;  // How much of it is needed before the next step.

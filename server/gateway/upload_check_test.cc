@@ -7,6 +7,7 @@
 #include <limits>
 #include <random>
 
+#include "absl/strings/str_cat.h"
 #include "adapter/directory.h"
 #include "aggregators/testing.h"
 
@@ -18,7 +19,7 @@ using ::testing::HasSubstr;
 const std::vector<ModuleSpec> kModules = {{"layers.0.q", 24, 16}, {"layers.1.q", 24, 16}};
 
 std::shared_ptr<const AdapterSpec> Spec(std::vector<ModuleSpec> modules = kModules) {
-  return std::make_shared<const AdapterSpec>(AdapterSpec{"", std::move(modules)});
+  return std::make_shared<const AdapterSpec>(AdapterSpec{"", std::move(modules), {}});
 }
 
 struct Outcome {
@@ -94,6 +95,39 @@ TEST(UploadCheckTest, RefusesValuesAndScalesThatWouldOverflow) {
   EXPECT_TRUE(Check(update, update.safetensors, 1000, 1).status.ok());
   update = testing::MakeUpdateBytes(6, kModules, 4, 1e9, DType::kF32);
   EXPECT_EQ(Check(update, update.safetensors, 1000, 1).reason, "shape");
+}
+
+TEST(UploadCheckTest, AsksWhoeverElseHasASayBeforeTheValues) {
+  const auto update = testing::MakeUpdateBytes(7, kModules, 4, 8, DType::kF32);
+  UploadCheck check(*ParsePeftConfig(update.config_json), nullptr, update.safetensors.size(), [](const Adapter& shape) {
+    return absl::InvalidArgumentError(absl::StrCat("rank ", shape.modules[0].rank, " is not wanted"));
+  });
+  const auto header = ReadSafetensorsHeader(update.safetensors, update.safetensors.size());
+  const absl::Status refused = check.Feed(absl::string_view(update.safetensors).substr(0, header->header_bytes));
+  EXPECT_THAT(refused.message(), HasSubstr("rank 4 is not wanted"));
+  EXPECT_EQ(check.reason(), "shape");
+}
+
+// Every bit pattern of an integer is a value; some of these would be NaN as floats.
+TEST(UploadCheckTest, LooksAtTheValuesOfFloatsOnly) {
+  const std::string steps(12, '\xff');
+  std::string values(8, '\0');
+  PeftConfig config;
+  config.kind = AdapterKind::kAveraged;
+  config.peft_type = "IA3";
+  const auto check = [&] {
+    const auto file = SerializeSafetensors(
+        {{"ia3.l", DType::kF32, {2}, values}, {"steps", DType::kI32, {3}, steps}, {"tail", DType::kF32, {2}, values}});
+    UploadCheck upload(config, nullptr, file->size());
+    for (char byte : *file) {
+      if (absl::Status status = upload.Feed({&byte, 1}); !status.ok()) return status;
+    }
+    return upload.Finish().status();
+  };
+  EXPECT_TRUE(check().ok()) << check();
+  const float bad = std::nanf("");
+  std::memcpy(&values[4], &bad, 4);
+  EXPECT_THAT(check().message(), HasSubstr("element 1 "));
 }
 
 TEST(UploadCheckTest, RefusesGarbage) {

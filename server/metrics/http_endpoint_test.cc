@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <cstring>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -81,6 +83,40 @@ TEST_F(HttpEndpointTest, HeadHasNoBody) {
   const std::string answer = Get(endpoint_->port(), "/metrics", "HEAD");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_THAT(answer, EndsWith("\r\n\r\n"));
+}
+
+UniqueFd Connect(std::uint16_t port) {
+  UniqueFd fd(socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  return fd;
+}
+
+TEST_F(HttpEndpointTest, APeerThatSaysNothingKeepsNobodyWaiting) {
+  const UniqueFd silent = Connect(endpoint_->port());
+  const UniqueFd half = Connect(endpoint_->port());
+  ASSERT_EQ(write(half.get(), "GET /me", 7), 7);
+  const auto before = std::chrono::steady_clock::now();
+  endpoint_.reset();  // Although both threads have a peer that does not go on.
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5));
+}
+
+TEST_F(HttpEndpointTest, ARequestMayArriveInPieces) {
+  const UniqueFd silent = Connect(endpoint_->port()), peer = Connect(endpoint_->port());
+  for (const char* piece : {"GET /hea", "lthz?verbose HTTP/1.0\r", "\nHost: x\r\n\r", "\n"}) {
+    ASSERT_GT(write(peer.get(), piece, strlen(piece)), 0);
+  }
+  char answer[16] = "";
+  ASSERT_GT(read(peer.get(), answer, sizeof(answer) - 1), 0);
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK"));
+}
+
+TEST_F(HttpEndpointTest, ARequestWithoutEndIsCutOff) {
+  const std::string endless = "GET /metrics HTTP/1.1\r\nX: " + std::string(8192, 'x');
+  EXPECT_EQ(Exchange(endpoint_->port(), endless), "");
 }
 
 TEST_F(HttpEndpointTest, SaysWhyItCannotListen) {

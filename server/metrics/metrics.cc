@@ -62,6 +62,9 @@ struct Metrics::Families {
   Family<Counter>& sent = CounterFamily("cairn_sent_bytes_total", "Payload bytes sent to clients.");
   Family<Histogram>& aggregation =
       HistogramFamily("cairn_aggregation_seconds", "Time to combine and publish one round.");
+  Family<Gauge>& published_error =
+      GaugeFamily("cairn_published_relative_error",
+                  "Distance of the latest version from the exact weighted sum of its round's updates (Frobenius).");
   Gauge& memory_used = GaugeFamily("cairn_memory_used_bytes", "Bytes of the memory budget in use.").Add({});
   Gauge& memory_budget = GaugeFamily("cairn_memory_budget_bytes", "The memory budget.").Add({});
 
@@ -94,6 +97,10 @@ void Metrics::RoundFinished(absl::string_view federation, absl::string_view outc
   families_->rounds.Add({{"federation", Text(federation)}, {"outcome", Text(outcome)}}).Increment();
 }
 
+void Metrics::SetPublishedError(absl::string_view federation, double relative_error) {
+  families_->published_error.Add({{"federation", Text(federation)}}).Set(relative_error);
+}
+
 void Metrics::ObservePhase(absl::string_view federation, absl::string_view phase, double seconds) {
   families_->phase_seconds.Add({{"federation", Text(federation)}, {"phase", Text(phase)}}, kPhaseBuckets)
       .Observe(seconds);
@@ -121,8 +128,8 @@ void Metrics::BytesSent(absl::string_view federation, std::uint64_t bytes) {
   families_->sent.Add({{"federation", Text(federation)}}).Increment(static_cast<double>(bytes));
 }
 
-void Metrics::ObserveAggregation(absl::string_view federation, absl::string_view rule, double seconds) {
-  families_->aggregation.Add({{"federation", Text(federation)}, {"rule", Text(rule)}}, kAggregationBuckets)
+void Metrics::ObserveAggregation(absl::string_view federation, absl::string_view combine, double seconds) {
+  families_->aggregation.Add({{"federation", Text(federation)}, {"combine", Text(combine)}}, kAggregationBuckets)
       .Observe(seconds);
 }
 

@@ -26,6 +26,8 @@ class Metrics {
   void SetContributions(absl::string_view federation, std::uint64_t have, std::uint64_t want);
   // `outcome`: "published" or "failed".
   void RoundFinished(absl::string_view federation, absl::string_view outcome);
+  // Of the latest version: its distance from the exact weighted sum of its round's updates, relative to that sum.
+  void SetPublishedError(absl::string_view federation, double relative_error);
   // How long the round was in `phase`.
   void ObservePhase(absl::string_view federation, absl::string_view phase, double seconds);
 
@@ -39,7 +41,7 @@ class Metrics {
   void BytesReceived(absl::string_view federation, std::uint64_t bytes);
   void BytesSent(absl::string_view federation, std::uint64_t bytes);
 
-  void ObserveAggregation(absl::string_view federation, absl::string_view rule, double seconds);
+  void ObserveAggregation(absl::string_view federation, absl::string_view combine, double seconds);
   void SetMemory(std::uint64_t used_bytes, std::uint64_t budget_bytes);
 
   // Everything in the text exposition format 0.0.4.

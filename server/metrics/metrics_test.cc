@@ -55,7 +55,7 @@ TEST(Metrics, ObservesAndMeasures) {
   const std::string text = metrics.Render();
   EXPECT_THAT(text, HasSubstr("cairn_round_phase_seconds_bucket{federation=\"f\",phase=\"open\",le=\"10\"} 0"));
   EXPECT_THAT(text, HasSubstr("cairn_round_phase_seconds_bucket{federation=\"f\",phase=\"open\",le=\"30\"} 1"));
-  EXPECT_THAT(text, HasSubstr("cairn_aggregation_seconds_count{federation=\"f\",rule=\"stack\"} 1"));
+  EXPECT_THAT(text, HasSubstr("cairn_aggregation_seconds_count{combine=\"stack\",federation=\"f\"} 1"));
   EXPECT_THAT(text, HasSubstr("cairn_rounds_total{federation=\"f\",outcome=\"published\"} 1"));
   EXPECT_THAT(text, HasSubstr("cairn_round_contributions{federation=\"f\"} 2"));
   EXPECT_THAT(text, HasSubstr("cairn_round_contributions_wanted{federation=\"f\"} 5"));

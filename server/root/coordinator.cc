@@ -146,7 +146,7 @@ void Coordinator::CheckUpload(const UploadKey& key, Done<Admission> done) {
       key.federation,
       [key](Federation& f) -> absl::StatusOr<Admission> {
         CAIRN_ASSIGN_OR_RETURN(auto receipt, f.CheckUpload(key));
-        return Admission{std::move(receipt), f.spec()};
+        return Admission{std::move(receipt), f.spec(), f.combine()};
       },
       std::move(done));
 }
@@ -187,8 +187,9 @@ void Coordinator::FindVersion(const std::string& federation, std::uint64_t versi
         if (!row)
           return absl::NotFoundError(absl::StrCat("version ", wanted, " of \"", f.name(), "\" is not published"));
         if (delta && !row->delta) {
-          return absl::FailedPreconditionError(
-              absl::StrCat("\"", f.name(), "\" starts rounds from the whole adapter; its versions have no delta"));
+          return absl::FailedPreconditionError(absl::StrCat("\"", f.name(),
+                                                            "\" starts rounds from the whole adapter (combine ",
+                                                            f.combine(), "); its versions have no delta"));
         }
         const AdapterFile& file = delta ? *row->delta : row->whole;
         return VersionFile{wanted, file, AdapterPath(options_.data_dir, f.name(), file.sha256)};

@@ -38,6 +38,7 @@ struct JoinResult {
 struct Admission {
   std::optional<ReceiptRow> receipt;        // Set: these bytes are already there.
   std::shared_ptr<const AdapterSpec> spec;  // Null: not known yet.
+  std::string combine;                      // As in the configuration.
 };
 
 // A published adapter, ready to be sent.

@@ -138,6 +138,60 @@ TEST_F(CoordinatorTest, TheFirstAcceptedUpdateDecidesTheModules) {
             absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_F(CoordinatorTest, AClientMayAdaptAPartOfTheModules) {
+  Start({FederationFor("fed", "stack", 2, 2)});
+  ASSERT_TRUE(server_->Join("a", "fed", AdapterSpec{"", kModules, {{"norm", {8}}}}).ok());
+  const std::vector<ModuleSpec> part = {kModules[1]};
+  const auto joined = server_->Join("b", "fed", AdapterSpec{"", part, {}});
+  ASSERT_TRUE(joined.ok()) << joined.status();
+  EXPECT_EQ(joined->spec->modules, kModules) << "the federation's";
+  const auto refusal = [&](const AdapterSpec& spec) { return server_->Join("c", "fed", spec).status(); };
+  EXPECT_THAT(refusal({"", {{"stray", 3, 3}}, {}}).message(), HasSubstr("\"stray\""));
+  EXPECT_THAT(refusal({"", {}, {{"head", {8}}}}).message(), HasSubstr("\"head\""));
+  EXPECT_EQ(refusal({"", {{kModules[0].name, 16, 99}}, {}}).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(refusal({"", {kModules[1], kModules[0]}, {}}).code(), absl::StatusCode::kInvalidArgument) << "order";
+  ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+  ASSERT_TRUE(server_->Push("b", 1, Update(2, 2, part)).ok());
+  server_->AwaitVersion(1);
+  const auto whole = server_->FindVersion(1, false);
+  const auto published = OpenAdapter(whole->path, whole->adapter.config);
+  EXPECT_EQ(published->adapter.modules[0].rank, 2);
+  EXPECT_EQ(published->adapter.modules[1].rank, 4);
+}
+
+TEST_F(CoordinatorTest, ClientsMustHaveFrozenTheSameValues) {
+  Start({FederationFor("fed", "ffa", 2, 2)});
+  ASSERT_TRUE(server_->Join("a").ok());
+  ASSERT_TRUE(server_->Join("b").ok());
+  ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+  const auto refused = server_->Push("b", 1, Update(2));
+  EXPECT_EQ(CodeOf(refused), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(refused.status().message(), HasSubstr("layers.0.q lora_A differs"));
+  // Also after a restart, which has the bytes of "a" only.
+  server_->Stop();
+  ASSERT_TRUE(server_->Start().ok());
+  EXPECT_EQ(CodeOf(server_->Push("b", 1, Update(2))), absl::StatusCode::kInvalidArgument);
+  ASSERT_TRUE(server_->Push("b", 1, Update(1)).ok());
+  server_->AwaitVersion(1);
+}
+
+TEST_F(CoordinatorTest, TheStateSaysHowVersionsAreMadeAndHowExactTheLatestIs) {
+  Start({FederationFor("fed", "mean", 1, 1)});
+  EXPECT_EQ(server_->Now().combine, "mean");
+  EXPECT_EQ(server_->Now().rule, "examples");
+  EXPECT_EQ(server_->Now().publish, "stack");
+  EXPECT_EQ(server_->Now().relative_error, std::nullopt);
+  ASSERT_TRUE(server_->Join("a").ok());
+  ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+  server_->AwaitVersion(1);
+  ASSERT_TRUE(server_->Now().relative_error.has_value());
+  EXPECT_LT(*server_->Now().relative_error, 1e-6);
+  EXPECT_THAT(server_->metrics.Render(), HasSubstr("cairn_published_relative_error{federation=\"fed\"}"));
+  server_->Stop();
+  ASSERT_TRUE(server_->Start().ok());
+  EXPECT_TRUE(server_->Now().relative_error.has_value()) << "it is kept";
+}
+
 TEST_F(CoordinatorTest, ClosesAtTheDeadlineWithTheMinimum) {
   auto options = FederationFor("fed", "stack", 1, 3);
   options.policy.deadline = absl::Minutes(30);

@@ -5,24 +5,29 @@
 #include <functional>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 
 namespace cairn {
 namespace {
 
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 // For a writer such as the sqlite3 shell; the directory lock keeps other servers away. Everybody waits meanwhile.
 constexpr int kBusyMilliseconds = 1000;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE IF NOT EXISTS federations (
-  name TEXT PRIMARY KEY, rule TEXT NOT NULL, phase TEXT NOT NULL, round INTEGER NOT NULL, version INTEGER NOT NULL,
+  name TEXT PRIMARY KEY, combine TEXT NOT NULL, phase TEXT NOT NULL, round INTEGER NOT NULL, version INTEGER NOT NULL,
   opened_ms INTEGER NOT NULL, deadline_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS specs (federation TEXT PRIMARY KEY, base_model TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS modules (
   federation TEXT NOT NULL, name TEXT NOT NULL, d_in INTEGER NOT NULL, d_out INTEGER NOT NULL,
-  PRIMARY KEY (federation, name)) STRICT;
+  layer TEXT NOT NULL, PRIMARY KEY (federation, name)) STRICT;
+CREATE TABLE IF NOT EXISTS tensors (
+  federation TEXT NOT NULL, name TEXT NOT NULL, shape TEXT NOT NULL, PRIMARY KEY (federation, name)) STRICT;
 CREATE TABLE IF NOT EXISTS clients (
   federation TEXT NOT NULL, client TEXT NOT NULL, active INTEGER NOT NULL, PRIMARY KEY (federation, client)) STRICT;
 CREATE TABLE IF NOT EXISTS receipts (
@@ -32,7 +37,14 @@ CREATE TABLE IF NOT EXISTS receipts (
 CREATE TABLE IF NOT EXISTS versions (
   federation TEXT NOT NULL, version INTEGER NOT NULL, whole_sha256 TEXT NOT NULL, whole_bytes INTEGER NOT NULL,
   whole_config TEXT NOT NULL, delta_sha256 TEXT, delta_bytes INTEGER, delta_config TEXT, published_ms INTEGER NOT NULL,
-  PRIMARY KEY (federation, version)) STRICT;
+  relative_error REAL, PRIMARY KEY (federation, version)) STRICT;
+)sql";
+
+// Version 1 had linear modules only, and called `rule` what is `combine` now. New columns come last, as in kSchema.
+constexpr char kFromVersion1[] = R"sql(
+ALTER TABLE federations RENAME COLUMN rule TO combine;
+ALTER TABLE modules ADD COLUMN layer TEXT NOT NULL DEFAULT 'linear';
+ALTER TABLE versions ADD COLUMN relative_error REAL;
 )sql";
 
 absl::Status SqliteStatus(sqlite3* handle, absl::string_view what) {
@@ -64,6 +76,7 @@ class Statement {
   Statement& Bind(std::int64_t value) {
     return Check(ok_ && sqlite3_bind_int64(statement_, ++bound_, value) == SQLITE_OK);
   }
+  Statement& Bind(double value) { return Check(ok_ && sqlite3_bind_double(statement_, ++bound_, value) == SQLITE_OK); }
   Statement& Bind(std::uint64_t value) { return Bind(static_cast<std::int64_t>(value)); }
   Statement& BindNull() { return Check(ok_ && sqlite3_bind_null(statement_, ++bound_) == SQLITE_OK); }
 
@@ -82,6 +95,7 @@ class Statement {
     return text == nullptr ? std::string() : std::string(text, sqlite3_column_bytes(statement_, column));
   }
   std::int64_t Int(int column) const { return sqlite3_column_int64(statement_, column); }
+  double Real(int column) const { return sqlite3_column_double(statement_, column); }
   std::uint64_t Unsigned(int column) const { return static_cast<std::uint64_t>(Int(column)); }
   bool Null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
 
@@ -102,15 +116,34 @@ absl::Status Execute(sqlite3* handle, const char* sql) {
                                                                            : SqliteStatus(handle, sql);
 }
 
-// Refuses a database of another version rather than guessing.
-absl::Status CheckSchemaVersion(sqlite3* handle, const std::filesystem::path& path) {
+// Brings the schema up to date. Refuses a database of a later version rather than guessing.
+absl::Status UpdateSchema(sqlite3* handle, const std::filesystem::path& path) {
   std::int64_t version = 0;
-  Statement query(handle, "PRAGMA user_version");
-  CAIRN_RETURN_IF_ERROR(query.Rows([&] { version = query.Int(0); }));
-  if (version == 0 || version == kSchemaVersion) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(path.string(), ": schema version ", version,
-                                                    ", this program reads ", kSchemaVersion,
-                                                    "; use the Cairn that wrote it"));
+  {
+    Statement query(handle, "PRAGMA user_version");
+    CAIRN_RETURN_IF_ERROR(query.Rows([&] { version = query.Int(0); }));
+  }
+  if (version < 0 || version > kSchemaVersion) {
+    return absl::FailedPreconditionError(absl::StrCat(path.string(), ": schema version ", version,
+                                                      ", this program reads up to ", kSchemaVersion,
+                                                      "; use the Cairn that wrote it"));
+  }
+  if (version == 1) CAIRN_RETURN_IF_ERROR(Execute(handle, kFromVersion1));
+  CAIRN_RETURN_IF_ERROR(Execute(handle, kSchema));
+  return Execute(handle, absl::StrCat("PRAGMA user_version=", kSchemaVersion).c_str());
+}
+
+// "3,4" for the shape [3, 4].
+std::string TextOf(const std::vector<std::int64_t>& shape) { return absl::StrJoin(shape, ","); }
+
+absl::StatusOr<std::vector<std::int64_t>> ShapeFrom(const std::string& text) {
+  std::vector<std::int64_t> shape;
+  for (absl::string_view part : absl::StrSplit(text, ',', absl::SkipEmpty())) {
+    if (!absl::SimpleAtoi(part, &shape.emplace_back())) {
+      return absl::DataLossError(absl::StrCat("database: shape \"", text, "\""));
+    }
+  }
+  return shape;
 }
 
 ReceiptRow ReceiptFrom(const Statement& row) {
@@ -128,9 +161,11 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::
   sqlite3_busy_timeout(handle, kBusyMilliseconds);
   CAIRN_RETURN_IF_ERROR(Execute(handle, "PRAGMA journal_mode=WAL"));
   CAIRN_RETURN_IF_ERROR(Execute(handle, sync == Sync::kFull ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=OFF"));
-  CAIRN_RETURN_IF_ERROR(CheckSchemaVersion(handle, path));
-  CAIRN_RETURN_IF_ERROR(Execute(handle, kSchema));
-  CAIRN_RETURN_IF_ERROR(Execute(handle, absl::StrCat("PRAGMA user_version=", kSchemaVersion).c_str()));
+  CAIRN_RETURN_IF_ERROR(database->Begin());
+  const absl::Status updated = UpdateSchema(handle, path);
+  if (!updated.ok()) database->Rollback();
+  CAIRN_RETURN_IF_ERROR(updated);
+  CAIRN_RETURN_IF_ERROR(database->Commit());
   return database;
 }
 
@@ -153,7 +188,7 @@ void Database::Rollback() { Execute(handle_, "ROLLBACK").IgnoreError(); }
 absl::Status Database::Save(const FederationRow& row) {
   return Write(Statement(handle_, "INSERT OR REPLACE INTO federations VALUES (?,?,?,?,?,?,?)")
                    .Bind(row.name)
-                   .Bind(row.rule)
+                   .Bind(row.combine)
                    .Bind(row.phase)
                    .Bind(row.round)
                    .Bind(row.version)
@@ -164,7 +199,8 @@ absl::Status Database::Save(const FederationRow& row) {
 
 absl::StatusOr<std::optional<FederationRow>> Database::LoadFederation(const std::string& name) {
   std::optional<FederationRow> row;
-  Statement query(handle_, "SELECT name,rule,phase,round,version,opened_ms,deadline_ms FROM federations WHERE name=?");
+  Statement query(handle_,
+                  "SELECT name,combine,phase,round,version,opened_ms,deadline_ms FROM federations WHERE name=?");
   CAIRN_RETURN_IF_ERROR(query.Bind(name).Rows([&] {
     row = FederationRow{query.Text(0),     query.Text(1), query.Text(2), query.Unsigned(3),
                         query.Unsigned(4), query.Int(5),  query.Int(6)};
@@ -176,11 +212,19 @@ absl::Status Database::SaveSpec(const std::string& federation, const AdapterSpec
   CAIRN_RETURN_IF_ERROR(
       Write(Statement(handle_, "INSERT INTO specs VALUES (?,?)").Bind(federation).Bind(spec.base_model).Run()));
   for (const ModuleSpec& module : spec.modules) {
-    CAIRN_RETURN_IF_ERROR(Write(Statement(handle_, "INSERT INTO modules VALUES (?,?,?,?)")
+    CAIRN_RETURN_IF_ERROR(Write(Statement(handle_, "INSERT INTO modules VALUES (?,?,?,?,?)")
                                     .Bind(federation)
                                     .Bind(module.name)
                                     .Bind(module.d_in)
                                     .Bind(module.d_out)
+                                    .Bind(NameOf(module.layer))
+                                    .Run()));
+  }
+  for (const TensorSpec& tensor : spec.tensors) {
+    CAIRN_RETURN_IF_ERROR(Write(Statement(handle_, "INSERT INTO tensors VALUES (?,?,?)")
+                                    .Bind(federation)
+                                    .Bind(tensor.name)
+                                    .Bind(TextOf(tensor.shape))
                                     .Run()));
   }
   return absl::OkStatus();
@@ -189,12 +233,22 @@ absl::Status Database::SaveSpec(const std::string& federation, const AdapterSpec
 absl::StatusOr<std::optional<AdapterSpec>> Database::LoadSpec(const std::string& federation) {
   std::optional<AdapterSpec> spec;
   Statement head(handle_, "SELECT base_model FROM specs WHERE federation=?");
-  CAIRN_RETURN_IF_ERROR(head.Bind(federation).Rows([&] { spec = AdapterSpec{head.Text(0), {}}; }));
+  CAIRN_RETURN_IF_ERROR(head.Bind(federation).Rows([&] { spec = AdapterSpec{head.Text(0), {}, {}}; }));
   if (!spec) return spec;
-  Statement rows(handle_, "SELECT name,d_in,d_out FROM modules WHERE federation=? ORDER BY name");
-  CAIRN_RETURN_IF_ERROR(rows.Bind(federation).Rows([&] {
-    spec->modules.push_back({rows.Text(0), rows.Int(1), rows.Int(2)});
+  absl::Status wrong;
+  Statement modules(handle_, "SELECT name,d_in,d_out,layer FROM modules WHERE federation=? ORDER BY name");
+  CAIRN_RETURN_IF_ERROR(modules.Bind(federation).Rows([&] {
+    const absl::StatusOr<Layer> layer = LayerFromName(modules.Text(3));
+    wrong.Update(layer.status());
+    spec->modules.push_back({modules.Text(0), modules.Int(1), modules.Int(2), layer.value_or(Layer{})});
   }));
+  Statement tensors(handle_, "SELECT name,shape FROM tensors WHERE federation=? ORDER BY name");
+  CAIRN_RETURN_IF_ERROR(tensors.Bind(federation).Rows([&] {
+    absl::StatusOr<std::vector<std::int64_t>> shape = ShapeFrom(tensors.Text(1));
+    wrong.Update(shape.status());
+    if (shape.ok()) spec->tensors.push_back({tensors.Text(0), *std::move(shape)});
+  }));
+  CAIRN_RETURN_IF_ERROR(wrong);
   return spec;
 }
 
@@ -247,7 +301,7 @@ absl::Status Database::DeleteReceipts(const std::string& federation, std::uint64
 }
 
 absl::Status Database::Insert(const VersionRow& row) {
-  Statement insert(handle_, "INSERT INTO versions VALUES (?,?,?,?,?,?,?,?,?)");
+  Statement insert(handle_, "INSERT INTO versions VALUES (?,?,?,?,?,?,?,?,?,?)");
   insert.Bind(row.federation).Bind(row.version);
   insert.Bind(row.whole.sha256).Bind(row.whole.bytes).Bind(row.whole.config);
   if (row.delta) {
@@ -255,19 +309,19 @@ absl::Status Database::Insert(const VersionRow& row) {
   } else {
     insert.BindNull().BindNull().BindNull();
   }
-  return Write(insert.Bind(row.published_ms).Run());
+  insert.Bind(row.published_ms);
+  row.relative_error ? insert.Bind(*row.relative_error) : insert.BindNull();
+  return Write(insert.Run());
 }
 
 absl::StatusOr<std::optional<VersionRow>> Database::LoadVersion(const std::string& federation, std::uint64_t version) {
   std::optional<VersionRow> row;
   Statement query(handle_, "SELECT * FROM versions WHERE federation=? AND version=?");
   CAIRN_RETURN_IF_ERROR(query.Bind(federation).Bind(version).Rows([&] {
-    row = VersionRow{query.Text(0),
-                     query.Unsigned(1),
-                     {query.Text(2), query.Unsigned(3), query.Text(4)},
-                     std::nullopt,
-                     query.Int(8)};
+    row = VersionRow{query.Text(0), query.Unsigned(1), {query.Text(2), query.Unsigned(3), query.Text(4)},
+                     std::nullopt,  query.Int(8),      std::nullopt};
     if (!query.Null(5)) row->delta = AdapterFile{query.Text(5), query.Unsigned(6), query.Text(7)};
+    if (!query.Null(9)) row->relative_error = query.Real(9);
   }));
   return row;
 }

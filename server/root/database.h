@@ -20,8 +20,8 @@ namespace cairn {
 // Times are milliseconds since the Unix epoch; infinite times are the extremes of int64.
 struct FederationRow {
   std::string name;
-  std::string rule;
-  std::string phase;  // round::NameOf
+  std::string combine;  // As in the configuration.
+  std::string phase;    // round::NameOf
   std::uint64_t round = 0;
   std::uint64_t version = 0;
   std::int64_t opened_ms = 0;
@@ -55,14 +55,17 @@ struct VersionRow {
   std::string federation;
   std::uint64_t version = 0;
   AdapterFile whole;                 // Relative to the base model.
-  std::optional<AdapterFile> delta;  // Relative to the version before; rules that start by merging.
+  std::optional<AdapterFile> delta;  // Relative to the version before; rules that merge into the base model.
   std::int64_t published_ms = 0;
+  // How far it is from the exact weighted sum of its round's updates, in Frobenius norm; unset where it is not known.
+  std::optional<double> relative_error;
 };
 
 class Database {
  public:
   enum class Sync { kFull, kOff };  // kOff: a crash of the machine may lose commits; for memory-only servers.
 
+  // A database of an earlier schema is brought up to date, in one transaction. FAILED_PRECONDITION: one of a later.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::filesystem::path& path, Sync sync);
   ~Database();
 

@@ -54,7 +54,7 @@ TEST_F(DatabaseTest, KeepsFederationsAndTheExtremesOfTheirTimes) {
   });
   auto row = database_->LoadFederation("fed");
   ASSERT_TRUE(row.ok() && row->has_value()) << row.status();
-  EXPECT_EQ((*row)->rule, "stack");
+  EXPECT_EQ((*row)->combine, "stack");
   EXPECT_EQ((*row)->phase, "open");
   EXPECT_EQ((*row)->round, 7u);
   EXPECT_EQ((*row)->version, 6u);
@@ -63,12 +63,16 @@ TEST_F(DatabaseTest, KeepsFederationsAndTheExtremesOfTheirTimes) {
   EXPECT_FALSE(database_->LoadFederation("nobody")->has_value());
 }
 
-TEST_F(DatabaseTest, KeepsSpecsInOrderOfModuleName) {
-  Commit([&] { ASSERT_TRUE(database_->SaveSpec("fed", {"org/base", {{"b", 3, 4}, {"a.q", 1, kMax}}}).ok()); });
+TEST_F(DatabaseTest, KeepsSpecsInOrderOfName) {
+  const Layer conv{Layer::Kind::kConv2d, 3, 5, 2};
+  const AdapterSpec saved{
+      "org/base", {{"b", 3, 4, conv}, {"a.q", 1, kMax}}, {{"scalar", {}}, {"bias", {7}}, {"head", {2, kMax}}}};
+  Commit([&] { ASSERT_TRUE(database_->SaveSpec("fed", saved).ok()); });
   auto spec = database_->LoadSpec("fed");
   ASSERT_TRUE(spec.ok() && spec->has_value()) << spec.status();
   EXPECT_EQ((*spec)->base_model, "org/base");
-  EXPECT_EQ((*spec)->modules, (std::vector<ModuleSpec>{{"a.q", 1, kMax}, {"b", 3, 4}}));
+  EXPECT_EQ((*spec)->modules, (std::vector<ModuleSpec>{{"a.q", 1, kMax}, {"b", 3, 4, conv}}));
+  EXPECT_EQ((*spec)->tensors, (std::vector<TensorSpec>{{"bias", {7}}, {"head", {2, kMax}}, {"scalar", {}}}));
   EXPECT_FALSE(database_->LoadSpec("other")->has_value());
 }
 
@@ -115,8 +119,8 @@ TEST_F(DatabaseTest, KeepsReceiptsByRoundAndClient) {
 }
 
 TEST_F(DatabaseTest, KeepsVersionsWithAndWithoutADelta) {
-  const VersionRow merged{"fed", 1, {"w", 10, "whole"}, AdapterFile{"d", 5, "change"}, 111};
-  const VersionRow warm{"fed", 2, {"x", 20, "other"}, std::nullopt, 222};
+  const VersionRow merged{"fed", 1, {"w", 10, "whole"}, AdapterFile{"d", 5, "change"}, 111, 0.25};
+  const VersionRow warm{"fed", 2, {"x", 20, "other"}, std::nullopt, 222, std::nullopt};
   Commit([&] {
     ASSERT_TRUE(database_->Insert(merged).ok());
     ASSERT_TRUE(database_->Insert(warm).ok());
@@ -133,6 +137,8 @@ TEST_F(DatabaseTest, KeepsVersionsWithAndWithoutADelta) {
   EXPECT_EQ((*one)->published_ms, 111);
   EXPECT_FALSE((*two)->delta.has_value());
   EXPECT_EQ((*two)->published_ms, 222);
+  EXPECT_EQ((*one)->relative_error, 0.25);
+  EXPECT_FALSE((*two)->relative_error.has_value());
   EXPECT_FALSE(database_->LoadVersion("fed", 3)->has_value());
 }
 
@@ -174,7 +180,30 @@ TEST_F(DatabaseTest, AnotherWriterMakesItUnavailable) {
   EXPECT_TRUE(database_->Begin().ok());
 }
 
-TEST_F(DatabaseTest, RefusesASchemaOfAnotherVersion) {
+// Written with the schema that the first release had.
+TEST_F(DatabaseTest, BringsVersion1UpToDateAndKeepsWhatIsInIt) {
+  database_.reset();
+  const std::filesystem::path copy = directory_ / "version1.sqlite";
+  std::filesystem::copy_file(CAIRN_SOURCE_DIR "/server/root/testdata/version1.sqlite", copy);
+  for (int opened = 0; opened < 2; ++opened) {
+    auto database = Database::Open(copy, Database::Sync::kFull);
+    ASSERT_TRUE(database.ok()) << database.status();
+    auto row = (*database)->LoadFederation("fed");
+    ASSERT_TRUE(row.ok() && *row) << row.status();
+    EXPECT_EQ((*row)->combine, "mean");
+    EXPECT_EQ((*row)->round, 3u);
+    EXPECT_EQ((*(*database)->LoadSpec("fed"))->modules, (std::vector<ModuleSpec>{{"layers.0.q", 6, 5}}));
+    EXPECT_EQ((*(*database)->LoadVersion("fed", 2))->published_ms, 222);
+    EXPECT_EQ((*database)->LoadReceipts("fed", 3)->size(), 1u);
+    if (opened > 0) continue;
+    ASSERT_TRUE((*database)->Begin().ok());
+    EXPECT_TRUE((*database)->Insert(VersionRow{"fed", 3, {"x", 20, "next"}, std::nullopt, 333, 0.5}).ok());
+    EXPECT_TRUE((*database)->SaveSpec("other", {"", {}, {{"bias", {7}}}}).ok());
+    ASSERT_TRUE((*database)->Commit().ok());
+  }
+}
+
+TEST_F(DatabaseTest, RefusesASchemaOfALaterVersion) {
   database_.reset();
   // user_version: 4 bytes, big-endian, at offset 60 of the file.
   std::FILE* file = std::fopen(path().c_str(), "r+b");

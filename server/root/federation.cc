@@ -34,15 +34,14 @@ absl::StatusOr<round::Phase> PhaseFromName(const std::string& name) {
   return absl::DataLossError(absl::StrCat("database: unknown phase \"", name, "\""));
 }
 
-std::string NameOf(const ReceiptRow& receipt) { return UpdateName(receipt.client, receipt.sha256); }
+struct ByName {
+  template <typename Spec>
+  bool operator()(const Spec& a, const Spec& b) const {
+    return a.name < b.name;
+  }
+};
 
-absl::StatusOr<std::shared_ptr<const Adapter>> ShapeOf(Store& store, const ReceiptRow& receipt) {
-  CAIRN_ASSIGN_OR_RETURN(auto blob, store.Find(receipt.federation, NameOf(receipt)));
-  CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParsePeftConfig(receipt.adapter_config));
-  CAIRN_ASSIGN_OR_RETURN(SafetensorsHeader header, ReadSafetensorsHeader(blob->bytes(), blob->bytes().size()));
-  CAIRN_ASSIGN_OR_RETURN(Adapter shape, DescribeAdapter(header, config));
-  return std::make_shared<const Adapter>(std::move(shape));
-}
+std::string NameOf(const ReceiptRow& receipt) { return UpdateName(receipt.client, receipt.sha256); }
 
 }  // namespace
 
@@ -54,8 +53,7 @@ Federation::Federation(FederationOptions options, const FederationHost& host)
 absl::StatusOr<std::unique_ptr<Federation>> Federation::Load(FederationOptions options, const FederationHost& host) {
   CAIRN_RETURN_IF_ERROR(CheckId("federation name", options.name));
   std::unique_ptr<Federation> federation(new Federation(std::move(options), host));
-  CAIRN_ASSIGN_OR_RETURN(auto rule, MakeAggregator(federation->options_.rule));
-  federation->start_ = rule->round_start();
+  CAIRN_RETURN_IF_ERROR(federation->ReadMethod());
   CAIRN_ASSIGN_OR_RETURN(auto row, host.database->LoadFederation(federation->name()));
   CAIRN_ASSIGN_OR_RETURN(auto spec, host.database->LoadSpec(federation->name()));
   if (spec) {
@@ -77,7 +75,20 @@ absl::StatusOr<std::unique_ptr<Federation>> Federation::Load(FederationOptions o
 
 absl::Status Federation::CheckConfiguredSpec() const {
   CAIRN_RETURN_IF_ERROR(CheckBaseModel(options_.base_model));
-  return options_.spec ? CheckSameModules("the configuration", *options_.spec) : absl::OkStatus();
+  if (!options_.spec || (options_.spec->modules == spec_->modules && options_.spec->tensors == spec_->tensors)) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("federation \"", name(), "\" was begun with other modules or tensors than the configuration names: ",
+                   spec_->modules.size(), " and ", spec_->tensors.size(), ", now ", options_.spec->modules.size(),
+                   " and ", options_.spec->tensors.size(), "; use another name or another data_dir"));
+}
+
+absl::Status Federation::ReadMethod() {
+  CAIRN_ASSIGN_OR_RETURN(const auto combine, MakeAggregator(options_.method.combine));
+  start_ = combine->round_start();
+  publish_ = ToString(options_.method.publish.value_or(combine->default_publish()));
+  return absl::OkStatus();
 }
 
 bool Federation::AllStored(const std::vector<ReceiptRow>& receipts) const {
@@ -87,9 +98,9 @@ bool Federation::AllStored(const std::vector<ReceiptRow>& receipts) const {
 }
 
 absl::Status Federation::Restore(const FederationRow& row) {
-  if (row.rule != options_.rule) {
-    return absl::FailedPreconditionError(absl::StrCat("federation \"", row.name, "\" was begun with rule ", row.rule,
-                                                      ", the configuration says ", options_.rule,
+  if (row.combine != combine()) {
+    return absl::FailedPreconditionError(absl::StrCat("federation \"", row.name, "\" was begun with combine ",
+                                                      row.combine, ", the configuration says ", combine(),
                                                       ": use another name or another data_dir"));
   }
   CAIRN_ASSIGN_OR_RETURN(state_.phase, PhaseFromName(row.phase));
@@ -97,6 +108,8 @@ absl::Status Federation::Restore(const FederationRow& row) {
   state_.version = row.version;
   state_.opened = FromMillis(row.opened_ms);
   state_.deadline = FromMillis(row.deadline_ms);
+  CAIRN_ASSIGN_OR_RETURN(auto published, host_.database->LoadVersion(name(), row.version));
+  if (published) relative_error_ = published->relative_error;
   CAIRN_ASSIGN_OR_RETURN(auto clients, host_.database->LoadClients(name()));
   for (const ClientRow& client : clients) state_.clients[client.client].active = client.active;
 
@@ -129,19 +142,8 @@ absl::Status Federation::Restore(const FederationRow& row) {
 }
 
 absl::Status Federation::StartRehearsal(const std::vector<ReceiptRow>& receipts) {
-  CAIRN_ASSIGN_OR_RETURN(rehearsal_, MakeAggregator(options_.rule));
-  rehearsed_.clear();
-  for (const ReceiptRow& receipt : receipts) {
-    CAIRN_ASSIGN_OR_RETURN(auto shape, ShapeOf(*host_.store, receipt));
-    CAIRN_RETURN_IF_ERROR(Rehearse(receipt.client, receipt.examples, std::move(shape)));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Federation::Rehearse(const std::string& client, std::uint64_t examples,
-                                  std::shared_ptr<const Adapter> shape) {
-  CAIRN_RETURN_IF_ERROR(rehearsal_->AccumulateShape({client, static_cast<double>(examples), shape.get()}));
-  rehearsed_.push_back(std::move(shape));
+  CAIRN_ASSIGN_OR_RETURN(rehearsal_, Rehearsal::Begin(combine()));
+  for (const ReceiptRow& receipt : receipts) CAIRN_RETURN_IF_ERROR(rehearsal_.Restore(*host_.store, receipt));
   return absl::OkStatus();
 }
 
@@ -154,17 +156,26 @@ absl::Status Federation::AdoptSpec(AdapterSpec spec) {
   return absl::OkStatus();
 }
 
-absl::Status Federation::CheckSameModules(absl::string_view who, const AdapterSpec& spec) const {
-  if (spec.modules == spec_->modules) return absl::OkStatus();
-  auto describe = [](const std::vector<ModuleSpec>& modules, std::size_t i) {
-    if (i >= modules.size()) return std::string("no further module");
-    return absl::StrCat("module \"", modules[i].name, "\" with d_in ", modules[i].d_in, ", d_out ", modules[i].d_out);
+absl::Status Federation::CheckWithinSpec(const std::string& client, const AdapterSpec& spec) const {
+  const auto refuse = [&](absl::string_view what) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("\"", client, "\" adapts what federation \"", name(), "\" does not: ", what));
   };
-  std::size_t i = 0;
-  while (i < spec.modules.size() && i < spec_->modules.size() && spec.modules[i] == spec_->modules[i]) ++i;
-  return absl::FailedPreconditionError(absl::StrCat("\"", who, "\" adapts other modules than federation \"", name(),
-                                                    "\": at place ", i, ", expected ", describe(spec_->modules, i),
-                                                    ", got ", describe(spec.modules, i)));
+  // What the federation has first, so that the error says that it expects it.
+  const absl::StatusOr<AdapterSpec> both =
+      UnionOf({"", spec_->modules, spec_->tensors}, {"", spec.modules, spec.tensors});
+  if (!both.ok()) return refuse(both.status().message());
+  for (const ModuleSpec& module : both->modules) {
+    if (!std::binary_search(spec_->modules.begin(), spec_->modules.end(), module, ByName())) {
+      return refuse(absl::StrCat("module \"", module.name, "\""));
+    }
+  }
+  for (const TensorSpec& tensor : both->tensors) {
+    if (!std::binary_search(spec_->tensors.begin(), spec_->tensors.end(), tensor, ByName())) {
+      return refuse(absl::StrCat("tensor \"", tensor.name, "\""));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Federation::CheckBaseModel(const std::string& base_model) const {
@@ -175,15 +186,17 @@ absl::Status Federation::CheckBaseModel(const std::string& base_model) const {
 }
 
 std::shared_ptr<const Snapshot> Federation::snapshot() const {
-  return std::make_shared<const Snapshot>(
-      Snapshot{name(), options_.rule, start_, state_, round::WaitingFor(state_, host_.clock->Now())});
+  return std::make_shared<const Snapshot>(Snapshot{name(), combine(), options_.method.rule, publish_, start_, state_,
+                                                   round::WaitingFor(state_, host_.clock->Now()), relative_error_});
 }
 
 absl::Status Federation::Join(const std::string& client, const std::optional<AdapterSpec>& spec) {
   CAIRN_RETURN_IF_ERROR(CheckId("client id", client));
-  if (spec && spec_ != nullptr) CAIRN_RETURN_IF_ERROR(CheckSameModules(client, *spec));
   if (spec) CAIRN_RETURN_IF_ERROR(CheckBaseModel(spec->base_model));
-  if (spec && spec_ == nullptr) CAIRN_RETURN_IF_ERROR(AdoptSpec(*spec));
+  if (spec && !(spec->modules.empty() && spec->tensors.empty())) {
+    CAIRN_RETURN_IF_ERROR(CheckSpec(*spec));
+    CAIRN_RETURN_IF_ERROR(spec_ == nullptr ? AdoptSpec(*spec) : CheckWithinSpec(client, *spec));
+  }
   const auto known = state_.clients.find(client);
   if (known != state_.clients.end() && known->second.active) return absl::OkStatus();
   if (known == state_.clients.end() && state_.clients.size() >= limits::kCohortClientsMax) {
@@ -254,7 +267,7 @@ absl::StatusOr<ReceiptRow> Federation::Acknowledge(const SealedUpdate& update) {
   if (absl::Status status = CheckBaseModel(update.shape->config.base_model); !status.ok()) {
     return absl::InvalidArgumentError(status.message());  // No later round would take it either.
   }
-  CAIRN_RETURN_IF_ERROR(Rehearse(update.key.client, update.examples, update.shape));
+  CAIRN_RETURN_IF_ERROR(rehearsal_.Add(update.key.client, update.examples, update.shape, update.frozen));
   if (spec_ == nullptr) CAIRN_RETURN_IF_ERROR(AdoptSpec(SpecOf(*update.shape)));
   ReceiptRow receipt{name(),           update.key.round, update.key.client,     update.key.sha256,
                      update.key.bytes, update.examples,  update.adapter_config, ToMillis(host_.clock->Now())};
@@ -270,9 +283,11 @@ absl::Status Federation::PublishingEnded(std::uint64_t round, absl::StatusOr<Ver
   if (state_.phase != round::Phase::kAggregating || round != state_.round) return absl::OkStatus();
   if (!version.ok()) return AggregationFailed(version.status());
   version->published_ms = ToMillis(host_.clock->Now());
+  relative_error_ = version->relative_error;
   CAIRN_RETURN_IF_ERROR(host_.database->Insert(*version));
-  host_.AfterCommit([this, number = version->version] {
+  host_.AfterCommit([this, number = version->version, error = version->relative_error] {
     PointLatest(number);
+    if (error) host_.metrics->SetPublishedError(name(), *error);
     const absl::Status status = host_.store->Retain(name(), number + 1, {});
     if (!status.ok()) spdlog::warn("{}: after publishing version {}: {}", name(), number, status.ToString());
     host_.metrics->RoundFinished(name(), "published");
@@ -339,7 +354,7 @@ absl::Status Federation::CarryOut(const round::Effect& effect) {
 }
 
 absl::Status Federation::Aggregate(const round::RoundClosed& closed) {
-  PublishJob job{name(), options_.rule, closed.round, spec_ ? spec_->base_model : "", {}, {}, host_.data_dir};
+  PublishJob job{name(), options_.method, closed.round, spec_ ? spec_->base_model : "", {}, {}, host_.data_dir};
   CAIRN_ASSIGN_OR_RETURN(auto receipts, host_.database->LoadReceipts(name(), closed.round));
   for (ReceiptRow& receipt : receipts) {
     CAIRN_ASSIGN_OR_RETURN(auto blob, host_.store->Find(name(), NameOf(receipt)));
@@ -352,7 +367,7 @@ absl::Status Federation::Aggregate(const round::RoundClosed& closed) {
 }
 
 absl::Status Federation::Save() {
-  return host_.database->Save({name(), options_.rule, std::string(round::NameOf(state_.phase)), state_.round,
+  return host_.database->Save({name(), combine(), std::string(round::NameOf(state_.phase)), state_.round,
                                state_.version, ToMillis(state_.opened), ToMillis(state_.deadline)});
 }
 

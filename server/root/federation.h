@@ -18,8 +18,10 @@
 #include "base/clock.h"
 #include "server/metrics/metrics.h"
 #include "server/root/database.h"
+#include "server/root/method.h"
 #include "server/root/notice.h"
 #include "server/root/publish.h"
+#include "server/root/update.h"
 #include "server/round/round.h"
 #include "server/store/store.h"
 
@@ -27,7 +29,7 @@ namespace cairn {
 
 struct FederationOptions {
   std::string name;
-  std::string rule = "stack";
+  Method method;
   round::Policy policy;
   std::string base_model;           // Empty: the first client's.
   std::optional<AdapterSpec> spec;  // Not set: the first client's.
@@ -52,14 +54,16 @@ struct SealedUpdate {
   std::uint64_t examples = 0;
   std::string adapter_config;
   std::shared_ptr<const Adapter> shape;  // Values need not be there.
+  std::string frozen;                    // Aggregator::FrozenParts of the values.
 };
 
 class Federation {
  public:
-  // From the database, or new. FAILED_PRECONDITION: the database knows it with another rule.
+  // From the database, or new. FAILED_PRECONDITION: the database knows it with another combine rule.
   static absl::StatusOr<std::unique_ptr<Federation>> Load(FederationOptions options, const FederationHost& host);
 
   const std::string& name() const { return options_.name; }
+  const std::string& combine() const { return options_.method.combine; }
   std::shared_ptr<const AdapterSpec> spec() const { return spec_; }
   std::uint64_t version() const { return state_.version; }  // The latest published one; 0: none.
   std::shared_ptr<const Snapshot> snapshot() const;
@@ -81,14 +85,15 @@ class Federation {
   bool InOpenRound(const UploadKey& key) const;
   Federation(FederationOptions options, const FederationHost& host);
 
+  absl::Status ReadMethod();
   absl::Status Restore(const FederationRow& row);
   absl::Status CheckConfiguredSpec() const;
   bool AllStored(const std::vector<ReceiptRow>& receipts) const;
   absl::StatusOr<ReceiptRow> Acknowledge(const SealedUpdate& update);
   absl::Status StartRehearsal(const std::vector<ReceiptRow>& receipts);
-  absl::Status Rehearse(const std::string& client, std::uint64_t examples, std::shared_ptr<const Adapter> shape);
   absl::Status AdoptSpec(AdapterSpec spec);
-  absl::Status CheckSameModules(absl::string_view who, const AdapterSpec& spec) const;
+  // Whether `spec` has nothing that the federation's has not.
+  absl::Status CheckWithinSpec(const std::string& client, const AdapterSpec& spec) const;
   absl::Status CheckBaseModel(const std::string& base_model) const;
 
   absl::Status Apply(const round::Event& event);
@@ -103,13 +108,12 @@ class Federation {
   FederationOptions options_;
   const FederationHost& host_;
   RoundStart start_ = RoundStart::kMerge;
+  std::string publish_;                      // The form, as text.
+  std::optional<double> relative_error_;     // Of the latest version.
   std::shared_ptr<const AdapterSpec> spec_;  // Null until known.
   round::State state_;
   absl::Time phase_since_;
-  // The open round's rule, fed with the shapes of what was acknowledged: so that an update the rule could not combine
-  // with the others is refused before it is acknowledged, not after.
-  std::unique_ptr<Aggregator> rehearsal_;
-  std::vector<std::shared_ptr<const Adapter>> rehearsed_;
+  Rehearsal rehearsal_;  // Of the open round.
 };
 
 }  // namespace cairn

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/time/time.h"
@@ -14,10 +15,11 @@ namespace cairn {
 // A federation's state at one moment.
 struct Snapshot {
   std::string federation;
-  std::string rule;
+  std::string combine, rule, publish;  // As in the configuration, with what it leaves open filled in.
   RoundStart start = RoundStart::kMerge;
   round::State state;
   std::string waiting_for;
+  std::optional<double> relative_error;  // VersionRow::relative_error of the latest version.
 };
 
 struct Notice {

@@ -1,11 +1,13 @@
 #include "server/root/publish.h"
 
 #include <fcntl.h>
+#include <spdlog/spdlog.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <functional>
+#include <map>
 #include <system_error>
 #include <utility>
 
@@ -14,11 +16,17 @@
 #include "adapter/directory.h"
 #include "adapter/lora.h"
 #include "adapter/peft_config.h"
-#include "aggregators/aggregator.h"
+#include "aggregators/module_sum.h"
+#include "aggregators/pipeline.h"
 #include "aggregators/registry.h"
+#include "aggregators/result_config.h"
+#include "aggregators/result_writer.h"
+#include "base/digest.h"
 #include "base/files.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
-#include "server/root/concatenate.h"
+#include "server/root/checkpoint.h"
+#include "server/root/update.h"
 #include "server/store/make_directories.h"
 
 namespace cairn {
@@ -26,76 +34,190 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using Shapes = std::vector<AdapterWriter::Shape>;
+constexpr std::size_t kDigestPiece = 16 * limits::kMiB;  // How much of a mapping stays resident.
 
-std::string ConfigFor(const Shapes& shapes, const std::string& base_model, const std::string& task_type) {
-  std::vector<std::pair<std::string, std::int64_t>> ranks;
-  for (const AdapterWriter::Shape& shape : shapes) ranks.emplace_back(shape.module, shape.rank);
-  return SerializePeftConfig(UnitScaleConfig(ranks, base_model, task_type));
+absl::StatusOr<std::string> DigestOf(const fs::path& path) {
+  CAIRN_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
+  Sha256 sha;
+  for (absl::string_view rest = file.bytes(); !rest.empty(); rest.remove_prefix(std::min(kDigestPiece, rest.size()))) {
+    sha.Update(rest.substr(0, kDigestPiece));
+    file.DropPages();
+  }
+  return ToHex(sha.Finish());
 }
 
-// Writes a content-addressed adapter; `fill` appends its modules.
-absl::StatusOr<AdapterFile> WriteAdapter(const PublishJob& job, const Shapes& shapes, const std::string& task_type,
-                                         const std::function<absl::Status(AdapterWriter&)>& fill) {
-  const fs::path temporary = AdapterPath(job.data_dir, job.federation, "writing");
-  CAIRN_RETURN_IF_ERROR(MakeDirectories(temporary.parent_path()));
-  CAIRN_ASSIGN_OR_RETURN(AdapterWriter writer, AdapterWriter::Create(temporary, shapes));
-  CAIRN_RETURN_IF_ERROR(fill(writer));
-  AdapterFile file;
-  CAIRN_ASSIGN_OR_RETURN(file.sha256, std::move(writer).Finish());
-  file.config = ConfigFor(shapes, job.base_model, task_type);
-  std::error_code error;
-  file.bytes = fs::file_size(temporary, error);
-  if (error) return ErrnoStatus(error.value(), "size of", temporary);
-  const fs::path path = AdapterPath(job.data_dir, job.federation, file.sha256);
-  if (rename(temporary.c_str(), path.c_str()) != 0) return ErrnoStatus(errno, "rename", temporary);
+// One publication. What is read stays mapped until it ends.
+class Publication {
+ public:
+  explicit Publication(const PublishJob& job) : job_(job) {}
+
+  absl::StatusOr<VersionRow> Run();
+
+ private:
+  // A published file, and what it holds.
+  struct Open {
+    MappedFile file;
+    Adapter adapter;
+  };
+
+  absl::Status Gather();
+  absl::StatusOr<AdapterFile> Combine(VersionRow& row);
+  absl::StatusOr<AdapterFile> Extend(const AdapterFile& change);
+  bool IsWhole(const Adapter* before, const Adapter& change) const;
+  absl::StatusOr<AdapterFile> WriteCheckpoint(Checkpoint checkpoint, const Open* before, const Open& change);
+  absl::StatusOr<AdapterFile> Keep(ResultWriter writer, absl::Span<const PeftConfig* const> inputs);
+  absl::StatusOr<Open> OpenPublished(const AdapterFile& file) const;
+  std::vector<const PeftConfig*> InputConfigs() const;
+  std::map<std::string, std::int64_t> TrainedRanks() const;
+  void Log(const CombineReport& report) const;
+  fs::path temporary() const { return AdapterPath(job_.data_dir, job_.federation, "writing"); }
+  // Mapped inputs must not pile up in memory: what is needed again comes back from the page cache.
+  void DropPages() const {
+    for (const Contribution& contribution : job_.contributions) contribution.payload->DropPages();
+  }
+
+  const PublishJob& job_;
+  std::map<std::string, Adapter> updates_;  // By client: configs must not depend on the order of arrival.
+  std::optional<Pipeline> pipeline_;
+  std::unique_ptr<Aggregator> combine_;  // For its properties; the pipeline's ends with its run.
+};
+
+absl::Status Publication::Gather() {
+  CAIRN_ASSIGN_OR_RETURN(combine_, MakeAggregator(job_.method.combine));
+  PipelineOptions options;
+  options.combine = job_.method.combine;
+  options.rule = job_.method.rule;
+  options.guards = job_.method.guards;
+  options.publish = job_.method.publish;
+  CAIRN_ASSIGN_OR_RETURN(pipeline_, Pipeline::Create(options));
+  for (const Contribution& contribution : job_.contributions) {
+    const ReceiptRow& receipt = contribution.receipt;
+    CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParseUpdateConfig(receipt.adapter_config, *combine_));
+    CAIRN_ASSIGN_OR_RETURN(Adapter adapter, ParseAdapter(contribution.payload->bytes(), config));
+    const Adapter& kept = updates_.insert_or_assign(receipt.client, std::move(adapter)).first->second;
+    CAIRN_RETURN_IF_ERROR(pipeline_->Add({receipt.client, static_cast<double>(receipt.examples), &kept, ""}));
+    contribution.payload->DropPages();
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<AdapterFile> Publication::Combine(VersionRow& row) {
+  CAIRN_RETURN_IF_ERROR(MakeDirectories(temporary().parent_path()));
+  CAIRN_ASSIGN_OR_RETURN(const PipelinePlan plan, pipeline_->Plan());
+  CAIRN_ASSIGN_OR_RETURN(ResultWriter writer, ResultWriter::Create(temporary(), plan.spec, plan.ranks, {}));
+  ResultSink sink = writer.sink();
+  sink.module = [&writer, this](const CombinedModule& module) {
+    const absl::Status written = writer.Module(module);
+    DropPages();
+    return written;
+  };
+  CAIRN_ASSIGN_OR_RETURN(const CombineReport report, (*std::move(pipeline_)).Run(sink));
+  Log(report);
+  row.relative_error = report.relative_error;
+  return Keep(std::move(writer), InputConfigs());
+}
+
+// Gives the finished file its name, which is its digest.
+absl::StatusOr<AdapterFile> Publication::Keep(ResultWriter writer, absl::Span<const PeftConfig* const> inputs) {
+  CAIRN_ASSIGN_OR_RETURN(const ResultWriter::Written written, std::move(writer).Finish());
+  PeftConfig config = *inputs.front();  // Kinds without factors are published with the config they came with.
+  if (config.kind == AdapterKind::kLora) config = ResultConfig(written.ranks, inputs);
+  if (!job_.base_model.empty()) config.base_model = job_.base_model;
+  AdapterFile file{"", written.bytes, SerializePeftConfig(config)};
+  CAIRN_ASSIGN_OR_RETURN(file.sha256, DigestOf(temporary()));
+  const fs::path path = AdapterPath(job_.data_dir, job_.federation, file.sha256);
+  if (rename(temporary().c_str(), path.c_str()) != 0) return ErrnoStatus(errno, "rename", temporary());
   CAIRN_RETURN_IF_ERROR(SyncDirectory(path.parent_path()));
   return file;
 }
 
-// The round's updates, parsed, in a rule.
-struct Round {
-  std::vector<Adapter> adapters;
-  std::unique_ptr<Aggregator> rule;
-};
+absl::StatusOr<Publication::Open> Publication::OpenPublished(const AdapterFile& file) const {
+  CAIRN_ASSIGN_OR_RETURN(MappedFile mapped, MappedFile::Open(AdapterPath(job_.data_dir, job_.federation, file.sha256)));
+  CAIRN_ASSIGN_OR_RETURN(const PeftConfig config, ParseUpdateConfig(file.config, *combine_));
+  CAIRN_ASSIGN_OR_RETURN(Adapter adapter, ParseAdapter(mapped.bytes(), config));
+  return Open{std::move(mapped), std::move(adapter)};
+}
 
-absl::StatusOr<Round> Gather(const PublishJob& job) {
-  Round round;
-  CAIRN_ASSIGN_OR_RETURN(round.rule, MakeAggregator(job.rule));
-  round.adapters.reserve(job.contributions.size());  // The rule keeps pointers to them.
-  for (const Contribution& contribution : job.contributions) {
-    CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParsePeftConfig(contribution.receipt.adapter_config));
-    CAIRN_ASSIGN_OR_RETURN(Adapter adapter, ParseAdapter(contribution.payload->bytes(), config));
-    round.adapters.push_back(std::move(adapter));
-    CAIRN_RETURN_IF_ERROR(round.rule->Accumulate(
-        {contribution.receipt.client, static_cast<double>(contribution.receipt.examples), &round.adapters.back()}));
-    contribution.payload->DropPages();
+// Whether `change` is the next checkpoint as it is, so that no second file is needed.
+bool Publication::IsWhole(const Adapter* before, const Adapter& change) const {
+  const bool warm = combine_->round_start() == RoundStart::kWarm;
+  if (before == nullptr) {
+    return warm || std::all_of(change.modules.begin(), change.modules.end(), [](const LoraModule& module) {
+             return module.rank <= FullRank({module.name, module.d_in, module.d_out, module.layer});
+           });
   }
-  return round;
+  const AdapterSpec now = SpecOf(change), all = *UnionOf({"", now.modules, now.tensors}, SpecOf(*before));
+  return warm && all.modules.size() == now.modules.size() && all.tensors.size() == now.tensors.size();
 }
 
-absl::StatusOr<AdapterFile> Combine(const PublishJob& job, Round round) {
-  CAIRN_ASSIGN_OR_RETURN(std::vector<CombinedShape> combined, round.rule->Shapes());
-  Shapes shapes;
-  for (const CombinedShape& shape : combined) shapes.push_back({shape.name, shape.d_in, shape.d_out, shape.rank});
-  return WriteAdapter(job, shapes, round.adapters.front().config.task_type, [&](AdapterWriter& writer) {
-    return std::move(*round.rule).Report([&](const CombinedModule& module) {
-      // Mapped inputs must not pile up in memory: what the next module needs comes back from the page cache.
-      for (const Contribution& contribution : job.contributions) contribution.payload->DropPages();
-      return writer.Append(module.a, module.b);
-    });
-  });
+absl::StatusOr<AdapterFile> Publication::Extend(const AdapterFile& change_file) {
+  CAIRN_ASSIGN_OR_RETURN(const Open change, OpenPublished(change_file));
+  std::optional<Open> before;
+  if (job_.previous) {
+    CAIRN_ASSIGN_OR_RETURN(before, OpenPublished(*job_.previous));
+  }
+  const Adapter* adapter = before ? &before->adapter : nullptr;
+  CAIRN_ASSIGN_OR_RETURN(Checkpoint checkpoint,
+                         NextCheckpoint(adapter, change.adapter, combine_->round_start(), TrainedRanks()));
+  if (IsWhole(adapter, change.adapter)) return change_file;
+  return WriteCheckpoint(std::move(checkpoint), before ? &*before : nullptr, change);
 }
 
-absl::StatusOr<AdapterFile> Extend(const PublishJob& job, const AdapterFile& delta) {
-  auto open = [&](const AdapterFile& file) {
-    return OpenAdapter(AdapterPath(job.data_dir, job.federation, file.sha256), file.config);
+absl::StatusOr<AdapterFile> Publication::WriteCheckpoint(Checkpoint checkpoint, const Open* before,
+                                                         const Open& change) {
+  CAIRN_ASSIGN_OR_RETURN(ResultWriter writer,
+                         ResultWriter::Create(temporary(), checkpoint.spec(), checkpoint.ranks(), {}));
+  for (CombinedModule& module : checkpoint.modules) {
+    const absl::Status written = writer.Module(module);
+    if (!written.ok()) {
+      return absl::Status(written.code(), absl::StrCat("module \"", module.spec.name, "\": ", written.message()));
+    }
+    module = {};  // A factor may hold what it was computed from.
+    if (before != nullptr) before->file.DropPages();
+    change.file.DropPages();
+  }
+  for (const CombinedTensor& tensor : checkpoint.tensors) CAIRN_RETURN_IF_ERROR(writer.Tensor(tensor));
+  std::vector<const PeftConfig*> inputs = {&change.adapter.config};
+  if (before != nullptr) inputs.push_back(&before->adapter.config);
+  return Keep(std::move(writer), inputs);
+}
+
+std::vector<const PeftConfig*> Publication::InputConfigs() const {
+  std::vector<const PeftConfig*> configs;
+  for (const auto& [client, adapter] : updates_) configs.push_back(&adapter.config);
+  return configs;
+}
+
+// Of each module, where the rule demands that all clients have the same.
+std::map<std::string, std::int64_t> Publication::TrainedRanks() const {
+  std::map<std::string, std::int64_t> ranks;
+  for (const auto& [client, adapter] : updates_) {
+    for (const LoraModule& module : adapter.modules) ranks.emplace(module.name, module.rank);
+  }
+  return ranks;
+}
+
+void Publication::Log(const CombineReport& report) const {
+  const auto text = [](const std::optional<double>& error) {
+    return error ? absl::StrFormat("%.3g", *error) : std::string("not measured");
   };
-  CAIRN_ASSIGN_OR_RETURN(StoredAdapter before, open(*job.previous));
-  CAIRN_ASSIGN_OR_RETURN(StoredAdapter change, open(delta));
-  CAIRN_ASSIGN_OR_RETURN(Shapes shapes, ConcatenatedShapes(before.adapter, change.adapter));
-  return WriteAdapter(job, shapes, change.adapter.config.task_type,
-                      [&](AdapterWriter& writer) { return Concatenate(before, change, writer); });
+  for (const ModuleReport& module : report.modules) {
+    spdlog::debug("{}: version {}: module {}: rank {} of {}, relative error {}", job_.federation, job_.version,
+                  module.name, module.rank_out, module.rank_in, text(module.relative_error));
+  }
+  spdlog::info("{}: version {}: combine {}, rule {}, publish {}: relative error {}", job_.federation, job_.version,
+               report.combine, report.rule, report.publish, text(report.relative_error));
+}
+
+absl::StatusOr<VersionRow> Publication::Run() {
+  CAIRN_RETURN_IF_ERROR(Gather());
+  VersionRow row;
+  row.federation = job_.federation;
+  row.version = job_.version;
+  CAIRN_ASSIGN_OR_RETURN(const AdapterFile combined, Combine(row));
+  if (combine_->round_start() != RoundStart::kWarm) row.delta = combined;
+  CAIRN_ASSIGN_OR_RETURN(row.whole, Extend(combined));
+  return row;
 }
 
 // A directory that any PEFT program can open. The tensors are a hard link to the content-addressed file.
@@ -130,17 +252,7 @@ fs::path VersionDirectory(const fs::path& data_dir, const std::string& federatio
 }
 
 absl::StatusOr<VersionRow> Publish(const PublishJob& job) {
-  CAIRN_ASSIGN_OR_RETURN(Round round, Gather(job));
-  const bool merges = round.rule->round_start() == RoundStart::kMerge;
-  CAIRN_ASSIGN_OR_RETURN(AdapterFile combined, Combine(job, std::move(round)));
-  VersionRow row;
-  row.federation = job.federation;
-  row.version = job.version;
-  if (merges) row.delta = combined;
-  row.whole = combined;
-  if (merges && job.previous) {
-    CAIRN_ASSIGN_OR_RETURN(row.whole, Extend(job, combined));
-  }
+  CAIRN_ASSIGN_OR_RETURN(VersionRow row, Publication(job).Run());
   CAIRN_RETURN_IF_ERROR(WriteVersionDirectory(job, row.whole));
   return row;
 }

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/root/database.h"
+#include "server/root/method.h"
 #include "server/store/store.h"
 
 namespace cairn {
@@ -21,7 +22,7 @@ struct Contribution {
 
 struct PublishJob {
   std::string federation;
-  std::string rule;
+  Method method;
   std::uint64_t version = 0;
   std::string base_model;
   std::vector<Contribution> contributions;

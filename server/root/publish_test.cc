@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 namespace reference = kernels::reference;
 
-const std::vector<ModuleSpec> kModules = {{"layers.0.q", 6, 5}, {"layers.1.q", 4, 7}};
+const std::vector<ModuleSpec> kModules = {{"layers.0.q", 16, 15}, {"layers.1.q", 14, 17}};
 
 class BytesBlob final : public Blob {
  public:
@@ -59,8 +59,8 @@ reference::Matrix DenseSum(const std::vector<Sent>& round, std::size_t module) {
 
 class PublishTest : public ::testing::Test {
  protected:
-  PublishJob Job(std::uint64_t version, const std::vector<Sent>& round, const std::string& rule = "stack") {
-    PublishJob job{"fed", rule, version, "org/base", {}, std::nullopt, directory_.path()};
+  PublishJob Job(std::uint64_t version, const std::vector<Sent>& round, const std::string& combine = "stack") {
+    PublishJob job{"fed", Method{.combine = combine}, version, "org/base", {}, std::nullopt, directory_.path()};
     for (const Sent& sent : round) {
       ReceiptRow receipt{"fed", version, sent.client, "", 0, sent.examples, sent.update.bytes().config_json, 0};
       job.contributions.push_back({receipt, std::make_shared<BytesBlob>(sent.update.bytes().safetensors)});
@@ -97,8 +97,8 @@ TEST_F(PublishTest, AVersionIsTheWeightedSumAndOpensAsAnAdapter) {
   auto opened = OpenAdapterDirectory(Version(1));
   ASSERT_TRUE(opened.ok()) << opened.status();
   const StoredAdapter stored = *std::move(opened);
-  EXPECT_EQ(Sha256Hex(stored.file.bytes()), row.whole.sha256);
-  EXPECT_EQ(stored.file.bytes().size(), row.whole.bytes);
+  EXPECT_EQ(Sha256Hex(ModelBytes(1)), row.whole.sha256);
+  EXPECT_EQ(ModelBytes(1).size(), row.whole.bytes);
   EXPECT_EQ(stored.adapter.config.base_model, "org/base");
   ASSERT_EQ(stored.adapter.modules.size(), 2u);
   for (std::size_t m = 0; m < 2; ++m) {
@@ -124,6 +124,106 @@ TEST_F(PublishTest, TheWholeIsAllVersionsSoFarAndTheDeltaTheLast) {
         {testing::ReferenceOf(before.adapter.modules[m], 1), testing::ReferenceOf(delta.adapter.modules[m], 1)});
     EXPECT_EQ(reference::MaxDifference(Product(module), parts), 0);
   }
+}
+
+// A federation may go on for ever: what it has learned never needs more rank than its weights have.
+TEST_F(PublishTest, TheRankOfTheWholeStaysBoundedAndItsSumExact) {
+  std::vector<reference::Matrix> expected;
+  for (std::size_t m = 0; m < 2; ++m) expected.push_back(DenseSum(Round(1), m));
+  VersionRow row = Published(Job(1, Round(1)));
+  for (int version = 2; version <= 12; ++version) {
+    PublishJob job = Job(version, Round(version));
+    job.previous = row.whole;
+    row = Published(job);
+    EXPECT_EQ(Published(job).whole.sha256, row.whole.sha256) << "the same bytes when it is done again";
+    for (std::size_t m = 0; m < 2; ++m) {
+      const reference::Matrix change = DenseSum(Round(version), m);
+      for (std::size_t i = 0; i < change.values.size(); ++i) expected[m].values[i] += change.values[i];
+    }
+  }
+  const StoredAdapter whole = Open(row.whole), delta = Open(*row.delta);
+  EXPECT_EQ(whole.adapter.modules[0].rank, 15);
+  EXPECT_EQ(whole.adapter.modules[1].rank, 14);
+  EXPECT_EQ(delta.adapter.modules[0].rank, 5);
+  for (std::size_t m = 0; m < 2; ++m) {
+    EXPECT_LT(reference::MaxDifference(Product(whole.adapter.modules[m]), expected[m]), 1e-5);
+  }
+}
+
+TEST_F(PublishTest, AFirstRoundOfManyUnitsHasAWholeOfItsOwn) {
+  std::vector<Sent> wide;
+  wide.push_back({"a", 4, testing::MakeUpdate(1, kModules, 40, 40)});
+  const VersionRow row = Published(Job(1, wide));
+  EXPECT_NE(row.whole.sha256, row.delta->sha256);
+  EXPECT_EQ(Open(*row.delta).adapter.modules[0].rank, 40);
+  EXPECT_EQ(Open(row.whole).adapter.modules[0].rank, 15);
+}
+
+TEST_F(PublishTest, ModulesThatNobodyTrainedStay) {
+  const VersionRow one = Published(Job(1, Round(1)));
+  std::vector<Sent> part;
+  part.push_back({"a", 4, testing::MakeUpdate(9, {kModules[1]}, 2, 2)});
+  for (const char* combine : {"stack", "zero_pad"}) {
+    PublishJob job = Job(2, part, combine);
+    job.previous = one.whole;
+    const StoredAdapter whole = Open(Published(job).whole), before = Open(one.whole);
+    ASSERT_EQ(whole.adapter.modules.size(), 2u);
+    EXPECT_EQ(reference::MaxDifference(Product(whole.adapter.modules[0]), Product(before.adapter.modules[0])), 0);
+  }
+}
+
+TEST_F(PublishTest, SaysHowFarAVersionIsFromTheExactSum) {
+  EXPECT_EQ(Published(Job(1, Round(1))).relative_error, 0);
+  const auto averaged = Published(Job(1, Round(1), "zero_pad")).relative_error;
+  ASSERT_TRUE(averaged.has_value());
+  EXPECT_GT(*averaged, 0.1);
+  EXPECT_LT(*averaged, 2);
+}
+
+TEST_F(PublishTest, ThePublishFormIsThatOfTheFederation) {
+  PublishJob job = Job(1, Round(1));
+  job.method.publish = PublishForm{.kind = PublishForm::Kind::kRank, .rank = 2};
+  const VersionRow row = Published(job);
+  EXPECT_EQ(Open(*row.delta).adapter.modules[0].rank, 2);
+  EXPECT_EQ(Open(row.whole).adapter.modules[0].rank, 2);
+  EXPECT_GT(*row.relative_error, 0.01);
+}
+
+// Of a kind without factors: its config is published as it came.
+TEST_F(PublishTest, TensorsByNameAreAveraged) {
+  const std::string config = R"({"peft_type": "IA3", "target_modules": ["q"]})";
+  const auto blob = [](std::vector<float> values) {
+    const absl::string_view bytes(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+    return std::make_shared<BytesBlob>(*SerializeSafetensors({{"q.ia3_l", DType::kF32, {2, 1}, bytes}}));
+  };
+  PublishJob job{"fed", Method{.combine = "dense_mean"}, 1, "", {}, std::nullopt, directory_.path()};
+  job.contributions.push_back({{"fed", 1, "a", "", 0, 3, config, 0}, blob({1, 2})});
+  job.contributions.push_back({{"fed", 1, "b", "", 0, 1, config, 0}, blob({5, 6})});
+  const VersionRow row = Published(job);
+  EXPECT_EQ(row.whole.config, config);
+  EXPECT_FALSE(row.delta.has_value());
+  const auto stored = OpenAdapterDirectory(Version(1));
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  ASSERT_EQ(stored->adapter.tensors.size(), 1u);
+  const TensorView& view = stored->adapter.tensors[0].view;
+  EXPECT_EQ(view.shape, (std::vector<std::int64_t>{2, 1}));
+  std::vector<float> values(2);
+  ToFloat(view.dtype, view.data.data(), 2, values.data());
+  EXPECT_EQ(values, (std::vector<float>{2, 3}));
+}
+
+TEST_F(PublishTest, LoraThroughDenseMeanKeepsItsConfigAndItsFactorsApart) {
+  std::vector<Sent> one;
+  one.push_back({"a", 4, testing::MakeUpdate(1, kModules, 2, 6)});
+  PublishJob job = Job(1, one, "dense_mean");
+  const VersionRow row = Published(job);
+  EXPECT_EQ(row.whole.config, one[0].update.bytes().config_json);
+  job = Job(2, one, "dense_mean");
+  job.previous = row.whole;
+  const StoredAdapter again = Open(Published(job).whole);
+  EXPECT_EQ(again.adapter.modules[0].scale, 3);
+  EXPECT_EQ(reference::MaxDifference(Product(again.adapter.modules[0]), Product(one[0].update.adapter().modules[0])),
+            0);
 }
 
 // A recovered run publishes the same bytes as a run without faults.

@@ -48,7 +48,7 @@ void Publisher::Loop() {
     const auto start = std::chrono::steady_clock::now();
     absl::StatusOr<VersionRow> version = PublishWithinMemory(job);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    metrics_->ObserveAggregation(job.federation, job.rule, seconds.count());
+    metrics_->ObserveAggregation(job.federation, job.method.combine, seconds.count());
     done_(job, std::move(version));
   }
 }

@@ -196,13 +196,13 @@ TEST_F(RecoveryTest, AConfigurationThatContradictsTheDatabaseIsRefused) {
     server_->Stop();
     return status;
   };
-  FederationOptions rule = good, modules = good;
-  rule.rule = "mean";
-  modules.spec = AdapterSpec{"", {{"layers.0.q", 6, 5}}};
-  EXPECT_EQ(refusal(rule).code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(refusal(rule).message(), HasSubstr("begun with rule stack"));
+  FederationOptions combine = good, modules = good;
+  combine.method.combine = "mean";
+  modules.spec = AdapterSpec{"", {testing::kModules[0]}, {}};
+  EXPECT_EQ(refusal(combine).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(refusal(combine).message(), HasSubstr("begun with combine stack"));
   EXPECT_EQ(refusal(modules).code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(refusal(modules).message(), HasSubstr("layers.1.q"));
+  EXPECT_THAT(refusal(modules).message(), HasSubstr("begun with other modules"));
   EXPECT_TRUE(refusal(good).ok());
 }
 

@@ -9,23 +9,25 @@
 #include <string>
 #include <vector>
 
+#include "aggregators/registry.h"
 #include "aggregators/testing.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/test_directory.h"
 #include "server/metrics/metrics.h"
 #include "server/root/coordinator.h"
+#include "server/root/update.h"
 #include "server/store/store.h"
 
 namespace cairn::testing {
 
-inline const std::vector<ModuleSpec> kModules = {{"layers.0.q", 6, 5}, {"layers.1.q", 4, 7}};
+inline const std::vector<ModuleSpec> kModules = {{"layers.0.q", 16, 15}, {"layers.1.q", 14, 17}};
 
-inline FederationOptions FederationFor(const std::string& name, const std::string& rule, std::uint32_t min,
+inline FederationOptions FederationFor(const std::string& name, const std::string& combine, std::uint32_t min,
                                        std::uint32_t target) {
   FederationOptions options;
   options.name = name;
-  options.rule = rule;
+  options.method.combine = combine;
   options.policy.clients_min = min;
   options.policy.clients_target = target;
   return options;
@@ -97,9 +99,12 @@ class TestCoordinator {
     EXPECT_TRUE((*upload)->Append({bytes.safetensors}).ok());
     EXPECT_TRUE(store_->Seal(*std::move(upload), key.sha256).ok());
     auto header = ReadSafetensorsHeader(bytes.safetensors, bytes.safetensors.size());
-    auto shape = DescribeAdapter(*header, *ParsePeftConfig(bytes.config_json));
+    const auto combine = MakeAggregator(CombineOf(federation));
+    const PeftConfig config = *ParseUpdateConfig(bytes.config_json, **combine);
+    auto shape = DescribeAdapter(*header, config);
     EXPECT_TRUE(shape.ok()) << shape.status();
-    return {key, examples, bytes.config_json, std::make_shared<const Adapter>(*std::move(shape))};
+    const std::string frozen = (*combine)->FrozenParts(*ParseAdapter(bytes.safetensors, config));
+    return {key, examples, bytes.config_json, std::make_shared<const Adapter>(*std::move(shape)), frozen};
   }
   // The whole of an honest client's part in a round.
   absl::StatusOr<ReceiptRow> Push(const std::string& client, std::uint64_t round, const UpdateBytes& bytes,
@@ -124,6 +129,13 @@ class TestCoordinator {
     auto promise = std::make_shared<std::promise<Result>>();
     call([promise](Result result) { promise->set_value(std::move(result)); });
     return promise->get_future().get();
+  }
+
+  std::string CombineOf(const std::string& federation) const {
+    for (const FederationOptions& options : federations_) {
+      if (options.name == federation) return options.method.combine;
+    }
+    return "stack";
   }
 
   std::vector<FederationOptions> federations_;

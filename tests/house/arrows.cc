@@ -43,7 +43,6 @@ struct Home {
 const std::vector<Home> kHomes = {
     {"prometheus/", {"server/metrics/metrics.cc"}},
     {"yaml-cpp/", {"config/document.cc"}},
-    {"civetweb.h", {"server/metrics/http_endpoint.cc"}},
     {"torch/torch.h", {"simulation/"}},
     {"grpc", {"wire/", "server/gateway/", "client/sdk/", "simulation/", "cli/", "bench/", "tests/"}},
 };

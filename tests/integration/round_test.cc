@@ -4,18 +4,14 @@
 
 #include <filesystem>
 #include <iterator>
-#include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "adapter/directory.h"
 #include "aggregators/kernels/reference.h"
 #include "aggregators/testing.h"
-#include "base/test_directory.h"
+#include "tests/integration/federation_fixture.h"
 #include "tests/integration/remote.h"
-#include "tests/integration/server_process.h"
 
 namespace cairn::testing {
 namespace {
@@ -24,45 +20,6 @@ namespace fs = std::filesystem;
 namespace reference = kernels::reference;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-const std::vector<ModuleSpec> kModules = {{"block.attn.q", 12, 8}, {"block.mlp.up", 8, 20}};
-
-struct Party {
-  std::string name;
-  std::int64_t rank;
-  double alpha;
-  std::uint64_t examples;
-};
-const std::vector<Party> kMixed = {{"ada", 8, 16, 100}, {"bob", 4, 4, 60}, {"cyd", 2, 6, 40}};
-const std::vector<Party> kEqual = {{"ada", 4, 8, 100}, {"bob", 4, 8, 60}, {"cyd", 4, 8, 40}};
-
-double TotalExamples(const std::vector<Party>& parties) {
-  double total = 0;
-  for (const Party& party : parties) total += static_cast<double>(party.examples);
-  return total;
-}
-
-InMemoryUpdate UpdateOf(const std::vector<Party>& parties, std::size_t i, std::uint64_t round) {
-  return MakeUpdate(100 * round + i, kModules, parties[i].rank, parties[i].alpha);
-}
-
-// What the slow twins are given for one module and these rounds.
-std::vector<reference::Update> References(const std::vector<Party>& parties, std::size_t module, std::uint64_t first,
-                                          std::uint64_t last) {
-  std::vector<reference::Update> out;
-  for (std::uint64_t round = first; round <= last; ++round) {
-    for (std::size_t i = 0; i < parties.size(); ++i) {
-      const InMemoryUpdate update = UpdateOf(parties, i, round);
-      const double weight = static_cast<double>(parties[i].examples) / TotalExamples(parties);
-      out.push_back(ReferenceOf(update.adapter().modules[module], weight));
-    }
-  }
-  return out;
-}
-
-void ExpectNear(const reference::Matrix& got, const reference::Matrix& expected) {
-  EXPECT_LT(reference::MaxDifference(got, expected), 1e-5 * reference::MaxAbs(expected));
-}
 
 // The product of every module of a directory is the exact weighted sum of the rounds' updates.
 void ExpectDenseSum(const fs::path& directory, const std::vector<Party>& parties, std::uint64_t first,
@@ -87,67 +44,16 @@ void ExpectAverage(const fs::path& directory, const std::vector<Party>& parties,
   }
 }
 
-class RoundTest : public ::testing::Test {
+class RoundTest : public FederationFixture {
  protected:
-  void Serve(const std::string& federations) {
-    server_ = std::make_unique<ServerProcess>(directory_.path(), "federations:\n" + federations);
-    const absl::Status started = server_->Start();
-    ASSERT_TRUE(started.ok()) << started;
-  }
-
-  void JoinAll(const std::string& federation, const std::vector<Party>& parties) {
-    for (const Party& party : parties) {
-      auto client = Client::Join(FastOptions(server_->address(), federation, party.name), ShapeOf(kModules));
-      ASSERT_TRUE(client.ok()) << client.status();
-      clients_.push_back(*std::move(client));
-    }
-  }
-
-  static absl::Status PushOne(Client& client, const InMemoryUpdate& update, std::uint64_t round,
-                              std::uint64_t examples) {
-    const auto open = client.AwaitRound(absl::Seconds(20));
-    if (!open.ok()) return open.status();
-    if (open->number != round) return absl::InternalError(absl::StrCat("round ", open->number, " is open"));
-    return client.PushBytes(*open, update.bytes().config_json, update.bytes().safetensors, examples).status();
-  }
-
-  // All clients at the same time.
-  void RunRound(const std::vector<Party>& parties, std::uint64_t round) {
-    std::vector<absl::Status> results(parties.size());
-    std::vector<std::thread> threads;
-    for (std::size_t i = 0; i < parties.size(); ++i) {
-      threads.emplace_back(
-          [&, i] { results[i] = PushOne(*clients_[i], UpdateOf(parties, i, round), round, parties[i].examples); });
-    }
-    for (std::thread& thread : threads) thread.join();
-    for (const absl::Status& result : results) ASSERT_TRUE(result.ok()) << result;
-  }
-
-  void ExpectFinished() {
-    for (auto& client : clients_) {
-      EXPECT_EQ(client->AwaitRound(absl::Seconds(20)).status().code(), absl::StatusCode::kOutOfRange);
-    }
-  }
-
   // Updates that the server keeps.
   std::ptrdiff_t Objects(const std::string& federation) {
     return std::distance(fs::directory_iterator(server_->data_dir() / "objects" / federation), {});
   }
-
-  fs::path Pull(std::uint64_t version, Form form) {
-    const fs::path to = directory_ / "pulled";
-    const auto pulled = clients_[0]->Pull(version, form, to);
-    EXPECT_TRUE(pulled.ok()) << pulled.status();
-    return to;
-  }
-
-  const TestDirectory directory_;
-  std::unique_ptr<ServerProcess> server_;
-  std::vector<std::unique_ptr<Client>> clients_;
 };
 
 TEST_F(RoundTest, StackOfMixedRanksIsTheExactSumOverAllRounds) {
-  Serve("  - {name: f, rule: stack, rounds: 3, clients: {min: 3}}\n");
+  Serve("  - {name: f, combine: stack, rounds: 3, clients: {min: 3}}\n");
   JoinAll("f", kMixed);
   for (std::uint64_t round = 1; round <= 3; ++round) RunRound(kMixed, round);
   ExpectFinished();
@@ -161,7 +67,7 @@ TEST_F(RoundTest, StackOfMixedRanksIsTheExactSumOverAllRounds) {
 }
 
 TEST_F(RoundTest, MeanOfEqualRanksReplacesTheAdapter) {
-  Serve("  - {name: f, rule: mean, rounds: 2, clients: {min: 3}}\n");
+  Serve("  - {name: f, combine: mean, rounds: 2, clients: {min: 3}}\n");
   JoinAll("f", kEqual);
   for (std::uint64_t round = 1; round <= 2; ++round) RunRound(kEqual, round);
   ExpectFinished();
@@ -172,23 +78,23 @@ TEST_F(RoundTest, MeanOfEqualRanksReplacesTheAdapter) {
 }
 
 TEST_F(RoundTest, MeanRefusesAnotherRankAndGoesOnWithTheRightOne) {
-  Serve("  - {name: f, rule: mean, rounds: 1, clients: {min: 2}}\n");
+  Serve("  - {name: f, combine: mean, rounds: 1, clients: {min: 2}}\n");
   const std::vector<Party> pair = {kEqual[0], kEqual[1]};
   JoinAll("f", pair);
-  ASSERT_TRUE(PushOne(*clients_[0], UpdateOf(pair, 0, 1), 1, pair[0].examples).ok());
-  const absl::Status refused = PushOne(*clients_[1], MakeUpdate(7, kModules, 8, 16), 1, pair[1].examples);
+  ASSERT_TRUE(PushOne(*clients_[0], UpdateOf(pair, 0, 1).bytes(), 1, pair[0].examples).ok());
+  const absl::Status refused = PushOne(*clients_[1], MakeUpdate(7, kModules, 8, 16).bytes(), 1, pair[1].examples);
   EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(refused.message()),
               AllOf(HasSubstr("client ada has rank 4"), HasSubstr("client bob has rank 8"), HasSubstr("block.attn.q")));
   EXPECT_EQ(Objects("f"), 1);  // The refused bytes are not kept.
-  ASSERT_TRUE(PushOne(*clients_[1], UpdateOf(pair, 1, 1), 1, pair[1].examples).ok());
+  ASSERT_TRUE(PushOne(*clients_[1], UpdateOf(pair, 1, 1).bytes(), 1, pair[1].examples).ok());
   ExpectFinished();
   ExpectAverage(server_->latest("f"), pair, 1);
   EXPECT_EQ(Objects("f"), 0);
 }
 
 TEST_F(RoundTest, ZeroPadAveragesMixedRanks) {
-  Serve("  - {name: f, rule: zero_pad, rounds: 1, clients: {min: 3}}\n");
+  Serve("  - {name: f, combine: zero_pad, rounds: 1, clients: {min: 3}}\n");
   JoinAll("f", kMixed);
   RunRound(kMixed, 1);
   ExpectFinished();
@@ -197,8 +103,8 @@ TEST_F(RoundTest, ZeroPadAveragesMixedRanks) {
 
 TEST_F(RoundTest, FederationsOfOneServerDoNotMix) {
   Serve(
-      "  - {name: sums, rule: stack, rounds: 1, clients: {min: 3}}\n"
-      "  - {name: means, rule: mean, rounds: 1, clients: {min: 3}}\n");
+      "  - {name: sums, combine: stack, rounds: 1, clients: {min: 3}}\n"
+      "  - {name: means, combine: mean, rounds: 1, clients: {min: 3}}\n");
   JoinAll("sums", kMixed);
   RunRound(kMixed, 1);
   ExpectFinished();
@@ -214,8 +120,8 @@ TEST_F(RoundTest, FederationsOfOneServerDoNotMix) {
 TEST_F(RoundTest, ClosesAtTheDeadlineWithTheMinimum) {
   Serve("  - {name: f, rounds: 1, deadline: 1s, clients: {min: 2, target: 3}}\n");
   JoinAll("f", kMixed);
-  ASSERT_TRUE(PushOne(*clients_[0], UpdateOf(kMixed, 0, 1), 1, kMixed[0].examples).ok());
-  ASSERT_TRUE(PushOne(*clients_[1], UpdateOf(kMixed, 1, 1), 1, kMixed[1].examples).ok());
+  ASSERT_TRUE(PushOne(*clients_[0], UpdateOf(kMixed, 0, 1).bytes(), 1, kMixed[0].examples).ok());
+  ASSERT_TRUE(PushOne(*clients_[1], UpdateOf(kMixed, 1, 1).bytes(), 1, kMixed[1].examples).ok());
   ExpectFinished();
   ExpectDenseSum(server_->latest("f"), {kMixed[0], kMixed[1]}, 1, 1);
 }
@@ -232,7 +138,7 @@ TEST_F(RoundTest, AnUpdateThatComesTooLateIsNotKept) {
   push.Header(header);
   push.Chunks(late.safetensors);
   ASSERT_EQ(AwaitReceived(*connection, header, late.safetensors.size()), late.safetensors.size());
-  ASSERT_TRUE(PushOne(*clients_[0], UpdateOf(kMixed, 0, 1), 1, kMixed[0].examples).ok());
+  ASSERT_TRUE(PushOne(*clients_[0], UpdateOf(kMixed, 0, 1).bytes(), 1, kMixed[0].examples).ok());
   ExpectFinished();
   push.Trailer(header.sha256());
   const absl::Status refused = push.Finish().status();
@@ -243,13 +149,13 @@ TEST_F(RoundTest, AnUpdateThatComesTooLateIsNotKept) {
 TEST_F(RoundTest, WaitsBeyondTheDeadlineForTheMinimum) {
   Serve("  - {name: f, rounds: 1, deadline: 200ms, clients: {min: 2, target: 3}}\n");
   JoinAll("f", kMixed);
-  ASSERT_TRUE(PushOne(*clients_[0], UpdateOf(kMixed, 0, 1), 1, kMixed[0].examples).ok());
+  ASSERT_TRUE(PushOne(*clients_[0], UpdateOf(kMixed, 0, 1).bytes(), 1, kMixed[0].examples).ok());
   const std::int64_t before = StatusOf(server_->address(), "f")->deadline_unix_ms();
   const auto later =
       AwaitStatus(server_->address(), "f", [&](const v1::RoundInfo& info) { return info.deadline_unix_ms() > before; });
   ASSERT_TRUE(later.ok()) << later.status();
   EXPECT_EQ(later->phase(), v1::ROUND_PHASE_OPEN);
-  ASSERT_TRUE(PushOne(*clients_[1], UpdateOf(kMixed, 1, 1), 1, kMixed[1].examples).ok());
+  ASSERT_TRUE(PushOne(*clients_[1], UpdateOf(kMixed, 1, 1).bytes(), 1, kMixed[1].examples).ok());
   ExpectFinished();
   ExpectDenseSum(server_->latest("f"), {kMixed[0], kMixed[1]}, 1, 1);
 }

@@ -1,0 +1,136 @@
+#include "server/root/checkpoint.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "adapter/dtype.h"
+#include "aggregators/module_sum.h"
+#include "base/status_macros.h"
+
+namespace cairn {
+namespace {
+
+const std::string& NameOf(const LoraModule& module) { return module.name; }
+const std::string& NameOf(const DenseTensor& tensor) { return tensor.view.name; }
+
+// Visits two lists that ascend by name together: both(x, y) where both have the name, one(x) else.
+template <typename T, typename One, typename Both>
+absl::Status MergeByName(const std::vector<T>& x, const std::vector<T>& y, One one, Both both) {
+  std::size_t i = 0, j = 0;
+  while (i < x.size() || j < y.size()) {
+    if (j == y.size() || (i < x.size() && NameOf(x[i]) < NameOf(y[j]))) {
+      CAIRN_RETURN_IF_ERROR(one(x[i++]));
+    } else if (i == x.size() || NameOf(y[j]) < NameOf(x[i])) {
+      CAIRN_RETURN_IF_ERROR(one(y[j++]));
+    } else {
+      CAIRN_RETURN_IF_ERROR(both(x[i++], y[j++]));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// A module that nothing is there before or nothing is added to.
+CombinedModule Nothing(const CombinedModule& like) { return {.spec = like.spec}; }
+
+// `split` units of `change` stand for themselves; all others, of both, are added.
+absl::StatusOr<CombinedModule> SumBehind(const CombinedModule& before, const CombinedModule& change,
+                                         std::int64_t split) {
+  const std::int64_t first = std::min(split, change.rank), replaced = std::min(split, before.rank);
+  CAIRN_ASSIGN_OR_RETURN(const CombinedModule rest, BoundedSum(UnitsOf(before, replaced, before.rank - replaced),
+                                                               UnitsOf(change, first, change.rank - first)));
+  return Concatenated(UnitsOf(change, 0, first), rest);
+}
+
+CombinedTensor TensorOf(const DenseTensor& tensor) {
+  CombinedTensor out{.spec = {tensor.view.name, tensor.view.shape}};
+  if (!IsFloat(tensor.view.dtype)) {
+    out.same = tensor.view;
+    return out;
+  }
+  ScaledView view{tensor.scale, tensor.view};
+  view.view.shape = {tensor.view.elements()};
+  out.values = SumOf({std::move(view)}, tensor.view.elements(), 1);
+  return out;
+}
+
+CombinedTensor SumOfTensors(const DenseTensor& x, const DenseTensor& y) {
+  CombinedTensor out{.spec = {x.view.name, x.view.shape}};
+  std::vector<ScaledView> views = {{x.scale, x.view}, {y.scale, y.view}};
+  for (ScaledView& view : views) view.view.shape = {x.view.elements()};
+  out.values = SumOf(std::move(views), x.view.elements(), 1);
+  return out;
+}
+
+class Builder {
+ public:
+  Builder(RoundStart start, const std::map<std::string, std::int64_t>& trained) : start_(start), trained_(trained) {}
+
+  absl::Status Modules(const Adapter& before, const Adapter& change) {
+    // A module of one of the two only is bounded, too: a first round may have many clients.
+    const auto one = [&](const LoraModule& module) {
+      const CombinedModule only = ModuleOf(module);
+      return Add(Nothing(only), only);
+    };
+    return MergeByName(before.modules, change.modules, one,
+                       [&](const LoraModule& x, const LoraModule& y) { return Add(ModuleOf(x), ModuleOf(y)); });
+  }
+
+  absl::Status Tensors(const Adapter& before, const Adapter& change) {
+    const auto one = [&](const DenseTensor& tensor) {
+      checkpoint_.tensors.push_back(TensorOf(tensor));
+      return absl::OkStatus();
+    };
+    return MergeByName(before.tensors, change.tensors, one, [&](const DenseTensor& x, const DenseTensor& y) {
+      const bool replace = y.absolute || start_ == RoundStart::kWarm;
+      checkpoint_.tensors.push_back(replace ? TensorOf(y) : SumOfTensors(x, y));
+      return absl::OkStatus();
+    });
+  }
+
+  Checkpoint Finish() { return std::move(checkpoint_); }
+
+ private:
+  absl::Status Add(const CombinedModule& before, const CombinedModule& change) {
+    if (start_ == RoundStart::kWarm) {
+      checkpoint_.modules.push_back(change);
+      return absl::OkStatus();
+    }
+    const auto trained = trained_.find(change.spec.name);
+    const bool split = start_ == RoundStart::kResidual && trained != trained_.end();
+    CAIRN_ASSIGN_OR_RETURN(checkpoint_.modules.emplace_back(), SumBehind(before, change, split ? trained->second : 0));
+    return absl::OkStatus();
+  }
+
+  const RoundStart start_;
+  const std::map<std::string, std::int64_t>& trained_;
+  Checkpoint checkpoint_;
+};
+
+}  // namespace
+
+AdapterSpec Checkpoint::spec() const {
+  AdapterSpec spec;
+  for (const CombinedModule& module : modules) spec.modules.push_back(module.spec);
+  for (const CombinedTensor& tensor : tensors) spec.tensors.push_back(tensor.spec);
+  return spec;
+}
+
+std::vector<std::int64_t> Checkpoint::ranks() const {
+  std::vector<std::int64_t> ranks;
+  for (const CombinedModule& module : modules) ranks.push_back(module.rank);
+  return ranks;
+}
+
+absl::StatusOr<Checkpoint> NextCheckpoint(const Adapter* before, const Adapter& change, RoundStart start,
+                                          const std::map<std::string, std::int64_t>& trained) {
+  const Adapter none;
+  if (before == nullptr) before = &none;
+  CAIRN_RETURN_IF_ERROR(UnionOf({"", SpecOf(*before).modules, {}}, {"", SpecOf(change).modules, {}}).status());
+  Builder builder(start, trained);
+  CAIRN_RETURN_IF_ERROR(builder.Modules(*before, change));
+  CAIRN_RETURN_IF_ERROR(builder.Tensors(*before, change));
+  return builder.Finish();
+}
+
+}  // namespace cairn

@@ -1,0 +1,42 @@
+// What clients sent, as a combine rule reads it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "adapter/lora.h"
+#include "adapter/peft_config.h"
+#include "aggregators/aggregator.h"
+#include "server/root/database.h"
+#include "server/store/store.h"
+
+namespace cairn {
+
+// As ParsePeftConfig. A rule that was chosen to average tensors by name, whatever they mean, gets every adapter as
+// plain tensors, LoRA too.
+absl::StatusOr<PeftConfig> ParseUpdateConfig(absl::string_view adapter_config, const Aggregator& combine);
+
+// The open round's combine rule, fed with the shapes of what was acknowledged: so that an update the rule could not
+// combine with the others is refused before it is acknowledged, not after.
+class Rehearsal {
+ public:
+  // `combine` as in the configuration.
+  static absl::StatusOr<Rehearsal> Begin(const std::string& combine);
+
+  // INVALID_ARGUMENT as Aggregator::AccumulateShape.
+  absl::Status Add(const std::string& client, std::uint64_t examples, std::shared_ptr<const Adapter> shape,
+                   const std::string& frozen);
+  // The same for an update that was acknowledged before a restart.
+  absl::Status Restore(Store& store, const ReceiptRow& receipt);
+
+ private:
+  std::unique_ptr<Aggregator> combine_;
+  std::vector<std::shared_ptr<const Adapter>> shapes_;  // The rule has pointers to them.
+};
+
+}  // namespace cairn
