@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregators/find.h"
 #include "aggregators/kernels/product.h"
+#include "base/interrupt.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -121,6 +122,7 @@ absl::StatusOr<std::vector<std::vector<double>>> GramOf(const Updates& updates) 
     CAIRN_ASSIGN_OR_RETURN(spec, UnionOf(spec, SpecOf(*update.adapter)));
   }
   for (const ModuleSpec& module : spec.modules) {
+    CAIRN_RETURN_IF_ERROR(InterruptGuard::Check());
     for (std::int64_t g = 0; g < module.layer.groups; ++g) {
       CAIRN_RETURN_IF_ERROR(AddModuleGram(module, g, updates, gram));
     }

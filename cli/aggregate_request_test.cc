@@ -1,0 +1,107 @@
+#include "cli/aggregate_request.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/aggregate.h"
+
+namespace cairn {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+AggregateFlags Flags() {
+  AggregateFlags flags;
+  flags.inputs = {"a", "b"};
+  flags.out = "out";
+  return flags;
+}
+
+TEST(AggregateFlags, HaveDefaults) {
+  const auto request = ParseAggregateFlags(Flags());
+  ASSERT_TRUE(request.ok()) << request.status();
+  EXPECT_THAT(request->examples, ElementsAre(1, 1));
+  EXPECT_EQ(request->combine, "");
+  EXPECT_EQ(request->rule, "examples");
+  EXPECT_FALSE(request->publish.has_value());
+  EXPECT_FALSE(request->dtype.has_value());
+  EXPECT_GE(request->threads, 1);
+}
+
+TEST(AggregateFlags, AreUnderstood) {
+  AggregateFlags flags = Flags();
+  flags.examples = "1200,80";
+  flags.publish = "merged";
+  flags.base = "model.safetensors";
+  flags.dtype = "bf16";
+  flags.device = "cuda:1";
+  flags.threads = 3;
+  const auto request = ParseAggregateFlags(flags);
+  ASSERT_TRUE(request.ok()) << request.status();
+  EXPECT_THAT(request->examples, ElementsAre(1200, 80));
+  EXPECT_EQ(request->publish->kind, PublishForm::Kind::kMerged);
+  EXPECT_EQ(request->dtype, DType::kBF16);
+  EXPECT_EQ(request->threads, 3);
+}
+
+TEST(AggregateFlags, DenseMeanByNameReadsPlainTensors) {
+  AggregateFlags flags = Flags();
+  EXPECT_FALSE(ParseAggregateFlags(flags)->plain_tensors());
+  flags.combine = "dense_mean";
+  EXPECT_TRUE(ParseAggregateFlags(flags)->plain_tensors());
+  flags.combine = "stack";
+  EXPECT_FALSE(ParseAggregateFlags(flags)->plain_tensors());
+}
+
+struct Wrong {
+  std::string name;
+  void (*edit)(AggregateFlags& flags);
+  std::string says;
+};
+void PrintTo(const Wrong& wrong, std::ostream* out) { *out << wrong.name; }
+
+class WrongFlags : public ::testing::TestWithParam<Wrong> {};
+
+TEST_P(WrongFlags, AreRefused) {
+  AggregateFlags flags = Flags();
+  GetParam().edit(flags);
+  const auto request = ParseAggregateFlags(flags);
+  ASSERT_FALSE(request.ok());
+  EXPECT_THAT(std::string(request.status().message()), HasSubstr(GetParam().says));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Every, WrongFlags,
+    ::testing::Values(
+        Wrong{"no_input", [](AggregateFlags& f) { f.inputs.clear(); }, "expected one input or more"},
+        Wrong{"count", [](AggregateFlags& f) { f.examples = "1,2,3"; }, "--examples: expected 2 numbers, one for each"},
+        Wrong{"negative", [](AggregateFlags& f) { f.examples = "1,-2"; }, "got \"-2\""},
+        Wrong{"fraction", [](AggregateFlags& f) { f.examples = "1,2.5"; }, "got \"2.5\""},
+        Wrong{"zero", [](AggregateFlags& f) { f.examples = "1,0"; }, "expected counts above 0"},
+        Wrong{"all_zero", [](AggregateFlags& f) { f.examples = "0,0"; }, "the total weight is zero"},
+        Wrong{"combine", [](AggregateFlags& f) { f.combine = "magic"; },
+              "--combine: no combine rule is called \"magic\""},
+        Wrong{"option", [](AggregateFlags& f) { f.combine = "stack:speed=2"; }, "speed"},
+        Wrong{"rule", [](AggregateFlags& f) { f.rule = "magic"; }, "--rule: "},
+        Wrong{"guard", [](AggregateFlags& f) { f.guards = {"magic"}; }, "--guard: "},
+        Wrong{"publish", [](AggregateFlags& f) { f.publish = "paper"; }, "--publish: expected stack, merged, rank=N"},
+        Wrong{"rank_0", [](AggregateFlags& f) { f.publish = "rank=0"; }, "--publish: expected a rank from 1"},
+        Wrong{"no_base", [](AggregateFlags& f) { f.publish = "merged"; }, "--publish merged: needs --base"},
+        Wrong{"base", [](AggregateFlags& f) { f.base = "model.safetensors"; }, "--base: is for --publish merged"},
+        Wrong{"device", [](AggregateFlags& f) { f.device = "tpu"; }, "--device: expected cpu or cuda:N, got \"tpu\""},
+        Wrong{"dtype", [](AggregateFlags& f) { f.dtype = "int8"; }, "--dtype: expected f64, f32, bf16 or f16"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(AggregateExitCode, TellsInputsFromFiles) {
+  EXPECT_EQ(AggregateExitCode(absl::OkStatus()), 0);
+  EXPECT_EQ(AggregateExitCode(absl::InvalidArgumentError("shape")), kExitRefused);
+  EXPECT_EQ(AggregateExitCode(absl::FailedPreconditionError("base model")), kExitRefused);
+  EXPECT_EQ(AggregateExitCode(absl::OutOfRangeError("overflow")), kExitRefused);
+  EXPECT_EQ(AggregateExitCode(absl::NotFoundError("input")), kExitFiles);
+  EXPECT_EQ(AggregateExitCode(absl::AlreadyExistsError("output")), kExitFiles);
+  EXPECT_EQ(AggregateExitCode(absl::ResourceExhaustedError("disk")), kExitFiles);
+}
+
+}  // namespace
+}  // namespace cairn
