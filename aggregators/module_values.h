@@ -21,7 +21,8 @@ struct ModuleValues {
 // REQUIRES: no groups. OUT_OF_RANGE when a value is not finite (Aggregator::Report then finds out whose it is).
 absl::StatusOr<ModuleValues> ReadValues(const LoraModule& module);
 
-// ||scale * B * A||_F, of a module with groups too. Errors: as ReadValues, and those of kernels::NormOf.
-absl::StatusOr<double> NormOfDelta(const LoraModule& module);
+// ||B * A||_F, or ||B * core * A||_F, without the scale; of a module with groups too. The product is never formed.
+// Errors: as ReadValues, and those of kernels::NormOf.
+absl::StatusOr<double> NormOfProduct(const LoraModule& module);
 
 }  // namespace cairn

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -12,10 +13,11 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "adapter/directory.h"
+#include "aggregators/module_values.h"
 #include "base/status_macros.h"
 #include "base/table.h"
-#include "cli/lora_norm.h"
 #include "cli/outcome.h"
+#include "cli/tensor_norm.h"
 
 namespace cairn {
 namespace {
@@ -62,7 +64,7 @@ std::string Modules(const std::vector<LoraModule>& modules, std::string& warning
   std::vector<Row> rows = {{"module", "d_out x d_in", "rank", "scale", "dtype", "||BA||_F"}};
   if (!linear) rows[0].insert(rows[0].begin() + 1, "layer");
   for (const LoraModule& module : modules) {
-    const double norm = FrobeniusNormOfProduct(module);
+    const double norm = NormOfProduct(module).value_or(std::numeric_limits<double>::quiet_NaN());
     rows.push_back({absl::CHexEscape(module.name), absl::StrCat(module.d_out, " x ", module.d_in),
                     absl::StrCat(module.rank), Short(module.scale), DTypes(module), Short(norm)});
     if (!linear) rows.back().insert(rows.back().begin() + 1, NameOf(module.layer));

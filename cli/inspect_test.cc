@@ -6,14 +6,12 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <limits>
-#include <random>
-#include <tuple>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "adapter/directory.h"
 #include "base/test_directory.h"
-#include "cli/lora_norm.h"
+#include "cli/tensor_norm.h"
 
 namespace cairn {
 namespace {
@@ -23,56 +21,6 @@ using testing::HasSubstr;
 TensorView View(const std::vector<float>& values, std::vector<std::int64_t> shape) {
   return {.shape = std::move(shape),
           .data = {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)}};
-}
-
-double DenseNorm(const std::vector<float>& a, const std::vector<float>& b, int d_in, int d_out, int rank) {
-  double sum = 0;
-  for (int i = 0; i < d_out; ++i) {
-    for (int j = 0; j < d_in; ++j) {
-      double entry = 0;
-      for (int k = 0; k < rank; ++k) entry += double{b[i * rank + k]} * a[k * d_in + j];
-      sum += entry * entry;
-    }
-  }
-  return std::sqrt(sum);
-}
-
-TEST(FrobeniusNormOfProduct, EqualsTheDenseNorm) {
-  std::mt19937 random(7);
-  std::normal_distribution<float> normal;
-  for (const auto& [d_in, d_out, rank] : {std::tuple(1, 1, 1), {5, 3, 2}, {17, 9, 4}, {3, 2, 6}}) {
-    std::vector<float> a(rank * d_in), b(d_out * rank);
-    for (float& x : a) x = normal(random);
-    for (float& x : b) x = normal(random);
-    const LoraModule module{
-        .d_in = d_in, .d_out = d_out, .rank = rank, .a = View(a, {rank, d_in}), .b = View(b, {d_out, rank})};
-    const double dense = DenseNorm(a, b, d_in, d_out, rank);
-    EXPECT_NEAR(FrobeniusNormOfProduct(module), dense, 1e-12 * dense);
-  }
-}
-
-TEST(FrobeniusNormOfProduct, IsZeroWhereUnitsCancel) {
-  const std::vector<float> a = {1, 2, 1, 2}, b = {0.1f, -0.1f};
-  const LoraModule module{.d_in = 2, .d_out = 1, .rank = 2, .a = View(a, {2, 2}), .b = View(b, {1, 2})};
-  EXPECT_EQ(FrobeniusNormOfProduct(module), 0);
-}
-
-TEST(FrobeniusNormOfProduct, AddsGroups) {
-  const std::vector<float> a = {3, 4, 6, 8}, b = {1, 0, 0, 2};  // Group 0: [1; 0] [3 4], group 1: [0; 2] [6 8].
-  const LoraModule module{.layer = {.kind = Layer::Kind::kConv2d, .groups = 2},
-                          .d_in = 2,
-                          .d_out = 4,
-                          .rank = 2,
-                          .a = View(a, {2, 2}),
-                          .b = View(b, {4, 1})};
-  EXPECT_DOUBLE_EQ(FrobeniusNormOfProduct(module), std::sqrt(25.0 + 400.0));
-}
-
-TEST(FrobeniusNormOfProduct, PutsTheCoreBetween) {
-  const std::vector<float> a = {3, 4, 1, 1}, b = {1, 0, 0, 1}, core = {0, 0, 2, 0};  // B core A = [0 0; 6 8]
-  const LoraModule module{
-      .d_in = 2, .d_out = 2, .rank = 2, .a = View(a, {2, 2}), .b = View(b, {2, 2}), .core = View(core, {2, 2})};
-  EXPECT_DOUBLE_EQ(FrobeniusNormOfProduct(module), 10);
 }
 
 TEST(NormOf, IsTheRootOfTheSumOfSquares) {

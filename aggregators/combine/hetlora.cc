@@ -1,6 +1,7 @@
 // HetLoRA (Cho et al., arXiv 2401.06432): zero-padding, where a client counts in a module by the norm of its update
 // there. The rule weight decides only who counts at all, unless by=norm_examples.
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -37,7 +38,8 @@ class HetLora final : public Aggregator {
   absl::StatusOr<std::vector<WeightedModule>> ByNorm(absl::Span<const WeightedModule> inputs) const {
     std::vector<WeightedModule> weighted;
     for (const auto& [weight, module] : inputs) {
-      CAIRN_ASSIGN_OR_RETURN(const double norm, NormOfDelta(*module));
+      CAIRN_ASSIGN_OR_RETURN(double norm, NormOfProduct(*module));
+      norm *= std::abs(module->scale);
       weighted.push_back({by_examples_ ? weight * norm : norm, module});
     }
     const double total = TotalWeight(weighted);

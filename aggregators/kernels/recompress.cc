@@ -19,7 +19,8 @@ using at::Tensor;
 constexpr std::int64_t kOversample = 16;
 constexpr int kPowerIterations = 2;
 constexpr std::uint64_t kSeed = 0x6361'6972'6e00;
-// The sketch is used where it is at most this part of the smallest dimension; measured in docs/rules.md.
+// A sketch is used where it has at most a quarter of the smallest dimension: there both ways took the same time, at
+// 4096 x 4096 and R of 160, 320 and 640 with two threads.
 constexpr std::int64_t kSketchShare = 4;
 constexpr std::int64_t kPanel = 256;           // Rows or columns at a time.
 constexpr double kLosslessShare = 1e-7;        // Of the largest singular value: below what float32 factors show.
@@ -235,14 +236,15 @@ absl::StatusOr<LowRank> RecompressOn(const FactorPair<T>& in, const Cut& cut, co
 
 absl::Status CheckDevice(const std::string& device) {
   if (device == "cpu") return absl::OkStatus();
-  const absl::Status status = CatchTorch("no such device", [&]() -> absl::Status {
-    if (device.rfind("cuda:", 0) != 0) return absl::InvalidArgumentError("it is neither");
+  const absl::Status status = CatchTorch("libtorch says", [&]() -> absl::Status {
+    if (device.rfind("cuda:", 0) != 0) return absl::InvalidArgumentError("no such kind of device");
+    if (!at::hasCUDA()) return absl::InvalidArgumentError("libtorch finds no CUDA device");
     at::zeros({1}, at::Device(device));
     return absl::OkStatus();
   });
   if (status.ok()) return status;
   return absl::InvalidArgumentError(
-      absl::StrCat("device: expected cpu, or cuda:N of this machine, got ", device, " (", status.message(), ")"));
+      absl::StrCat("device: expected cpu, or cuda:N of this machine, got \"", device, "\": ", status.message()));
 }
 
 absl::StatusOr<LowRank> Recompress(const FactorPair<float>& input, const Cut& cut, const std::string& device) {
