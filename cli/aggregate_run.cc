@@ -5,12 +5,14 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "aggregators/base_names.h"
 #include "aggregators/kernels/threads.h"
+#include "aggregators/module_sum.h"
 #include "base/files.h"
 #include "base/interrupt.h"
 #include "base/limits.h"
@@ -58,14 +60,20 @@ class Run {
     CAIRN_RETURN_IF_ERROR(CheckForm(pipeline.publish(), plan));
     CAIRN_ASSIGN_OR_RETURN(output_, Open(pipeline, plan));
     steps_ = plan.spec.modules.size() + plan.spec.tensors.size();
-    shows_steps_ = pipeline.publish().kind != PublishForm::Kind::kMerged;
+    form_ = pipeline.publish().kind;
     CAIRN_ASSIGN_OR_RETURN(CombineReport report, std::move(pipeline).Run(Sink()));
     CAIRN_RETURN_IF_ERROR(output_->Finish(report));
     return report;
   }
 
-  // The only file of an output that is no directory.
-  fs::path only() const { return inputs_.bare_files ? request_.out.filename() : fs::path(); }
+  // What is right, and yet worth a word.
+  std::string note() const {
+    if (wide_ == 0) return "";
+    return absl::StrCat("note: the rank of ", wide_, wide_ == 1 ? " module is" : " modules is",
+                        " higher than its weight can have (", absl::CHexEscape(first_wide_.spec.name), ": ",
+                        first_wide_.rank, ", full rank is ", FullRank(first_wide_.spec),
+                        "); --publish energy=1 says the same with less\n");
+  }
 
  private:
   absl::Status CheckForm(const PublishForm& form, const PipelinePlan& plan) const {
@@ -105,15 +113,23 @@ class Run {
   }
 
   ResultSink Sink() {
-    return {[this](const CombinedModule& module) { return Step(output_->Module(module)); },
+    return {[this](const CombinedModule& module) {
+              NoteRank(module);
+              return Step(output_->Module(module));
+            },
             [this](const CombinedTensor& tensor) { return Step(output_->Tensor(tensor)); }};
+  }
+
+  void NoteRank(const CombinedModule& module) {
+    if (form_ != PublishForm::Kind::kStack || module.rank <= FullRank(module.spec)) return;
+    if (wide_++ == 0) first_wide_ = {.spec = module.spec, .rank = module.rank};
   }
 
   // Mapped inputs must not pile up in memory: what the next module needs comes back from the page cache.
   absl::Status Step(const absl::Status& status) {
     inputs_.DropPages();
     ++done_;
-    if (shows_steps_) bar_.Show(static_cast<double>(done_) / static_cast<double>(steps_));
+    if (form_ != PublishForm::Kind::kMerged) bar_.Show(static_cast<double>(done_) / static_cast<double>(steps_));
     return status.ok() ? InterruptGuard::Check() : status;
   }
 
@@ -124,7 +140,9 @@ class Run {
   std::unique_ptr<AggregateOutput> output_;
   ProgressBar bar_{"combining"};
   std::size_t steps_ = 1, done_ = 0;
-  bool shows_steps_ = true;
+  PublishForm::Kind form_ = PublishForm::Kind::kStack;
+  std::size_t wide_ = 0;
+  CombinedModule first_wide_;  // The first of them; without factors.
 };
 
 // A file of more than the limit is an error like a full disk, not the end of the process.
@@ -141,9 +159,11 @@ absl::StatusOr<std::string> Aggregate(const AggregateRequest& request) {
   CAIRN_ASSIGN_OR_RETURN(StagedOutput staged, StagedOutput::Create(request.out));
   CAIRN_ASSIGN_OR_RETURN(const AggregateInputs inputs, OpenInputs(request));
   CombineReport report;
+  std::string note;
   {
     Run run(request, inputs, staged.directory());
     CAIRN_ASSIGN_OR_RETURN(report, run.Combine());
+    note = run.note();
   }
   report.seconds = absl::ToDoubleSeconds(absl::Now() - start);
   CAIRN_RETURN_IF_ERROR(InterruptGuard::Check());
@@ -154,7 +174,7 @@ absl::StatusOr<std::string> Aggregate(const AggregateRequest& request) {
     if (!request.report.empty()) fs::remove(request.report, ignored);
     return committed;
   }
-  return absl::StrCat(SummaryOf(report), "\n", request.out.native(), ": ", BytesText(report.bytes), " in ",
+  return absl::StrCat(SummaryOf(report), note, "\n", request.out.native(), ": ", BytesText(report.bytes), " in ",
                       absl::StrFormat("%.2f s", report.seconds), "\n");
 }
 

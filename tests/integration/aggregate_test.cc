@@ -87,6 +87,8 @@ TEST_F(Aggregated, RanksMayExceedTheDimensions) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   const auto exact = Exact(kModules[1].name, {{"wide", 0.5}, {"c1", 0.5}});
   EXPECT_LT(RelativeDistance(Change(directory_ / "out", kModules[1].name), exact), 1e-6);
+  EXPECT_THAT(outcome.output, HasSubstr("note: the rank of 2 modules is higher than its weight can have "
+                                        "(model.layers.0.q: 38, full rank is 20)"));
   ASSERT_EQ(Aggregate({In("wide"), In("c1"), "--publish", "rank=64", "--out", In("cut")}).exit_code, 0);
   EXPECT_EQ(OpenAdapterDirectory(directory_ / "cut")->adapter.modules[0].rank, 20);
   EXPECT_LT(RelativeDistance(Change(directory_ / "cut", kModules[1].name), exact), 1e-6);
