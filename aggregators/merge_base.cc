@@ -138,7 +138,9 @@ absl::Status BaseMerge::Module(const CombinedModule& module) {
 }
 
 absl::Status BaseMerge::Tensor(const CombinedTensor& combined) {
-  const MergeTarget& target = state_->plan.tensors.at(combined.spec.name);
+  const auto found = state_->plan.tensors.find(combined.spec.name);
+  if (found == state_->plan.tensors.end()) return absl::OkStatus();
+  const MergeTarget& target = found->second;
   CAIRN_RETURN_IF_ERROR(target.adds ? state_->Add(target.tensor, combined) : state_->Replace(target.tensor, combined));
   state_->Done(target.tensor);
   return absl::OkStatus();

@@ -196,6 +196,26 @@ TEST_F(MergeBaseTest, BiasesAndWholeModules) {
   EXPECT_EQ(Merged("x.head.weight"), (std::vector<double>{10, 20}));
 }
 
+// As PEFT writes them for an adapted head, and for a module of modules_to_save with bias "all".
+TEST_F(MergeBaseTest, CopiesOfTheBaseHaveNoEffect) {
+  const Weights base = {{"head.weight", Some({3, 2}, 1)}, {"saved.bias", {{2}, {1, 2}}}};
+  WriteBase(FileOf(base));
+  const auto tensor = [](const std::string& name, float first, std::vector<std::int64_t> shape) {
+    const std::int64_t elements = shape.size() == 1 ? shape[0] : shape[0] * shape[1];
+    return CombinedTensor{{"base_model.model." + name, shape},
+                          ValuesOf(std::vector<float>(static_cast<std::size_t>(elements), first), elements, 1),
+                          {}};
+  };
+  const CombinedModule head = ModuleOf({"head", 2, 3, {}}, 1);
+  ASSERT_EQ(
+      Merge({head}, {tensor("head.base_layer.weight", 7, {3, 2}), tensor("saved.bias", 10, {2}),
+                     tensor("saved.modules_to_save.bias", 10, {2}), tensor("saved.original_module.bias", 5, {2})}),
+      absl::OkStatus());
+  Reopen();
+  ExpectAdded("head.weight", base.at("head.weight"), head, false);
+  EXPECT_EQ(Merged("saved.bias"), (std::vector<double>{10, 10}));
+}
+
 TEST_F(MergeBaseTest, ShardsStayShards) {
   const Weights first = {{"a.weight", Some({2, 3}, 1)}, {"n.weight", Some({3}, 2)}};
   const Weights second = {{"b.weight", Some({4, 2}, 3)}};

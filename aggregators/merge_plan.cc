@@ -1,10 +1,14 @@
 #include "aggregators/merge_plan.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "aggregators/base_names.h"
 #include "base/status_macros.h"
 
@@ -38,6 +42,22 @@ absl::StatusOr<bool> IsTransposed(const ModuleSpec& module, const Shape& shape, 
       absl::StrCat("expected a weight ", Text(straight), " or ", Text(turned), ", got ", Text(shape)));
 }
 
+// PEFT also saves the frozen weight of an adapted embedding or head, beside its factors; and with bias "all" the biases
+// of a module of modules_to_save three times, one of them as it was before training.
+bool IsCopy(absl::string_view name, const AdapterSpec& spec) {
+  if (absl::StrContains(name, ".original_module.")) return true;
+  const std::string plain = absl::StrReplaceAll(name, {{".modules_to_save.", "."}});
+  if (plain != name) {
+    return std::any_of(spec.tensors.begin(), spec.tensors.end(),
+                       [&plain](const TensorSpec& tensor) { return tensor.name == plain; });
+  }
+  absl::string_view module = name;
+  absl::ConsumePrefix(&module, "base_model.model.");
+  if (!absl::ConsumeSuffix(&module, ".base_layer.weight")) return false;
+  return std::any_of(spec.modules.begin(), spec.modules.end(),
+                     [module](const ModuleSpec& adapted) { return adapted.name == module; });
+}
+
 class Planner {
  public:
   Planner(const TensorFiles& base, bool fan_in_fan_out) : base_(base), names_(base), fan_in_fan_out_(fan_in_fan_out) {}
@@ -62,7 +82,8 @@ class Planner {
     return Claim(*place, module.name);
   }
 
-  absl::Status Add(const TensorSpec& tensor) {
+  absl::Status Add(const TensorSpec& tensor, const AdapterSpec& spec) {
+    if (IsCopy(tensor.name, spec)) return absl::OkStatus();
     const BaseEffect effect = EffectOf(tensor.name);
     const auto place = names_.Find(effect.tensor);
     if (!place.ok()) return About("tensor", tensor.name, place.status().message());
@@ -97,7 +118,7 @@ class Planner {
 absl::StatusOr<MergePlan> PlanMerge(const TensorFiles& base, const AdapterSpec& spec, bool fan_in_fan_out) {
   Planner planner(base, fan_in_fan_out);
   for (const ModuleSpec& module : spec.modules) CAIRN_RETURN_IF_ERROR(planner.Add(module));
-  for (const TensorSpec& tensor : spec.tensors) CAIRN_RETURN_IF_ERROR(planner.Add(tensor));
+  for (const TensorSpec& tensor : spec.tensors) CAIRN_RETURN_IF_ERROR(planner.Add(tensor, spec));
   return std::move(planner).Take();
 }
 

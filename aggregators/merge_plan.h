@@ -18,7 +18,8 @@ struct MergeTarget {
 };
 
 struct MergePlan {
-  std::map<std::string, MergeTarget> modules, tensors;  // By name in the adapter.
+  // By name in the adapter. Not there: tensors without an effect of their own.
+  std::map<std::string, MergeTarget> modules, tensors;
   std::map<std::size_t, std::string> changed;           // By whom.
 };
 
