@@ -120,14 +120,14 @@ def vision_cases():
         Client(1, lora(8, 8, "grouped", "pointwise"), dtype=BF16),
     ]
     mergeable = [Client(n, lora(r, 8, "embed", "conv", "pointwise", "head")) for n, r in ((3, 2), (1, 5))]
-    bias = [
-        Client(n, lora(r, 8, "conv", "grouped", "pointwise", bias="all", modules_to_save=["head"]))
-        for n, r in ((3, 4), (1, 8))
-    ]
+    saved = dict(bias="all", modules_to_save=["head"])
+    bias = [Client(n, lora(r, 8, "conv", "grouped", "pointwise", **saved)) for n, r in ((3, 4), (1, 8))]
+    mergeable_bias = [Client(n, lora(r, 8, "conv", "pointwise", **saved)) for n, r in ((3, 4), (1, 8))]
     return [
         Case(VISION, "uneven ranks, grouped", uneven, also=("svd",)),
         Case(VISION, "not grouped", mergeable, also=("merged", "svd")),
-        Case(VISION, "bias=all, modules_to_save", bias),
+        Case(VISION, "bias=all, modules_to_save, grouped", bias),
+        Case(VISION, "bias=all, modules_to_save", mergeable_bias, also=("merged",)),
         Case(
             VISION,
             "lora_bias",

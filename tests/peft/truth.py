@@ -90,7 +90,8 @@ class Truth:
     def model(self, subject):
         model = subject.make()
         parameters = {name: value.float() for name, value in self.merged().items()}
-        model.load_state_dict(parameters, strict=False)
+        unknown = model.load_state_dict(parameters, strict=False).unexpected_keys
+        assert not unknown, unknown
         for name, delta in self.deltas.items():
             if self.groups[name] > 1:
                 parent, _, leaf = name.rpartition(".")
