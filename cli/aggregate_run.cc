@@ -11,8 +11,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "aggregators/base_names.h"
-#include "aggregators/kernels/threads.h"
 #include "aggregators/module_sum.h"
+#include "aggregators/threads.h"
 #include "base/files.h"
 #include "base/interrupt.h"
 #include "base/limits.h"
@@ -154,7 +154,7 @@ absl::StatusOr<std::string> Aggregate(const AggregateRequest& request) {
   const absl::Time start = absl::Now();
   const InterruptGuard guard;
   IgnoreFileSizeSignal();
-  kernels::SetThreads(request.threads);
+  SetMatrixThreads(request.threads);
   CAIRN_RETURN_IF_ERROR(RefuseExisting(request.report));
   CAIRN_ASSIGN_OR_RETURN(StagedOutput staged, StagedOutput::Create(request.out));
   CAIRN_ASSIGN_OR_RETURN(const AggregateInputs inputs, OpenInputs(request));
