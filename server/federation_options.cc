@@ -13,6 +13,7 @@
 #include "base/status_macros.h"
 #include "config/units.h"
 #include "proto/cairn/v1/config.pb.h"
+#include "server/root/update.h"
 
 namespace cairn {
 
@@ -82,6 +83,10 @@ absl::Status CheckPublish(const PublishForm& form, const Aggregator& combine) {
 // How updates of a federation become a version.
 absl::Status ResolveMethod(const v1::FederationConfig& config, const std::string& key, FederationOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(const auto combine, ValueOf(key + ".combine", MakeAggregator(config.combine())));
+  if (TakesPlainTensors(*combine) && !config.modules().empty()) {
+    return Wrong(key + ".modules",
+                 absl::StrCat("combine ", combine->name(), " averages tensors by name: expected them under `tensors`"));
+  }
   CAIRN_RETURN_IF_ERROR(CheckRule(key, config.rule()));
   options.method.combine = config.combine();
   options.method.rule = config.rule();

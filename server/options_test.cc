@@ -131,6 +131,12 @@ TEST(OptionsTest, TheOldMeaningOfRuleIsExplained) {
   }
 }
 
+TEST(OptionsTest, AveragingByNameKnowsTensorsOnly) {
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, combine: dense_mean, modules: [{name: q, d_in: 1, d_out: 1}]}\n")),
+              AllOf(HasSubstr("federations[0].modules"), HasSubstr("dense_mean"), HasSubstr("`tensors`")));
+  EXPECT_TRUE(Load(Yaml("", "  - {name: fed, combine: dense_mean, tensors: [{name: q, shape: [2]}]}\n")).ok());
+}
+
 TEST(OptionsTest, WhatAServerCannotPublishIsRefusedWithAWayToDoIt) {
   EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, publish: merged}\n")),
               AllOf(HasSubstr("federations[0].publish"), HasSubstr("does not have the base model"),

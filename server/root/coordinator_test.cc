@@ -159,6 +159,16 @@ TEST_F(CoordinatorTest, AClientMayAdaptAPartOfTheModules) {
   EXPECT_EQ(published->adapter.modules[1].rank, 4);
 }
 
+TEST_F(CoordinatorTest, ModulesSayNothingWhereTensorsAreAveragedByName) {
+  Start({FederationFor("fed", "dense_mean", 1, 1)});
+  const auto joined = server_->Join("a", "fed", AdapterSpec{"", kModules, {}});
+  ASSERT_TRUE(joined.ok()) << joined.status();
+  EXPECT_EQ(joined->spec, nullptr);
+  ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+  EXPECT_EQ(server_->Join("a")->spec->tensors.size(), 2 * kModules.size());
+  EXPECT_TRUE(server_->Join("a", "fed", AdapterSpec{"", kModules, {}}).ok()) << "again, after a restart, say";
+}
+
 TEST_F(CoordinatorTest, ClientsMustHaveFrozenTheSameValues) {
   Start({FederationFor("fed", "ffa", 2, 2)});
   ASSERT_TRUE(server_->Join("a").ok());

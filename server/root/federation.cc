@@ -87,6 +87,7 @@ absl::Status Federation::CheckConfiguredSpec() const {
 absl::Status Federation::ReadMethod() {
   CAIRN_ASSIGN_OR_RETURN(const auto combine, MakeAggregator(options_.method.combine));
   start_ = combine->round_start();
+  plain_tensors_ = TakesPlainTensors(*combine);
   publish_ = ToString(options_.method.publish.value_or(combine->default_publish()));
   return absl::OkStatus();
 }
@@ -190,8 +191,9 @@ std::shared_ptr<const Snapshot> Federation::snapshot() const {
                                                    round::WaitingFor(state_, host_.clock->Now()), relative_error_});
 }
 
-absl::Status Federation::Join(const std::string& client, const std::optional<AdapterSpec>& spec) {
+absl::Status Federation::Join(const std::string& client, std::optional<AdapterSpec> spec) {
   CAIRN_RETURN_IF_ERROR(CheckId("client id", client));
+  if (spec && plain_tensors_) spec->modules.clear();  // They do not say of what rank the factors are.
   if (spec) CAIRN_RETURN_IF_ERROR(CheckBaseModel(spec->base_model));
   if (spec && !(spec->modules.empty() && spec->tensors.empty())) {
     CAIRN_RETURN_IF_ERROR(CheckSpec(*spec));

@@ -68,7 +68,7 @@ class Federation {
   std::uint64_t version() const { return state_.version; }  // The latest published one; 0: none.
   std::shared_ptr<const Snapshot> snapshot() const;
 
-  absl::Status Join(const std::string& client, const std::optional<AdapterSpec>& spec);
+  absl::Status Join(const std::string& client, std::optional<AdapterSpec> spec);
   absl::Status Leave(const std::string& client);
   // Whether the upload may start. Returns the receipt when exactly these bytes are already there.
   absl::StatusOr<std::optional<ReceiptRow>> CheckUpload(const UploadKey& key);
@@ -108,6 +108,7 @@ class Federation {
   FederationOptions options_;
   const FederationHost& host_;
   RoundStart start_ = RoundStart::kMerge;
+  bool plain_tensors_ = false;               // TakesPlainTensors.
   std::string publish_;                      // The form, as text.
   std::optional<double> relative_error_;     // Of the latest version.
   std::shared_ptr<const AdapterSpec> spec_;  // Null until known.

@@ -12,11 +12,11 @@ constexpr char kAveragesByName[] = "dense_mean";
 
 }  // namespace
 
+bool TakesPlainTensors(const Aggregator& combine) { return combine.name() == kAveragesByName; }
+
 absl::StatusOr<PeftConfig> ParseUpdateConfig(absl::string_view adapter_config, const Aggregator& combine) {
   CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParsePeftConfig(adapter_config));
-  if (combine.name() != kAveragesByName) return config;
-  config.kind = AdapterKind::kAveraged;
-  config.json = std::string(adapter_config);
+  if (TakesPlainTensors(combine)) config.kind = AdapterKind::kAveraged;
   return config;
 }
 

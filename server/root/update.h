@@ -17,8 +17,11 @@
 
 namespace cairn {
 
-// As ParsePeftConfig. A rule that was chosen to average tensors by name, whatever they mean, gets every adapter as
-// plain tensors, LoRA too.
+// Whether the rule was chosen to average tensors by name, whatever they mean: dense_mean. It gets every adapter as
+// plain tensors, LoRA too, and has no modules.
+bool TakesPlainTensors(const Aggregator& combine);
+
+// As ParsePeftConfig, but for such a rule the kind is kAveraged.
 absl::StatusOr<PeftConfig> ParseUpdateConfig(absl::string_view adapter_config, const Aggregator& combine);
 
 // The open round's combine rule, fed with the shapes of what was acknowledged: so that an update the rule could not

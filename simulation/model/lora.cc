@@ -80,6 +80,24 @@ Lora CutToRank(const Lora& published, const Lora& fresh) {
   return out;
 }
 
+Lora BehindRank(const Lora& published, std::int64_t rank) {
+  Lora out;
+  for (const auto& [module, factors] : published.modules) {
+    const std::int64_t behind = factors.a.size(0) - rank;
+    if (behind <= 0) continue;
+    out.modules[module] = {factors.a.narrow(0, rank, behind), factors.b.narrow(1, rank, behind), factors.scale};
+  }
+  return out;
+}
+
+double TailNorm(const Lora& lora, std::int64_t first) {
+  double sum = 0;
+  for (const auto& [module, factors] : BehindRank(lora, first).modules) {
+    sum += factors.scale * at::norm(factors.b).item<double>() * at::norm(factors.a).item<double>();
+  }
+  return sum;
+}
+
 absl::Status MergeInto(const Lora& lora, Weights& weights) {
   for (const auto& [module, factors] : lora.modules) {
     CAIRN_RETURN_IF_ERROR(MergeModule(module, factors, weights));

@@ -35,6 +35,12 @@ Lora FreshLora(const ModelConfig& config, std::int64_t rank, double alpha, std::
 // scale. Where the published rank is smaller, units of `fresh` (A random, B = 0, so that they add nothing yet) fill up.
 Lora CutToRank(const Lora& published, const Lora& fresh);
 
+// What lies behind the first `rank` units of `published`, with its scale. Modules that have no more are not in it.
+Lora BehindRank(const Lora& published, std::int64_t rank);
+
+// Sum over the modules of ||B[:, first:]|| * ||A[first:]|| * scale: how much the last units of an adapter do, at most.
+double TailNorm(const Lora& lora, std::int64_t first);
+
 // weights += scale * B * A, module by module. INVALID_ARGUMENT when modules or shapes are not the model's.
 absl::Status MergeInto(const Lora& lora, Weights& weights);
 

@@ -99,7 +99,7 @@ absl::Status TrainLora(const Weights& base, Lora& lora, absl::string_view text, 
   return CatchTorch("LoRA training", [&] {
     Job job{base, &lora, {}};
     for (auto& [module, factors] : lora.modules) {
-      job.parameters.push_back(factors.a);
+      if (!options.freeze_a) job.parameters.push_back(factors.a);
       job.parameters.push_back(factors.b);
     }
     return Run(std::move(job), text, options, on_step);

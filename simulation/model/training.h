@@ -18,6 +18,7 @@ struct TrainOptions {
   int batch = 8;                // Windows of config.context bytes per step.
   double learning_rate = 2e-3;  // Peak: linear rise over the first tenth of the steps, then a cosine down to a tenth.
   std::uint64_t seed = 0;
+  bool freeze_a = false;  // TrainLora changes B only (FFA-LoRA).
 };
 
 // Called after each step, from 1. The loss is that step's, in nats per byte. A status that is not OK ends the training.

@@ -23,17 +23,25 @@ struct FederatedOptions {
 };
 
 AdapterShape ShapeOf(const Weights& base) {
-  AdapterShape shape{base.base_model, {}};
+  AdapterShape shape{base.base_model, {}, {}};
   for (const WeightSpec& spec : WeightsOf(base.config)) {
-    if (spec.adapted) shape.modules.push_back({spec.module(), spec.shape[1], spec.shape[0]});
+    if (spec.adapted) shape.modules.push_back({spec.module(), spec.shape[1], spec.shape[0], ""});
   }
   return shape;
 }
 
+// What a round starts from.
+struct RoundBase {
+  const Weights* weights = nullptr;  // What the adapter is trained on.
+  std::optional<Lora> adapter;       // To go on with; none: a fresh one.
+};
+
 class FederatedTrainer {
  public:
   FederatedTrainer(const FederatedOptions& options, LocalClient local, Weights base, std::unique_ptr<Client> client)
-      : options_(options), local_(std::move(local)), base_(std::move(base)), client_(std::move(client)) {}
+      : options_(options), local_(std::move(local)), base_(std::move(base)), client_(std::move(client)) {
+    master_ = base_.Clone();
+  }
 
   absl::Status Run() {
     std::uint64_t last = 0;
@@ -50,27 +58,44 @@ class FederatedTrainer {
   }
 
  private:
-  // Every round begins from the base and the whole published adapter, whatever this process did before: a client that
-  // was killed and started again computes exactly what it would have computed otherwise.
   absl::Status TakePart(const Round& round) {
-    std::optional<Lora> published;
-    if (round.version > 0) {
-      CAIRN_ASSIGN_OR_RETURN(published, PullAdapter(round.version, round.number, options_.work / "published"));
-    }
-    const Lora* start = published ? &*published : nullptr;
-    CAIRN_ASSIGN_OR_RETURN(const Weights weights, Measure(start, round.version, round.number));
+    CAIRN_ASSIGN_OR_RETURN(const RoundBase start, Begin(round));
+    CAIRN_RETURN_IF_ERROR(Measure(start, round.version, round.number));
     events_.Phase(round.number, "training");
-    CAIRN_ASSIGN_OR_RETURN(const Lora update, Train(round, weights, start));
-    return Upload(round, update);
+    CAIRN_ASSIGN_OR_RETURN(const Lora update, Train(round, start));
+    CAIRN_RETURN_IF_ERROR(Upload(round, update));
+    if (round.start == StartMode::kWarm) Prune(local_, base_.config, Adapter(start), update);
+    return absl::OkStatus();
   }
 
-  absl::StatusOr<Lora> Train(const Round& round, const Weights& weights, const Lora* start) {
+  // A client that was killed and started again has merged nothing: it gets the checkpoint and, but for the rounding of
+  // float32, the same weights.
+  absl::StatusOr<RoundBase> Begin(const Round& round) {
+    events_.Phase(round.number, "pulling");
+    CAIRN_ASSIGN_OR_RETURN(const std::optional<Form> form,
+                           client_->PullStart(round, merged_, options_.work / "published", TellPull()));
+    RoundBase start{round.start == StartMode::kWarm ? &base_ : &master_, std::nullopt};
+    if (!form) return start;
+    CAIRN_ASSIGN_OR_RETURN(Lora pulled, ReadAdapter(options_.work / "published"));
+    if (round.start != StartMode::kWarm) {
+      const std::int64_t trained = round.start == StartMode::kResidual ? local_.rank : 0;
+      if (*form == Form::kAdapter) master_ = base_.Clone();
+      CAIRN_RETURN_IF_ERROR(MergeInto(BehindRank(pulled, trained), master_));
+      merged_ = round.version;
+    }
+    if (round.start != StartMode::kMerge) start.adapter = std::move(pulled);
+    return start;
+  }
+
+  static const Lora* Adapter(const RoundBase& start) { return start.adapter ? &*start.adapter : nullptr; }
+
+  absl::StatusOr<Lora> Train(const Round& round, const RoundBase& start) {
     const auto on_step = [&](int step, double loss) {
       events_.Step(round.number, step, local_.options.steps, loss);
       return absl::OkStatus();
     };
-    if (round.start == StartMode::kMerge) return TrainFresh(local_, weights, round.number, on_step);
-    return TrainWarm(local_, base_, start, round.number, on_step);
+    if (round.start == StartMode::kMerge) return TrainFresh(local_, *start.weights, round.number, on_step);
+    return TrainWarm(local_, *start.weights, Adapter(start), round.number, on_step);
   }
 
   // FAILED_PRECONDITION means that the round closed without this client, which then takes part in the next one.
@@ -84,36 +109,38 @@ class FederatedTrainer {
     return absl::IsFailedPrecondition(receipt.status()) ? absl::OkStatus() : receipt.status();
   }
 
-  absl::StatusOr<Lora> PullAdapter(std::uint64_t version, std::uint64_t round, const fs::path& directory) {
-    events_.Phase(round, "pulling");
-    CAIRN_ASSIGN_OR_RETURN(
-        pulled_, client_->Pull(version, Form::kAdapter, directory, [this](std::uint64_t done, std::uint64_t total) {
-          events_.Transfer("pull", done, total);
-        }));
-    return ReadAdapter(directory);
+  ProgressCallback TellPull() {
+    return [this](std::uint64_t done, std::uint64_t total) { events_.Transfer("pull", done, total); };
   }
 
-  absl::StatusOr<Weights> Measure(const Lora* published, std::uint64_t version, std::uint64_t round) {
+  // The published model: all of the adapter counts, also what this client's rank cannot hold. In residual rounds the
+  // units behind its rank are merged already.
+  absl::Status Measure(const RoundBase& start, std::uint64_t version, std::uint64_t round) {
     events_.Phase(round, "evaluating");
-    CAIRN_ASSIGN_OR_RETURN(Weights weights, Published(base_, published));
+    std::optional<Lora> own;
+    if (start.adapter) own = start.weights == &base_ ? *start.adapter : WarmStart(local_, base_.config, Adapter(start));
+    CAIRN_ASSIGN_OR_RETURN(const Weights weights, Published(*start.weights, own ? &*own : nullptr));
     CAIRN_ASSIGN_OR_RETURN(const double loss, HeldOutLoss(weights, nullptr, local_.held_out_text));
     events_.HeldOut(version, loss);
-    return weights;
+    return absl::OkStatus();
   }
 
   absl::Status Finish(std::uint64_t round) {
     const fs::path directory = options_.adapter_out.empty() ? options_.work / "published" : options_.adapter_out;
-    CAIRN_ASSIGN_OR_RETURN(const Lora final_adapter, PullAdapter(0, round, directory));
-    CAIRN_RETURN_IF_ERROR(Measure(&final_adapter, pulled_, round).status());
+    events_.Phase(round, "pulling");
+    CAIRN_ASSIGN_OR_RETURN(const std::uint64_t version, client_->Pull(0, Form::kAdapter, directory, TellPull()));
+    CAIRN_ASSIGN_OR_RETURN(Lora last, ReadAdapter(directory));
+    CAIRN_RETURN_IF_ERROR(Measure({&base_, std::move(last)}, version, round));
     events_.Done();
     return absl::OkStatus();
   }
 
   const FederatedOptions& options_;
-  const LocalClient local_;
+  LocalClient local_;
   const Weights base_;
+  Weights master_;            // The base with every merged change, in float32.
+  std::uint64_t merged_ = 0;  // The version that master_ stands for.
   const std::unique_ptr<Client> client_;
-  std::uint64_t pulled_ = 0;  // The version that the last Pull gave.
   Events events_;
 };
 

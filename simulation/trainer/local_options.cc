@@ -22,6 +22,9 @@ void LocalOptions::AddTo(CLI::App& command) {
   command.add_option("--rank", client.rank, "LoRA rank")->check(CLI::Range(std::int64_t{1}, limits::kRankMax));
   command.add_option("--alpha", client.alpha, "LoRA alpha: the scale is alpha / rank")->check(CLI::PositiveNumber);
   command.add_option("--seed", client.seed, "Seed of the experiment, the same for all clients");
+  command.add_flag("--freeze-a", client.options.freeze_a, "Train B only, from the A that all clients begin with");
+  command.add_option("--prune", client.prune, "Go on with this part of the rank when the last units shrank in a round")
+      ->check(CLI::Range(1e-3, 0.999));
   AddTrainOptions(command, client.options);
 }
 

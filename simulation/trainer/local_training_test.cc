@@ -52,5 +52,52 @@ TEST_F(LocalTrainingTest, WarmClientsBeginWithOneA) {
   }
 }
 
+TEST_F(LocalTrainingTest, AFrozenAStaysAsItIs) {
+  LocalClient client = TestClient("c", 4);
+  client.options.freeze_a = true;
+  const Lora start = WarmStart(client, kTiny, nullptr), trained = *TrainWarm(client, base_, nullptr, 1, nullptr);
+  for (const auto& [module, factors] : trained.modules) {
+    EXPECT_TRUE(at::equal(factors.a, start.modules.at(module).a)) << module;
+    EXPECT_FALSE(at::equal(factors.b, start.modules.at(module).b)) << module;
+  }
+}
+
+// What is trained further and what is merged are together what was published.
+TEST_F(LocalTrainingTest, ARankSplitsAnAdapterInTwo) {
+  const Lora published = *TrainWarm(TestClient("c", 6), base_, nullptr, 1, nullptr);
+  LocalClient client = TestClient("d", 4);
+  client.alpha = 3;
+  Weights whole = base_.Clone(), parts = base_.Clone();
+  ASSERT_TRUE(MergeInto(published, whole).ok());
+  ASSERT_TRUE(MergeInto(WarmStart(client, kTiny, &published), parts).ok());
+  ASSERT_TRUE(MergeInto(BehindRank(published, 4), parts).ok());
+  for (const auto& [name, tensor] : whole.tensors)
+    EXPECT_TRUE(at::allclose(tensor, parts.at(name), 1e-5, 1e-6)) << name;
+  EXPECT_TRUE(BehindRank(published, 6).modules.empty());
+}
+
+TEST(PrunedRank, FollowsTheUnitsThatWouldGo) {
+  EXPECT_EQ(PrunedRank(16, 0.75, 2.0, 1.9), 12);
+  EXPECT_EQ(PrunedRank(16, 0.75, 2.0, 2.0), 16);
+  EXPECT_EQ(PrunedRank(16, 0.75, 0.0, 0.1), 16);  // The first round: B begins as zeros.
+  EXPECT_EQ(PrunedRank(5, 0.5, 2.0, 1.0), 2);
+  EXPECT_EQ(PrunedRank(1, 0.5, 2.0, 1.0), 1);
+}
+
+TEST_F(LocalTrainingTest, PruningKeepsTheScale) {
+  LocalClient client = TestClient("c", 4);
+  const Lora published = *TrainWarm(client, base_, nullptr, 1, nullptr);
+  Lora shrunk = WarmStart(client, kTiny, &published);
+  for (auto& [module, factors] : shrunk.modules) factors.b = factors.b * 0.5;
+  Prune(client, kTiny, &published, shrunk);
+  EXPECT_EQ(client.rank, 4) << "unless asked for";
+  client.prune = 0.5;
+  Prune(client, kTiny, &published, WarmStart(client, kTiny, &published));
+  EXPECT_EQ(client.rank, 4) << "the same is not less";
+  Prune(client, kTiny, &published, shrunk);
+  EXPECT_EQ(client.rank, 2);
+  EXPECT_EQ(client.alpha, 4);  // alpha / rank is still 2.
+}
+
 }  // namespace
 }  // namespace cairn

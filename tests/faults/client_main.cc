@@ -29,14 +29,14 @@ std::uint64_t SeedOf(std::size_t client, std::uint64_t round, const std::string&
   return seed;
 }
 
-absl::StatusOr<std::string> PullVersion(Client& client, std::uint64_t version, const std::filesystem::path& directory) {
-  if (version == 0) return std::string();
-  CAIRN_RETURN_IF_ERROR(client.Pull(version, Form::kDelta, directory).status());
+absl::StatusOr<std::string> PullVersion(Client& client, const Round& round, const std::filesystem::path& directory) {
+  if (round.version == 0) return std::string();
+  CAIRN_RETURN_IF_ERROR(client.PullStart(round, round.version - 1, directory).status());
   return ReadFile(directory / kAdapterModelFile, limits::kGiB);
 }
 
 absl::Status TakePart(Client& client, const Round& round, std::size_t index, const std::filesystem::path& directory) {
-  CAIRN_ASSIGN_OR_RETURN(const std::string version, PullVersion(client, round.version, directory));
+  CAIRN_ASSIGN_OR_RETURN(const std::string version, PullVersion(client, round, directory));
   const testing::UpdateBytes update = testing::MakeUpdateBytes(SeedOf(index, round.number, version), Modules(),
                                                                kRanks[index], 2.0 * kRanks[index], DType::kF32);
   return client.PushBytes(round, update.config_json, update.safetensors, 100 + 10 * index).status();

@@ -21,8 +21,8 @@ namespace fs = std::filesystem;
 constexpr absl::Duration kRunTimeout = absl::Seconds(120);
 constexpr absl::Duration kPollInterval = absl::Milliseconds(1);
 
-std::string ServerConfig() {
-  return absl::StrCat("federations:\n  - {name: ", kFederation, ", rule: stack, rounds: ", kRounds,
+std::string ServerConfig(const std::string& combine) {
+  return absl::StrCat("federations:\n  - {name: ", kFederation, ", combine: ", combine, ", rounds: ", kRounds,
                       ", clients: {min: ", kRanks.size(), "}}\n");
 }
 
@@ -47,8 +47,8 @@ std::vector<Kill> RandomKills(std::uint64_t seed, int count, absl::Duration dura
   return kills;
 }
 
-FederationRun::FederationRun(fs::path directory)
-    : directory_(std::move(directory)), server_(directory_, ServerConfig()) {}
+FederationRun::FederationRun(fs::path directory, const std::string& combine)
+    : directory_(std::move(directory)), server_(directory_, ServerConfig(combine)) {}
 
 absl::Status FederationRun::Launch(std::size_t client) {
   CAIRN_ASSIGN_OR_RETURN(testing::Child child,

@@ -27,7 +27,8 @@ std::vector<Kill> RandomKills(std::uint64_t seed, int count, absl::Duration dura
 
 class FederationRun {
  public:
-  explicit FederationRun(std::filesystem::path directory);
+  // `combine`: one of kCombines.
+  FederationRun(std::filesystem::path directory, const std::string& combine);
 
   // Runs to the end, however often processes are killed. INTERNAL when a process ends with an error by itself, or one
   // is left over; DEADLINE_EXCEEDED when nothing ends. Kills after the end do not happen.

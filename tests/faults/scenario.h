@@ -12,6 +12,9 @@
 namespace cairn::faults {
 
 inline constexpr char kFederation[] = "faulty";
+// Rounds that merge into the base model, and rounds that go on from the published adapter, which is cut by a singular
+// value decomposition.
+inline constexpr std::array<const char*, 2> kCombines = {"stack", "svd"};
 inline constexpr std::uint64_t kRounds = 3;
 // One client each. Updates of 1.5 to 3 MiB: several chunks, so that kills hit uploads in the middle.
 inline constexpr std::array<std::int64_t, 4> kRanks = {24, 16, 16, 12};
