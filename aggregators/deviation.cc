@@ -1,5 +1,6 @@
 #include "aggregators/deviation.h"
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 
@@ -47,22 +48,37 @@ absl::Status ForModule(absl::string_view name, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("module \"", absl::CHexEscape(name), "\": ", status.message()));
 }
 
+// ||sum of coefficients_i P_i||^2 from the inner products of the P_i, [n, n]. Rounding may leave a tiny negative sum.
+double SquaredNorm(const std::vector<double>& inner, const std::vector<double>& coefficients) {
+  const std::size_t n = coefficients.size();
+  double sum = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < n; ++j) sum += coefficients[i] * coefficients[j] * inner[i * n + j];
+  }
+  return std::max(sum, 0.0);
+}
+
 absl::Status AddGroup(const CombinedModule& published, absl::Span<const WeightedModule> inputs, std::int64_t group,
                       Deviation& deviation) {
   Products all;
-  for (const auto& [weight, module] : inputs) all.Add(-weight, GroupOf(*module, group));
-  auto norm = kernels::NormOfSum(all.list());
-  if (!norm.ok()) return ForModule(published.spec.name, norm.status());
+  std::vector<double> exact, error;
+  for (const auto& [weight, module] : inputs) {
+    all.Add(1, GroupOf(*module, group));
+    exact.push_back(weight);
+    error.push_back(-weight);
+  }
   const std::int64_t groups = published.spec.layer.groups;
   const std::int64_t units = published.rank / groups, rows = published.spec.d_out / groups;
   if (units > 0) {
     all.Add(1, *Part(published.a, group * units, units, published.spec.d_in),
             *Part(published.b, group * rows, rows, units));
+    exact.push_back(0);
+    error.push_back(1);
   }
-  auto error = kernels::NormOfSum(all.list());
-  if (!error.ok()) return ForModule(published.spec.name, error.status());
-  deviation.norm_squared += *norm * *norm;
-  deviation.error_squared += *error * *error;
+  const auto inner = kernels::InnerProducts(all.list());
+  if (!inner.ok()) return ForModule(published.spec.name, inner.status());
+  deviation.norm_squared += SquaredNorm(*inner, exact);
+  deviation.error_squared += SquaredNorm(*inner, error);
   return absl::OkStatus();
 }
 
