@@ -73,8 +73,10 @@ class Merged {
       for (std::int64_t i = 0; i < units.d_out; ++i) b_[i * rank + c] *= factors[c];
     }
   }
-  FactorPtr a() && { return ValuesOf(std::move(a_), rank_, units_.d_in); }
-  FactorPtr b() && { return ValuesOf(std::move(b_), units_.d_out, rank_); }
+  // A and B.
+  std::pair<FactorPtr, FactorPtr> Take() && {
+    return {ValuesOf(std::move(a_), rank_, units_.d_in), ValuesOf(std::move(b_), units_.d_out, rank_)};
+  }
 
  private:
   void AddUpCentres() {
@@ -150,8 +152,8 @@ class RankCluster final : public Aggregator {
     const std::int64_t rank = std::min(k_ > 0 ? k_ : WidestRank(inputs), units.count);
     for (std::int64_t k = 0; k < units.count; ++k) units.norms.push_back(std::sqrt(gram[k * units.count + k]));
     const kernels::Clustering clustering = kernels::KMeans(gram, units.weights, rank);
-    Merged merged(units, clustering, rank);
-    return Factors{std::move(merged).a(), std::move(merged).b()};
+    auto [a, b] = Merged(units, clustering, rank).Take();
+    return Factors{std::move(a), std::move(b)};
   }
 
  private:

@@ -1,6 +1,10 @@
 #include "aggregators/kernels/recompress.h"
 
+// clang 14 reads ATen.h only after this one.
+// clang-format off
+#include <ATen/core/ivalue.h>
 #include <ATen/ATen.h>
+// clang-format on
 
 #include <algorithm>
 #include <cmath>
@@ -236,7 +240,7 @@ absl::StatusOr<LowRank> RecompressOn(const FactorPair<T>& in, const Cut& cut, co
 
 absl::Status CheckDevice(const std::string& device) {
   if (device == "cpu") return absl::OkStatus();
-  const absl::Status status = CatchTorch("libtorch says", [&]() -> absl::Status {
+  absl::Status status = CatchTorch("libtorch says", [&]() -> absl::Status {
     if (device.rfind("cuda:", 0) != 0) return absl::InvalidArgumentError("no such kind of device");
     if (!at::hasCUDA()) return absl::InvalidArgumentError("libtorch finds no CUDA device");
     at::zeros({1}, at::Device(device));
