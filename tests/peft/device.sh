@@ -3,6 +3,7 @@
 # downloaded (Ubuntu 24.04 with a CUDA wheel of torch, say): builds `cairn` with -DCAIRN_SERVICE=OFF against that libtorch.
 #
 #   tests/peft/device.sh DEBS [ARG…]      ARG… go to judge.py; with a GPU it also compresses on cuda:0
+#   BENCH=1 tests/peft/device.sh DEBS     and then measures recompression there
 #
 # DEBS: a folder with Debian 12's packages, fetched beforehand on a machine that has them:
 #   mkdir DEBS && cd DEBS && apt-get download libabsl-dev libabsl20220623 libre2-dev libre2-9 libisal-dev libisal2 \
@@ -24,10 +25,16 @@ torch=$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))')
 
 {
   cmake -S . -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCAIRN_SERVICE=OFF -DCAIRN_TESTS=OFF \
-    -DCMAKE_PREFIX_PATH="$torch;$prefix/usr"
-  cmake --build "$work/build" --target cairn -j "$(nproc)"
+    -DCAIRN_BENCH=ON -DCMAKE_PREFIX_PATH="$torch;$prefix/usr"
+  cmake --build "$work/build" --target cairn combine_bench -j "$(nproc)"
 } >"$work/build.log" 2>&1 || { tail -60 "$work/build.log"; exit 1; }
 
 devices=()
 if python3 -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then devices=(--device cuda:0); fi
-python3 tests/peft/judge.py --cairn "$work/build/bin/cairn" "${devices[@]}" "$@" 2>&1 | tee "${OUT:-$work}/peft.txt"
+verdict=0
+python3 tests/peft/judge.py --cairn "$work/build/bin/cairn" "${devices[@]}" "$@" 2>&1 | tee "${OUT:-$work}/peft.txt" ||
+  verdict=$?
+if [[ ${BENCH:-} ]]; then
+  "$work/build/bin/combine_bench" --only recompress "${devices[@]}" 2>&1 | tee "${OUT:-$work}/recompress.txt"
+fi
+exit $verdict
