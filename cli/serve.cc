@@ -1,10 +1,11 @@
 #include "cli/serve.h"
 
-#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -35,15 +36,31 @@ struct Flags {
   bool print_config = false;
 };
 
-// Before any thread starts, so that all of them leave the signals to sigwait.
-sigset_t BlockStopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
-}
+// SIGINT and SIGTERM, from construction on. Handlers, and not sigwait, which needs that every thread blocks them:
+// libraries start threads before main does.
+class StopSignals {
+ public:
+  StopSignals() {
+    sem_init(&came_, 0, 0);
+    struct sigaction action {};
+    action.sa_flags = SA_RESTART;  // Whatever else runs is not to see them.
+    action.sa_handler = [](int signal) {
+      which_ = signal;
+      sem_post(&came_);
+    };
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
+  }
+  int Wait() {
+    while (sem_wait(&came_) != 0) {
+    }
+    return which_;
+  }
+
+ private:
+  static inline sem_t came_;
+  static inline volatile std::sig_atomic_t which_ = 0;
+};
 
 void LogToStderr(const std::string& level) {
   spdlog::set_default_logger(spdlog::stderr_color_mt("cairn"));
@@ -61,15 +78,13 @@ absl::Status Serve(const Flags& flags) {
     return absl::OkStatus();
   }
   LogToStderr(options.log_level);
-  const sigset_t signals = BlockStopSignals();
+  StopSignals signals;
   CAIRN_ASSIGN_OR_RETURN(auto server, Server::Start(options));
   spdlog::info("cairn {} serves {} federation(s) on {} from {} ({}), metrics on {}", kVersion,
                options.federations.size(), server->address(), options.data_dir.string(),
                options.durable ? "durable" : "memory",
                server->metrics_address().empty() ? "nothing" : server->metrics_address());
-  int signal = 0;
-  sigwait(&signals, &signal);
-  spdlog::info("stopping on {}", signal == SIGINT ? "SIGINT" : "SIGTERM");
+  spdlog::info("stopping on {}", signals.Wait() == SIGINT ? "SIGINT" : "SIGTERM");
   return absl::OkStatus();
 }
 
