@@ -24,7 +24,7 @@ struct PipelineOptions {
   std::vector<std::string> guards;     // In the order in which they are applied.
   std::optional<PublishForm> publish;  // None: Aggregator::default_publish.
   std::string device = "cpu";          // "cpu" or "cuda:N": where modules are compressed.
-  bool measure_error = true;           // Also where it takes a product of the factors (rules that are not exact).
+  bool measure_error = false;          // Also of rules that are not exact: O((d_in + d_out) R^2) for a module of R units.
   bool gram = false;                   // The clients' inner products, for CombineReport::gram.
 };
 

@@ -131,14 +131,14 @@ TEST_F(PipelineTest, RanksAreCutToTheHighestOfThem) {
   EXPECT_EQ(modules_[0].rank, 5);
 }
 
-TEST_F(PipelineTest, RulesThatAreNotExactAreMeasured) {
-  const auto report = Run({.combine = "zero_pad"});
+TEST_F(PipelineTest, RulesThatAreNotExactAreMeasuredWhenAsked) {
+  const auto report = Run({.combine = "zero_pad", .measure_error = true});
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_NEAR(*report->relative_error, TrueError(), 1e-6);
   EXPECT_GT(*report->relative_error, 0.1);
-  const auto cut = Run({.combine = "zero_pad", .publish = ParsePublishForm("rank=1").value()});
+  const auto cut = Run({.combine = "zero_pad", .publish = ParsePublishForm("rank=1").value(), .measure_error = true});
   EXPECT_NEAR(*cut->relative_error, TrueError(), 1e-6);  // From the exact sum, not from what was cut.
-  const auto silent = Run({.combine = "zero_pad", .measure_error = false});
+  const auto silent = Run({.combine = "zero_pad"});
   EXPECT_FALSE(silent->relative_error.has_value());
   EXPECT_FALSE(silent->modules[0].relative_error.has_value());
 }

@@ -52,6 +52,7 @@ class Run {
                                                                 .guards = request_.guards,
                                                                 .publish = request_.publish,
                                                                 .device = request_.device,
+                                                                .measure_error = !request_.report.empty(),
                                                                 .gram = request_.gram}));
     for (const AggregateInput& input : inputs_.list) {
       CAIRN_RETURN_IF_ERROR(pipeline.Add({input.client, input.examples, &input.stored.adapter, ""}));

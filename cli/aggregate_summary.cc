@@ -46,7 +46,7 @@ std::string Ranks(const std::vector<ModuleReport>& modules, std::int64_t ModuleR
 }
 
 std::string ErrorLine(const std::optional<double>& error) {
-  if (!error) return "how far the result is from the exact weighted sum was not measured";
+  if (!error) return "how far the result is from the exact weighted sum: --report FILE measures it";
   if (*error < kRounding) return "the result is the exact weighted sum";
   return absl::StrFormat("the result differs from the exact weighted sum by %.3g of its norm", *error);
 }
