@@ -45,8 +45,8 @@ FactorPtr RowsOf(std::vector<ScaledView> views);
 // Views side by side, all of one height.
 FactorPtr ColumnsOf(std::vector<ScaledView> views);
 // The sum of the views, each in the upper left corner of a matrix of zeros: all sizes are at most rows x columns.
-// In int64 fixed point (kernels/fixed_point.h), so that it depends neither on order nor on grouping. NaN everywhere if
-// a view holds a value that is not finite.
+// In int64 fixed point (kernels/fixed_point.h), so that it depends neither on order nor on grouping; a single view is
+// itself. NaN everywhere if one of several views holds a value that is not finite.
 FactorPtr SumOf(std::vector<ScaledView> views, std::int64_t rows, std::int64_t columns);
 // Values in memory, row-major.
 FactorPtr ValuesOf(std::vector<float> values, std::int64_t rows, std::int64_t columns);

@@ -51,8 +51,14 @@ TEST_F(FactorTest, SumsArePaddedWithZeros) {
   EXPECT_THAT(ReadAll(*sum), ElementsAre(2, 2, 3, 0));
 }
 
+TEST_F(FactorTest, ASumOfOneIsItself) {
+  EXPECT_THAT(ReadAll(*SumOf({{1, View(2, 2, {1e20f, 1, 1e-3f, 1e-30f})}}, 2, 2)),
+              ElementsAre(1e20f, 1, 1e-3f, 1e-30f));
+}
+
 TEST_F(FactorTest, SumsOfValuesThatAreNotFiniteSaySo) {
-  const FactorPtr sum = SumOf({{1, View(1, 2, {1, std::numeric_limits<float>::infinity()})}}, 1, 2);
+  const FactorPtr sum =
+      SumOf({{1, View(1, 2, {1, std::numeric_limits<float>::infinity()})}, {1, View(1, 2, {1, 2})}}, 1, 2);
   EXPECT_TRUE(std::isnan(ReadAll(*sum)[0]));
   const auto ignore = [](absl::Span<const float>) { return absl::OkStatus(); };
   EXPECT_EQ(ForEachBlock(*sum, ignore).code(), absl::StatusCode::kOutOfRange);

@@ -162,6 +162,10 @@ FactorPtr ColumnsOf(std::vector<ScaledView> views) {
 }
 
 FactorPtr SumOf(std::vector<ScaledView> views, std::int64_t rows, std::int64_t columns) {
+  // One view is itself, to the last bit.
+  if (views.size() == 1 && RowsIn(views[0].view) == rows && ColumnsIn(views[0].view) == columns) {
+    return RowsOf(std::move(views));
+  }
   return std::make_shared<Sum>(std::move(views), rows, columns);
 }
 

@@ -23,20 +23,21 @@ std::int64_t BitsOf(double value) {
 }
 
 template <typename T>
-void AddRun(const T* in, std::size_t count, double factor, std::int64_t* sum) {
+void AddRun(const T* in, std::size_t count, double factor, double unit, std::int64_t* sum) {
   const std::int64_t magic = BitsOf(kMagic);
-  for (std::size_t i = 0; i < count; ++i) sum[i] += BitsOf(factor * in[i] + kMagic) - magic;
+  // In this order: factor * unit may overflow where the terms are small because the values are.
+  for (std::size_t i = 0; i < count; ++i) sum[i] += BitsOf(factor * in[i] * unit + kMagic) - magic;
 }
 
 template <typename T>
 void Add(absl::Span<const T> in, const ColumnBlock& block, double factor, int fraction_bits,
          absl::Span<std::int64_t> sum) {
-  const double scaled = std::ldexp(factor, fraction_bits);
-  if (block.columns == block.width) return AddRun(in.data(), in.size(), scaled, sum.data());
+  const double unit = std::ldexp(1.0, fraction_bits);
+  if (block.columns == block.width) return AddRun(in.data(), in.size(), factor, unit, sum.data());
   const std::size_t rows = in.size() / block.columns;
   assert(in.size() == rows * block.columns && sum.size() == rows * block.width);
   for (std::size_t i = 0; i < rows; ++i) {
-    AddRun(in.data() + i * block.columns, block.columns, scaled, sum.data() + i * block.width + block.at);
+    AddRun(in.data() + i * block.columns, block.columns, factor, unit, sum.data() + i * block.width + block.at);
   }
 }
 

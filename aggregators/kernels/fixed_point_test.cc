@@ -85,6 +85,16 @@ TEST(AddFixed, KeepsWhatBfloat16AndFloat32WouldLose) {
   EXPECT_EQ(out[0], 2.0f);
 }
 
+// Small values under a huge coefficient are ordinary terms.
+TEST(AddFixed, TakesCoefficientsBeyondTheReachOfItsUnit) {
+  const int bits = FractionBits(1);
+  std::vector<std::int64_t> sum(1, 0);
+  AddFixed(std::vector<double>{2.5e-301}, kFlat, 1e300, bits, absl::MakeSpan(sum));
+  std::vector<double> out(1);
+  FromFixed(sum, bits, absl::MakeSpan(out));
+  EXPECT_NEAR(out[0], 0.25, 1e-14);
+}
+
 TEST(FromFixed, RoundsToNearestEven) {
   std::vector<float> out(2);
   FromFixed(std::vector<std::int64_t>{(1 << 25) + 2, (1 << 25) + 6}, 0, absl::MakeSpan(out));
