@@ -42,6 +42,7 @@ TEST(Registry, UnknownNameListsTheKnownOnes) {
 
 TEST(RegistryDeathTest, RefusesASecondRuleOfTheSameName) {
   const AggregatorFactory factory = [](RuleOptions&) -> absl::StatusOr<std::unique_ptr<Aggregator>> { return nullptr; };
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // libtorch has threads.
   EXPECT_DEATH(RegisterAggregator("stack", factory), "combine rule \"stack\" is there twice");
 }
 
