@@ -186,10 +186,10 @@ TEST_F(CoordinatorTest, ClientsMustHaveFrozenTheSameValues) {
 }
 
 TEST_F(CoordinatorTest, TheStateSaysHowVersionsAreMadeAndHowExactTheLatestIs) {
-  Start({FederationFor("fed", "mean", 1, 1)});
-  EXPECT_EQ(server_->Now().combine, "mean");
+  Start({FederationFor("fed", "svd", 1, 1)});
+  EXPECT_EQ(server_->Now().combine, "svd");
   EXPECT_EQ(server_->Now().rule, "examples");
-  EXPECT_EQ(server_->Now().publish, "stack");
+  EXPECT_EQ(server_->Now().publish, "widest");
   EXPECT_EQ(server_->Now().relative_error, std::nullopt);
   ASSERT_TRUE(server_->Join("a").ok());
   ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
