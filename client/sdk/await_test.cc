@@ -46,6 +46,9 @@ TEST_F(AwaitTest, ReturnsTheRoundThatIsAlreadyOpen) {
   EXPECT_EQ(round->version, 3u);
   EXPECT_EQ(round->start, StartMode::kWarm);
   EXPECT_EQ(round->deadline, absl::FromUnixSeconds(1'700'000'000));
+  info.set_start(v1::ROUND_START_RESIDUAL);
+  server_.SetRound(info);
+  EXPECT_EQ(client_->AwaitRound()->start, StartMode::kResidual);
 }
 
 TEST_F(AwaitTest, WaitsWhileItsContributionIsIn) {

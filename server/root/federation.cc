@@ -110,7 +110,10 @@ absl::Status Federation::Restore(const FederationRow& row) {
   state_.opened = FromMillis(row.opened_ms);
   state_.deadline = FromMillis(row.deadline_ms);
   CAIRN_ASSIGN_OR_RETURN(auto published, host_.database->LoadVersion(name(), row.version));
-  if (published) relative_error_ = published->relative_error;
+  if (published && published->relative_error) {
+    relative_error_ = published->relative_error;
+    host_.AfterCommit([this] { host_.metrics->SetPublishedError(name(), *relative_error_); });
+  }
   CAIRN_ASSIGN_OR_RETURN(auto clients, host_.database->LoadClients(name()));
   for (const ClientRow& client : clients) state_.clients[client.client].active = client.active;
 
