@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "adapter/find.h"
 #include "adapter/lora.h"
 #include "adapter/lora_keys.h"
 #include "adapter/lora_shapes.h"
@@ -71,12 +72,9 @@ absl::Status CheckSame(const ModuleSpec& got, const ModuleSpec& want) { return C
 
 ModuleSpec SpecOf(const LoraModule& module) { return {module.name, module.d_in, module.d_out, module.layer}; }
 
-// The entry of that name in a list that ascends by name, or null.
 template <typename Spec>
 const Spec* Find(const std::vector<Spec>& specs, const std::string& name) {
-  const auto at = std::lower_bound(specs.begin(), specs.end(), name,
-                                   [](const Spec& spec, const std::string& wanted) { return spec.name < wanted; });
-  return at == specs.end() || at->name != name ? nullptr : &*at;
+  return FindByName(specs, name, [](const Spec& spec) -> absl::string_view { return spec.name; });
 }
 
 template <typename Spec>

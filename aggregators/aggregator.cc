@@ -103,6 +103,10 @@ const std::pair<std::string, const LoraModule*>* Aggregator::FirstWith(absl::str
   return found == first_.end() ? nullptr : &found->second;
 }
 
+absl::StatusOr<std::vector<WeightedModule>> Aggregator::DoWeigh(absl::Span<const WeightedModule> inputs) const {
+  return std::vector<WeightedModule>(inputs.begin(), inputs.end());
+}
+
 std::string Aggregator::FrozenParts(const Adapter&) const { return ""; }
 
 }  // namespace cairn

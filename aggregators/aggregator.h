@@ -47,10 +47,10 @@ struct ClientUpdate {
   std::string frozen;  // FrozenParts of the adapter; needed only where its bytes are not there.
 };
 
-// One client's share of a module, as a rule sees it.
+// One client's share of a module.
 struct WeightedModule {
   double weight = 0;                   // w_i
-  const LoraModule* module = nullptr;  // A_i, B_i and s_i; never with groups.
+  const LoraModule* module = nullptr;  // A_i, B_i and s_i.
 };
 
 class Aggregator {
@@ -93,6 +93,9 @@ class Aggregator {
   // Of the result, by module of spec(): upper bounds.
   const std::vector<std::int64_t>& ranks() const { return ranks_; }
 
+  // Those with a weight above 0 that have the module, in order of updates(). `weights` as for Report.
+  std::vector<WeightedModule> InputsOf(absl::string_view module, absl::Span<const double> weights) const;
+
   // Combines with `weights`, one per client in order of updates(), finite and >= 0. The same updates give the same
   // bytes, whatever the order of arrival. FAILED_PRECONDITION without any client; INVALID_ARGUMENT when all weights are
   // 0, or values are not finite (named by client and tensor); OUT_OF_RANGE, with the module's name, when the sink
@@ -109,8 +112,12 @@ class Aggregator {
   // Upper bound on the rank of a combined module when a client of rank `added` joins those that combine to `so_far`, 0
   // for none. The order of the clients must not matter.
   virtual std::int64_t DoRank(std::int64_t so_far, std::int64_t added) const = 0;
-  // The factors A [rank, d_in] and B [d_out, rank] of one module; `inputs` in client order, only clients with a weight
-  // above 0 that have the module, at least one. The views outlive the result.
+  // For rules that weigh clients by what they send: what each of `inputs` counts in this module, which may have groups.
+  // The same modules in the same order. By default as they came.
+  virtual absl::StatusOr<std::vector<WeightedModule>> DoWeigh(absl::Span<const WeightedModule> inputs) const;
+  // The factors A [rank, d_in] and B [d_out, rank] of one module, or of one group of a module as a module of its own;
+  // `inputs` in client order, with the weights of DoWeigh: only clients whose own weight is above 0 and that have the
+  // module, at least one. The views outlive the result.
   struct Factors {
     FactorPtr a, b;
   };

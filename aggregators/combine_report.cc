@@ -42,6 +42,7 @@ std::string ToJson(const CombineReport& report) {
   for (const ClientReport& client : report.clients) json["clients"].push_back(ToJson(client));
   for (const ModuleReport& module : report.modules) json["modules"].push_back(ToJson(module));
   json["relative_error"] = NumberOrNull(report.relative_error);
+  json["dtype"] = report.dtype ? Json(std::string(NameOf(*report.dtype))) : Json(nullptr);
   if (!report.gram.empty()) json["gram"] = report.gram;
   for (const RecipientReport& recipient : report.recipients) json["recipients"].push_back(ToJson(recipient));
   json["rule"] = report.rule;

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "adapter/dtype.h"
+
 namespace cairn {
 
 struct ClientReport {
@@ -20,7 +22,8 @@ struct ModuleReport {
   std::string name;
   std::int64_t rank_in = 0;   // The sum of the clients' ranks.
   std::int64_t rank_out = 0;  // As published.
-  // ||published - dW*||_F / ||dW*||_F. None: not measured. 0: exact, up to the rounding of what is written.
+  // ||published - dW*||_F / ||dW*||_F. None: not measured. 0: exact, up to the rounding to float32 or, as said by
+  // CombineReport::before_rounding, to a narrower type.
   std::optional<double> relative_error;
 };
 
@@ -35,6 +38,8 @@ struct CombineReport {
   std::vector<ClientReport> clients;        // Ascending by id, as everywhere.
   std::vector<ModuleReport> modules;        // Ascending by name.
   std::optional<double> relative_error;     // Of all modules together. None unless every module has one.
+  std::optional<DType> dtype;               // Of what is written. None: not one for all modules.
+  bool before_rounding = false;             // dtype is narrower than F32 and the errors do not contain that.
   std::vector<std::vector<double>> gram;    // <dW_i, dW_j>, in order of `clients`. Empty unless asked for.
   std::vector<RecipientReport> recipients;  // Ascending by id. Empty for other forms.
   std::string combine, rule, publish;       // As they were asked for; options included.

@@ -11,6 +11,7 @@ TEST(CombineReport, IsTheJsonOfTheManual) {
   CombineReport report;
   report.clients = {{"a", 1200, 0.75, true, ""}, {"b", 0.5, 0, false, "too far from the others"}};
   report.modules = {{"x.q", 24, 8, 0.125}, {"x.v", 24, 24, std::nullopt}};
+  report.dtype = DType::kBF16;
   report.gram = {{1, 0.5}, {0.5, 2}};
   report.combine = "stack";
   report.rule = "examples";
@@ -49,6 +50,7 @@ TEST(CombineReport, IsTheJsonOfTheManual) {
     }
   ],
   "relative_error": null,
+  "dtype": "BF16",
   "gram": [
     [
       1.0,

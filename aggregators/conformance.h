@@ -40,6 +40,7 @@ struct Facts {
   Input input;
   bool product_space;  // Depends on the products B_i A_i alone, not on how a client factors them.
   Matrix (*twin)(absl::Span<const reference::Update>);
+  bool groups_alone = true;  // False: how a group is combined depends on the others.
 };
 
 inline Matrix AveragedProduct(absl::Span<const reference::Update> updates) {
@@ -50,7 +51,8 @@ inline Matrix AveragedProduct(absl::Span<const reference::Update> updates) {
 inline const std::map<std::string, Facts> kFacts = {
     {"fair", {.input = Input::kEqualRanks, .product_space = false, .twin = reference::FairProduct}},
     {"ffa", {.input = Input::kSharedA, .product_space = false, .twin = reference::DenseSum}},
-    {"hetlora", {.input = Input::kAny, .product_space = false, .twin = reference::HetLoraProduct}},
+    {"hetlora",
+     {.input = Input::kAny, .product_space = false, .twin = reference::HetLoraProduct, .groups_alone = false}},
     {"mean", {.input = Input::kEqualRanks, .product_space = false, .twin = AveragedProduct}},
     // Of single rank units' products, which is all that the test of factoring changes.
     {"rank_cluster", {.input = Input::kAny, .product_space = true, .twin = reference::RankClusterProduct}},

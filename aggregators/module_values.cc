@@ -42,6 +42,13 @@ absl::StatusOr<ModuleValues> ReadValues(const LoraModule& module) {
   return ModuleValues{std::move(a), std::move(b), module.d_out, module.rank, module.d_in, module.scale};
 }
 
+absl::StatusOr<FactorPtr> FactorA(const LoraModule& module) {
+  if (!module.core) return RowsOf({{1, module.a}});
+  CAIRN_ASSIGN_OR_RETURN(const ModuleValues values, ReadValues(module));
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<double> core, Read(*module.core));
+  return ValuesOf(Mixed(core, values), module.rank, module.d_in);
+}
+
 absl::StatusOr<double> NormOfProduct(const LoraModule& module) {
   double squared = 0;
   for (std::int64_t g = 0; g < module.layer.groups; ++g) {

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "adapter/lora.h"
+#include "aggregators/factor.h"
 #include "aggregators/kernels/product.h"
 
 namespace cairn {
@@ -20,6 +21,9 @@ struct ModuleValues {
 
 // REQUIRES: no groups. OUT_OF_RANGE when a value is not finite (Aggregator::Report then finds out whose it is).
 absl::StatusOr<ModuleValues> ReadValues(const LoraModule& module);
+
+// A, or core * A: B times it is the module without its scale. REQUIRES: no groups. Errors: as ReadValues, of a core.
+absl::StatusOr<FactorPtr> FactorA(const LoraModule& module);
 
 // ||B * A||_F, or ||B * core * A||_F, without the scale; of a module with groups too. The product is never formed.
 // Errors: as ReadValues, and those of kernels::NormOf.

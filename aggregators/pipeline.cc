@@ -1,12 +1,13 @@
 #include "aggregators/pipeline.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "aggregators/averages.h"
 #include "aggregators/deviation.h"
-#include "aggregators/find.h"
+#include "aggregators/gram.h"
 #include "aggregators/recompressed.h"
 #include "aggregators/registry.h"
+#include "aggregators/rounded.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -21,12 +22,7 @@ bool HasDoubles(const std::map<std::string, ClientUpdate>& updates) {
   return false;
 }
 
-// The highest rank that a client has in the module.
-std::int64_t WidestRank(const std::vector<WeightedModule>& inputs) {
-  std::int64_t rank = 0;
-  for (const WeightedModule& input : inputs) rank = std::max(rank, input.module->rank);
-  return rank;
-}
+bool IsNarrow(DType dtype) { return SizeOf(dtype) < SizeOf(DType::kF32); }
 
 std::optional<double> TotalError(const std::vector<std::optional<Deviation>>& deviations) {
   Deviation total;
@@ -44,44 +40,52 @@ std::optional<double> TotalError(const std::vector<std::optional<Deviation>>& de
 // From a combined module to what is published of it.
 class Pipeline::Publisher {
  public:
-  Publisher(const Pipeline& pipeline, const ResultSink& sink)
+  Publisher(const Pipeline& pipeline, absl::Span<const double> weights, const ResultSink& sink)
       : pipeline_(pipeline),
+        weights_(weights),
         sink_(sink),
         precision_(HasDoubles(pipeline.aggregator_->updates()) ? Precision::kDouble : Precision::kFloat) {}
 
   absl::Status operator()(const CombinedModule& combined) {
-    const std::vector<WeightedModule> inputs = InputsOf(combined.spec.name);
+    const std::vector<WeightedModule> inputs = pipeline_.aggregator_->InputsOf(combined.spec.name, weights_);
     CAIRN_ASSIGN_OR_RETURN(CombinedModule published, InForm(combined, inputs));
-    if (pipeline_.aggregator_->exact()) {
-      // What recompression says is then the distance from dW* itself.
-      if (!published.deviation) published.deviation.emplace();
-    } else {
-      published.deviation.reset();
-      if (pipeline_.options_.measure_error) {
-        CAIRN_ASSIGN_OR_RETURN(published.deviation, DeviationOf(published, inputs));
-      }
+    // For exact rules, what recompression says is the distance from dW* itself.
+    const bool exact = pipeline_.aggregator_->exact();
+    if (!exact) published.deviation.reset();
+    if (exact && !published.deviation) published.deviation.emplace();
+    // Before measuring: values that cannot be written are the sink's to refuse.
+    CAIRN_RETURN_IF_ERROR(sink_.module(published));
+    if (pipeline_.options_.measure_error && (!exact || MeasuresRounding())) {
+      CAIRN_ASSIGN_OR_RETURN(published.deviation, DeviationOf(AsWritten(published), inputs));
     }
     modules_.push_back({published.spec.name, published.rank_in, published.rank});
     if (published.deviation) modules_.back().relative_error = published.deviation->relative();
     deviations_.push_back(published.deviation);
-    return sink_.module(published);
+    return absl::OkStatus();
   }
 
   void Finish(CombineReport& report) && {
     report.modules = std::move(modules_);
     report.relative_error = TotalError(deviations_);
+    report.dtype = pipeline_.options_.dtype;
+    report.before_rounding = report.dtype && IsNarrow(*report.dtype) && !MeasuresRounding();
   }
 
  private:
-  std::vector<WeightedModule> InputsOf(const std::string& name) const {
-    std::vector<WeightedModule> inputs;
-    std::size_t i = 0;
-    for (const auto& [client, update] : pipeline_.aggregator_->updates()) {
-      const double weight = pipeline_.weights_[i++].weight;
-      const LoraModule* module = FindModule(*update.adapter, name);
-      if (module != nullptr && weight > 0) inputs.push_back({weight, module});
-    }
-    return inputs;
+  // Merged weights and the files of recipients are rounded by themselves, not the factors that are seen here.
+  bool WritesFactors() const {
+    return pipeline_.publish_.kind != PublishForm::Kind::kMerged &&
+           pipeline_.publish_.kind != PublishForm::Kind::kRanks;
+  }
+  bool MeasuresRounding() const {
+    const std::optional<DType> dtype = pipeline_.options_.dtype;
+    return pipeline_.options_.measure_error && WritesFactors() && dtype && IsNarrow(*dtype);
+  }
+  CombinedModule AsWritten(CombinedModule module) const {
+    if (!WritesFactors() || !pipeline_.options_.dtype) return module;
+    module.a = Rounded(std::move(module.a), *pipeline_.options_.dtype);
+    module.b = Rounded(std::move(module.b), *pipeline_.options_.dtype);
+    return module;
   }
 
   absl::StatusOr<CombinedModule> InForm(const CombinedModule& combined, const std::vector<WeightedModule>& inputs) {
@@ -107,6 +111,7 @@ class Pipeline::Publisher {
   }
 
   const Pipeline& pipeline_;
+  const absl::Span<const double> weights_;
   const ResultSink& sink_;
   const Precision precision_;
   std::vector<ModuleReport> modules_;
@@ -154,7 +159,7 @@ absl::StatusOr<CombineReport> Pipeline::Run(const ResultSink& sink) && {
   if (options_.gram) {
     CAIRN_ASSIGN_OR_RETURN(report.gram, GramOf(aggregator_->updates()));
   }
-  Publisher publisher(*this, sink);
+  Publisher publisher(*this, weights, sink);
   const ResultSink combined{[&](const CombinedModule& module) { return publisher(module); }, sink.tensor};
   CAIRN_RETURN_IF_ERROR(std::move(*aggregator_).Report(weights, combined));
   std::move(publisher).Finish(report);

@@ -24,8 +24,12 @@ struct PipelineOptions {
   std::vector<std::string> guards;     // In the order in which they are applied.
   std::optional<PublishForm> publish;  // None: Aggregator::default_publish.
   std::string device = "cpu";          // "cpu" or "cuda:N": where modules are compressed.
-  bool measure_error = false;          // Also of rules that are not exact: O((d_in + d_out) R^2) for a module of R units.
-  bool gram = false;                   // The clients' inner products, for CombineReport::gram.
+  // The type that modules are written with; none: it depends on the module (merged).
+  std::optional<DType> dtype = DType::kF32;
+  // Also where it takes work to know: of rules that are not exact, and of rounding to a type narrower than F32
+  // (aggregators/deviation.h).
+  bool measure_error = false;
+  bool gram = false;  // The clients' inner products, for CombineReport::gram.
 };
 
 // What is known before anything is combined.

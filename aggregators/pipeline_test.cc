@@ -6,6 +6,7 @@
 #include <cmath>
 #include <memory>
 
+#include "aggregators/rounded.h"
 #include "aggregators/testing.h"
 
 namespace cairn {
@@ -141,6 +142,41 @@ TEST_F(PipelineTest, RulesThatAreNotExactAreMeasuredWhenAsked) {
   const auto silent = Run({.combine = "zero_pad"});
   EXPECT_FALSE(silent->relative_error.has_value());
   EXPECT_FALSE(silent->modules[0].relative_error.has_value());
+}
+
+// What is written in BF16 is not exact, nor the best of its rank; a report says what it is.
+TEST_F(PipelineTest, RoundingToANarrowTypeIsMeasuredWhenAsked) {
+  for (const char* form : {"stack", "rank=3"}) {
+    PipelineOptions options{.publish = ParsePublishForm(form).value(), .dtype = DType::kBF16};
+    const auto silent = Run(options);
+    ASSERT_TRUE(silent.ok()) << silent.status();
+    EXPECT_TRUE(silent->before_rounding);
+    EXPECT_NEAR(*silent->relative_error, TrueError(), 1e-5);
+    options.measure_error = true;
+    const auto report = Run(options);
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_FALSE(report->before_rounding);
+    EXPECT_EQ(report->dtype, DType::kBF16);
+    for (CombinedModule& module : modules_) {
+      module.a = Rounded(module.a, DType::kBF16);
+      module.b = Rounded(module.b, DType::kBF16);
+    }
+    EXPECT_NEAR(*report->relative_error, TrueError(), 1e-9) << form;
+    EXPECT_GT(*report->relative_error, *silent->relative_error + 1e-7) << form;
+  }
+}
+
+TEST_F(PipelineTest, MergedAndRecipientsAreRoundedByTheirWriters) {
+  PipelineOptions options{.dtype = DType::kF16, .measure_error = true};
+  for (const auto kind : {PublishForm::Kind::kMerged, PublishForm::Kind::kRanks}) {
+    options.publish = PublishForm{.kind = kind};
+    const auto report = Run(options, 20);
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_TRUE(report->before_rounding);
+    EXPECT_NEAR(*report->relative_error, 0, 1e-6);
+  }
+  options.dtype = std::nullopt;
+  EXPECT_FALSE(Run(options, 20)->before_rounding);
 }
 
 TEST_F(PipelineTest, GramHasTheInnerProducts) {

@@ -3,9 +3,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "adapter/find.h"
 #include "aggregators/aggregator.h"
+#include "aggregators/blame.h"
 #include "aggregators/check_update.h"
-#include "aggregators/find.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 
@@ -26,20 +27,6 @@ absl::Status CheckWeights(absl::Span<const double> weights, std::size_t clients)
   }
   if (sum > 0 && std::isfinite(sum)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("weights: expected a positive sum, got ", sum));
-}
-
-// Names the client whose bytes are to blame, where one is; else the error stays.
-absl::Status Blame(const absl::Status& status, const std::map<std::string, ClientUpdate>& updates,
-                   const std::string& name) {
-  if (!absl::IsOutOfRange(status)) return status;
-  for (const auto& [client, update] : updates) {
-    Adapter part;
-    if (const LoraModule* module = FindModule(*update.adapter, name)) part.modules = {*module};
-    if (const DenseTensor* tensor = FindTensor(*update.adapter, name)) part.tensors = {*tensor};
-    const absl::Status finite = CheckFinite(part);
-    if (!finite.ok()) return absl::InvalidArgumentError(absl::StrCat("client ", client, ": ", finite.message()));
-  }
-  return absl::OutOfRangeError(absl::StrCat("\"", name, "\": ", status.message()));
 }
 
 // A tensor whose bytes are the same in all clients that have it.
@@ -72,20 +59,25 @@ absl::Status Aggregator::Report(absl::Span<const double> weights, const ResultSi
   return absl::OkStatus();
 }
 
-absl::Status Aggregator::ReportModule(const ModuleSpec& spec, absl::Span<const double> weights,
-                                      const ResultSink& sink) const {
+std::vector<WeightedModule> Aggregator::InputsOf(absl::string_view module, absl::Span<const double> weights) const {
   std::vector<WeightedModule> inputs;
   std::size_t i = 0;
-  CombinedModule combined{.spec = spec};
   for (const auto& [client, update] : updates_) {
     const double weight = weights[i++];
-    const LoraModule* module = FindModule(*update.adapter, spec.name);
-    if (module == nullptr || weight == 0) continue;
-    inputs.push_back({weight, module});
-    combined.rank_in += module->rank;
+    const LoraModule* found = FindModule(*update.adapter, module);
+    if (found != nullptr && weight > 0) inputs.push_back({weight, found});
   }
+  return inputs;
+}
+
+absl::Status Aggregator::ReportModule(const ModuleSpec& spec, absl::Span<const double> weights,
+                                      const ResultSink& sink) const {
+  const std::vector<WeightedModule> inputs = InputsOf(spec.name, weights);
   if (inputs.empty()) return absl::OkStatus();
-  CAIRN_ASSIGN_OR_RETURN(const Factors factors, CombineGroups(inputs, spec.layer.groups));
+  CombinedModule combined{.spec = spec};
+  for (const WeightedModule& input : inputs) combined.rank_in += input.module->rank;
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<WeightedModule> weighed, DoWeigh(inputs));
+  CAIRN_ASSIGN_OR_RETURN(const Factors factors, CombineGroups(weighed, spec.layer.groups));
   combined.a = factors.a;
   combined.b = factors.b;
   combined.rank = combined.a->rows();

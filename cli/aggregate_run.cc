@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -52,6 +53,7 @@ class Run {
                                                                 .guards = request_.guards,
                                                                 .publish = request_.publish,
                                                                 .device = request_.device,
+                                                                .dtype = OutputType(),
                                                                 .measure_error = !request_.report.empty(),
                                                                 .gram = request_.gram}));
     for (const AggregateInput& input : inputs_.list) {
@@ -77,6 +79,12 @@ class Run {
   }
 
  private:
+  // None: of merged weights each has its own, unless one is asked for.
+  std::optional<DType> OutputType() const {
+    const bool merged = request_.publish && request_.publish->kind == PublishForm::Kind::kMerged;
+    return request_.dtype || merged ? request_.dtype : inputs_.widest();
+  }
+
   absl::Status CheckForm(const PublishForm& form, const PipelinePlan& plan) const {
     if (plan.spec.modules.empty() && form.kind != PublishForm::Kind::kStack) {
       return absl::InvalidArgumentError(absl::StrCat("publish ", ToString(form),

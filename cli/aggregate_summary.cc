@@ -45,10 +45,13 @@ std::string Ranks(const std::vector<ModuleReport>& modules, std::int64_t ModuleR
   return RangeText((*low).*rank, (*high).*rank);
 }
 
-std::string ErrorLine(const std::optional<double>& error) {
+std::string ErrorLine(const CombineReport& report) {
+  const std::optional<double>& error = report.relative_error;
   if (!error) return "how far the result is from the exact weighted sum: --report FILE measures it";
-  if (*error < kRounding) return "the result is the exact weighted sum";
-  return absl::StrFormat("the result differs from the exact weighted sum by %.3g of its norm", *error);
+  const std::string rounding =
+      report.before_rounding ? absl::StrCat(", before rounding to ", NameOf(*report.dtype)) : std::string();
+  if (*error < kRounding) return absl::StrCat("the result is the exact weighted sum", rounding);
+  return absl::StrFormat("the result differs from the exact weighted sum by %.3g of its norm%s", *error, rounding);
 }
 
 std::string WorstModules(std::vector<ModuleReport> modules) {
@@ -70,8 +73,8 @@ std::string ModuleLines(const CombineReport& report) {
   if (report.modules.empty()) return "";
   return absl::StrCat(report.modules.size(), report.modules.size() == 1 ? " module, rank " : " modules, rank ",
                       Ranks(report.modules, &ModuleReport::rank_in), " of all clients together, ",
-                      Ranks(report.modules, &ModuleReport::rank_out), " published\n", ErrorLine(report.relative_error),
-                      "\n", WorstModules(report.modules));
+                      Ranks(report.modules, &ModuleReport::rank_out), " published\n", ErrorLine(report), "\n",
+                      WorstModules(report.modules));
 }
 
 std::string RecipientTable(const CombineReport& report) {

@@ -31,6 +31,15 @@ TEST(AggregateSummary, OfAnExactResult) {
             "the result is the exact weighted sum\n");
 }
 
+TEST(AggregateSummary, SaysThatRoundingComesOnTop) {
+  CombineReport report = Report();
+  report.dtype = DType::kBF16;
+  report.before_rounding = true;
+  EXPECT_THAT(SummaryOf(report), ::testing::HasSubstr("is the exact weighted sum, before rounding to BF16\n"));
+  report.relative_error = 0.25;
+  EXPECT_THAT(SummaryOf(report), ::testing::HasSubstr("by 0.25 of its norm, before rounding to BF16\n"));
+}
+
 TEST(AggregateSummary, ShowsTheWorstModulesOnly) {
   CombineReport report = Report();
   report.modules.clear();

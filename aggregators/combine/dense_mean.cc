@@ -1,7 +1,11 @@
-// The weighted mean of every tensor by itself: for adapters whose parameters enter the model linearly (IA3, prefixes,
+// The weighted mean of every tensor by itself: for adapters whose parameters enter the model one by one (IA3, prefixes,
 // adapter layers, masks), and for any other kind when asked for by name.
+#include <optional>
+
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "aggregators/registry.h"
+#include "aggregators/same_config.h"
 
 namespace cairn {
 namespace {
@@ -22,15 +26,26 @@ class DenseMean final : public Aggregator {
     }
     if (updates().empty()) return absl::OkStatus();
     const auto& [client, first] = *updates().begin();
-    const std::string &ours = update.adapter->config.peft_type, &theirs = first.adapter->config.peft_type;
-    if (ours == theirs) return absl::OkStatus();
-    return absl::InvalidArgumentError(absl::StrCat("rule dense_mean: client ", update.client, " has peft_type ", ours,
-                                                   ", client ", client, " has ", theirs));
+    const PeftConfig &ours = update.adapter->config, &theirs = first.adapter->config;
+    if (ours.peft_type != theirs.peft_type) {
+      return Differ(update.client, client, {"peft_type", ours.peft_type, theirs.peft_type});
+    }
+    if (ours.json.empty() || theirs.json.empty()) return absl::OkStatus();  // Files of tensors without a config.
+    const std::optional<ConfigDifference> difference = DifferenceOf(ours.json, theirs.json);
+    return difference ? Differ(update.client, client, *difference) : absl::OkStatus();
   }
   // There are no modules; the base class averages tensors.
   std::int64_t DoRank(std::int64_t so_far, std::int64_t) const override { return so_far; }
   absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule>) const override {
     return absl::InternalError("dense_mean has no modules");
+  }
+
+ private:
+  // The same numbers mean something else under another seed, scale or list of layers.
+  static absl::Status Differ(const std::string& x, const std::string& y, const ConfigDifference& difference) {
+    return absl::InvalidArgumentError(absl::StrCat("rule dense_mean: client ", x, " has ",
+                                                   absl::CHexEscape(difference.key), " ", difference.x, ", client ", y,
+                                                   " has ", difference.y));
   }
 };
 

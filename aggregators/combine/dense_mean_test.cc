@@ -109,6 +109,21 @@ TEST_F(DenseMeanTest, RefusesOtherShapesAndOtherTypes) {
             absl::InvalidArgumentError("rule dense_mean: client z has peft_type VERA, client x has IA3"));
 }
 
+TEST_F(DenseMeanTest, RefusesConfigsThatGiveTheNumbersAnotherMeaning) {
+  const auto with = [&](const std::string& json) {
+    Adapter adapter = Client({Tensor("w", {1})}, "VERA");
+    adapter.config.json = json;
+    return adapter;
+  };
+  const Adapter x = with(R"({"projection_prng_key": 0, "task_type": "CAUSAL_LM", "target_modules": ["q", "v"]})");
+  const Adapter seed = with(R"({"projection_prng_key": 7, "target_modules": ["q", "v"]})");
+  const Adapter same = with(R"({"projection_prng_key": 0, "vera_dropout": 0.1, "target_modules": ["v", "q"]})");
+  ASSERT_TRUE(rule_->Accumulate({"x", 1, &x}).ok());
+  EXPECT_EQ(rule_->Accumulate({"y", 1, &seed}),
+            absl::InvalidArgumentError("rule dense_mean: client y has projection_prng_key 7, client x has 0"));
+  EXPECT_TRUE(rule_->Accumulate({"z", 1, &same}).ok());
+}
+
 TEST_F(DenseMeanTest, OtherRulesRefuseWhatIsNoLora) {
   const Adapter& ia3 = Client({Tensor("w", {1})});
   EXPECT_EQ((*MakeAggregator("stack"))->Accumulate({"x", 1, &ia3}),

@@ -27,15 +27,8 @@ class HetLora final : public Aggregator {
 
  protected:
   std::int64_t DoRank(std::int64_t so_far, std::int64_t added) const override { return std::max(so_far, added); }
-  absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule> inputs) const override {
-    CAIRN_ASSIGN_OR_RETURN(const std::vector<WeightedModule> weighted, ByNorm(inputs));
-    const std::int64_t rank = WidestRank(inputs);
-    return Factors{AverageA(weighted, rank), SumB(weighted, rank)};
-  }
-
- private:
   // Weights that sum to 1: a client that lacks the module has norm 0 there. Equal ones where all norms are 0.
-  absl::StatusOr<std::vector<WeightedModule>> ByNorm(absl::Span<const WeightedModule> inputs) const {
+  absl::StatusOr<std::vector<WeightedModule>> DoWeigh(absl::Span<const WeightedModule> inputs) const override {
     std::vector<WeightedModule> weighted;
     for (const auto& [weight, module] : inputs) {
       CAIRN_ASSIGN_OR_RETURN(double norm, NormOfProduct(*module));
@@ -48,7 +41,12 @@ class HetLora final : public Aggregator {
     }
     return weighted;
   }
+  absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule> inputs) const override {
+    const std::int64_t rank = WidestRank(inputs);
+    return Factors{AverageA(inputs, rank), SumB(inputs, rank)};
+  }
 
+ private:
   const bool by_examples_;
 };
 

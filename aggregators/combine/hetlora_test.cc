@@ -55,6 +55,30 @@ TEST(HetLora, PadsToTheHighestRank) {
   EXPECT_EQ(testing::ReportAll(std::move(*rule))->modules[0].rank, 3);
 }
 
+// Groups of one layer: the norm is that of the whole layer, so that each client has one weight in it.
+TEST(HetLora, ALayerWithGroupsIsWeighedWhole) {
+  std::vector<InMemoryUpdate> updates;
+  std::vector<Adapter> adapters;
+  for (const auto& [first, second] : {std::pair(3.0F, 4.0F), {5.0F, 0.0F}}) {  // Norm 5 both.
+    updates.push_back(
+        MakeUpdate(0, {{"conv", 1, 1}}, 2, 2, DType::kF32,
+                   [x = first, y = second](const ModuleSpec&, std::vector<float>& a, std::vector<float>& b) {
+                     a = {1, 1};
+                     b = {x, y};
+                   }));
+  }
+  auto rule = *MakeAggregator("hetlora");
+  for (const InMemoryUpdate& update : updates) adapters.push_back(update.adapter());
+  for (std::size_t i = 0; i < adapters.size(); ++i) {
+    LoraModule& conv = adapters[i].modules[0];
+    conv.layer = {.kind = Layer::Kind::kConv2d, .height = 1, .width = 1, .groups = 2};
+    conv.d_out = 2;
+    conv.b.shape = {2, 1};
+    ASSERT_TRUE(rule->Accumulate({std::string(1, static_cast<char>('a' + i)), 1, &adapters[i]}).ok());
+  }
+  EXPECT_THAT(testing::ReportAll(std::move(*rule))->modules[0].b, ElementsAre(4, 2));
+}
+
 TEST(HetLora, RefusesOtherOptions) {
   for (const char* spec : {"hetlora:by=size", "hetlora:to=norm"}) {
     EXPECT_EQ(MakeAggregator(spec).status().code(), absl::StatusCode::kInvalidArgument) << spec;

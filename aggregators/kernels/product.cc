@@ -63,43 +63,6 @@ Stacked StackOf(absl::Span<const ScaledProduct> products) {
   return out;
 }
 
-// A product as left * right^T, where right has orthonormal columns: then nothing cancels in the sums over units.
-struct Canonical {
-  Tensor left, right;
-};
-
-Canonical CanonicalOf(const ScaledProduct& product, const Balanced<double>& balanced) {
-  const auto [d_out, rank, d_in] = std::tuple(product.factors.d_out, product.factors.rank, product.factors.d_in);
-  if (balanced.zero) return {at::zeros({d_out, 1}, at::kDouble), at::zeros({d_in, 1}, at::kDouble)};
-  const auto [q, r] = at::linalg_qr(Matrix(balanced.a, rank, d_in).t());
-  return {Matrix(balanced.b, d_out, rank).mm(r.t()) * (product.scale * std::ldexp(1, balanced.exponent)), q};
-}
-
-// Of every pair: the sum of (left_i^T left_j) o (right_i^T right_j).
-std::vector<double> PairSums(const std::vector<Canonical>& all) {
-  std::vector<Tensor> lefts, rights;
-  std::vector<std::int64_t> starts{0};
-  for (const Canonical& one : all) {
-    lefts.push_back(one.left);
-    rights.push_back(one.right);
-    starts.push_back(starts.back() + one.left.size(1));
-  }
-  const Tensor left = at::cat(lefts, 1), right = at::cat(rights, 1);
-  const std::size_t count = all.size();
-  std::vector<double> sums(count * count);
-  for (std::size_t i = 0; i < count; ++i) {
-    // Only up to the diagonal; the other half is the same.
-    const std::int64_t end = starts[i + 1];
-    const Tensor terms = (lefts[i].t().mm(left.narrow(1, 0, end)) * rights[i].t().mm(right.narrow(1, 0, end))).sum(0);
-    const double* values = terms.data_ptr<double>();
-    for (std::size_t j = 0; j <= i; ++j) {
-      for (std::int64_t k = starts[j]; k < starts[j + 1]; ++k) sums[i * count + j] += values[k];
-      sums[j * count + i] = sums[i * count + j];
-    }
-  }
-  return sums;
-}
-
 }  // namespace
 
 absl::StatusOr<double> NormOfSum(absl::Span<const ScaledProduct> products) {
@@ -119,20 +82,6 @@ absl::StatusOr<double> NormOfSum(absl::Span<const ScaledProduct> products) {
 }
 
 absl::StatusOr<double> NormOf(const ScaledProduct& product) { return NormOfSum({&product, 1}); }
-
-absl::StatusOr<std::vector<double>> InnerProducts(absl::Span<const ScaledProduct> products) {
-  if (absl::Status status = Check(products); !status.ok()) return status;
-  return CatchTorch("inner products", [&]() -> absl::StatusOr<std::vector<double>> {
-    const c10::InferenceMode inference;
-    std::vector<Canonical> all;
-    for (const ScaledProduct& product : products) {
-      const Balanced<double> balanced = Balance(product.factors);
-      if (!balanced.finite) return NotFinite();
-      all.push_back(CanonicalOf(product, balanced));
-    }
-    return PairSums(all);
-  });
-}
 
 absl::StatusOr<std::vector<double>> UnitInnerProducts(const FactorPair<double>& units) {
   if (absl::Status status = Check({{1, units}}); !status.ok()) return status;

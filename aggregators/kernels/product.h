@@ -24,9 +24,6 @@ struct ScaledProduct {
 absl::StatusOr<double> NormOfSum(absl::Span<const ScaledProduct> products);
 absl::StatusOr<double> NormOf(const ScaledProduct& product);
 
-// Frobenius inner products <i, j> of all pairs, [n, n] row-major, symmetric. Time as above.
-absl::StatusOr<std::vector<double>> InnerProducts(absl::Span<const ScaledProduct> products);
-
 // B^T B + A A^T, [rank, rank] row-major: the inner products of the rank units as vectors (b_k, a_k). `units` has
 // values as they are to be compared; nothing is balanced here.
 absl::StatusOr<std::vector<double>> UnitInnerProducts(const FactorPair<double>& units);

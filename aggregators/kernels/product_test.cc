@@ -44,9 +44,6 @@ TEST(NormOf, SurvivesIllConditionedFactorsAndGauges) {
   for (std::int64_t j = 0; j < 15; ++j) ill.a.at(1, j) = (well.a.at(1, j) - well.a.at(0, j)) / 1e12;
   const double norm = reference::NormOf(Dense(well, 1));
   EXPECT_NEAR(*NormOf({1, PairOf(ill)}), norm, 1e-14 * norm);
-  const auto inner = InnerProducts({{1, PairOf(ill)}, {2, PairOf(well)}});
-  ASSERT_TRUE(inner.ok());
-  EXPECT_NEAR((*inner)[1], 2 * norm * norm, 1e-13 * norm * norm);
 }
 
 TEST(NormOfSum, OfNearlyEqualProductsKeepsItsDigits) {
@@ -65,25 +62,6 @@ TEST(NormOfSum, TakesMoreUnitsThanDimensions) {
   const Matrix other = Dense(y, -3);
   for (std::size_t i = 0; i < dense.values.size(); ++i) dense.values[i] += other.values[i];
   EXPECT_NEAR(*NormOfSum({{2, PairOf(x)}, {-3, PairOf(y)}}), reference::NormOf(dense), 1e-13);
-}
-
-TEST(InnerProducts, EqualTheDenseOnes) {
-  std::vector<Factors> factors;
-  std::vector<ScaledProduct> products;
-  for (const std::int64_t rank : {3, 1, 8, 12, 2}) factors.push_back(reference::RandomFactors(rank, 9, rank, 7));
-  factors.push_back({Matrix::Zero(2, 7), reference::RandomMatrix(1, 9, 2)});
-  for (std::size_t i = 0; i < factors.size(); ++i)
-    products.push_back({0.5 - static_cast<double>(i), PairOf(factors[i])});
-  const auto result = InnerProducts(products);
-  ASSERT_TRUE(result.ok()) << result.status();
-  for (std::size_t i = 0; i < factors.size(); ++i) {
-    for (std::size_t j = 0; j < factors.size(); ++j) {
-      const Matrix x = Dense(factors[i], products[i].scale), y = Dense(factors[j], products[j].scale);
-      EXPECT_NEAR((*result)[i * factors.size() + j], reference::InnerProduct(x, y),
-                  1e-13 * (1 + reference::NormOf(x) * reference::NormOf(y)));
-      EXPECT_EQ((*result)[i * factors.size() + j], (*result)[j * factors.size() + i]);
-    }
-  }
 }
 
 TEST(UnitInnerProducts, AreThoseOfTheConcatenatedUnits) {
@@ -108,7 +86,6 @@ TEST(Products, RefuseWhatDoesNotFit) {
   EXPECT_EQ(NormOfSum({}).status().code(), kInvalid);
   EXPECT_EQ(NormOfSum({{1, PairOf(x)}, {1, PairOf(y)}}).status().code(), kInvalid);
   EXPECT_EQ(NormOf({1, PairOf(nan)}).status().code(), kInvalid);
-  EXPECT_EQ(InnerProducts({{1, PairOf(x)}, {1, PairOf(nan)}}).status().code(), kInvalid);
 }
 
 }  // namespace

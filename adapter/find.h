@@ -1,4 +1,4 @@
-// Modules and tensors of an adapter by name.
+// Entries by name of lists that ascend by it.
 #pragma once
 
 #include <algorithm>
@@ -9,24 +9,21 @@
 
 namespace cairn {
 
-namespace internal {
-// Of a list that ascends by name; null when there is none.
+// Null when there is none. `name_of` gives an entry's name.
 template <typename T, typename Name>
-const T* Find(const std::vector<T>& items, absl::string_view name, Name name_of) {
+const T* FindByName(const std::vector<T>& items, absl::string_view name, Name name_of) {
   const auto at = std::lower_bound(items.begin(), items.end(), name,
                                    [&](const T& item, absl::string_view key) { return name_of(item) < key; });
   return at != items.end() && name_of(*at) == name ? &*at : nullptr;
 }
-}  // namespace internal
 
 inline const LoraModule* FindModule(const Adapter& adapter, absl::string_view name) {
-  return internal::Find(adapter.modules, name,
-                        [](const LoraModule& module) -> absl::string_view { return module.name; });
+  return FindByName(adapter.modules, name, [](const LoraModule& module) -> absl::string_view { return module.name; });
 }
 
 inline const DenseTensor* FindTensor(const Adapter& adapter, absl::string_view name) {
-  return internal::Find(adapter.tensors, name,
-                        [](const DenseTensor& tensor) -> absl::string_view { return tensor.view.name; });
+  return FindByName(adapter.tensors, name,
+                    [](const DenseTensor& tensor) -> absl::string_view { return tensor.view.name; });
 }
 
 }  // namespace cairn
