@@ -3,9 +3,11 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/limits.h"
+#include "base/paths.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -13,16 +15,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The same error, with the file it is about in front.
-absl::Status InFile(const fs::path& file, const absl::Status& status) {
-  return absl::Status(status.code(), absl::StrCat(file.native(), ": ", status.message()));
-}
+// Errors of a config begin with its name.
+bool IsOfConfig(const absl::Status& status) { return absl::StartsWith(status.message(), kAdapterConfigFile); }
 
 absl::StatusOr<StoredAdapter> Open(const fs::path& path, const PeftConfig& config) {
   StoredAdapter stored;
   CAIRN_ASSIGN_OR_RETURN(stored.files, TensorFiles::Open(path, kAdapterStem));
   absl::StatusOr<Adapter> adapter = AdapterOf(stored.files.tensors(), config);
-  if (!adapter.ok()) return InFile(path, adapter.status());
+  if (!adapter.ok()) return IsOfConfig(adapter.status()) ? adapter.status() : InFile(path, adapter.status());
   stored.adapter = *std::move(adapter);
   return stored;
 }
@@ -38,7 +38,9 @@ absl::StatusOr<StoredAdapter> OpenAdapter(const fs::path& model_file, absl::stri
 absl::StatusOr<StoredAdapter> OpenAdapterDirectory(const fs::path& directory, ReadAs as) {
   CAIRN_ASSIGN_OR_RETURN(const std::string config,
                          ReadFile(directory / kAdapterConfigFile, limits::kAdapterConfigBytesMax));
-  return OpenAdapter(directory, config, as);
+  absl::StatusOr<StoredAdapter> stored = OpenAdapter(directory, config, as);
+  if (stored.ok() || !IsOfConfig(stored.status())) return stored;
+  return absl::Status(stored.status().code(), absl::StrCat((directory / "").native(), stored.status().message()));
 }
 
 absl::StatusOr<StoredAdapter> OpenTensors(const fs::path& file) {

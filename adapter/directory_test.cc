@@ -111,6 +111,13 @@ TEST_F(DirectoryTest, NamesTheFileInErrors) {
   Write(kAdapterModelFile, FileOf({LoraAName("q")}));
   EXPECT_EQ(OpenAdapterDirectory(directory_.path()).status().message(),
             absl::StrCat(directory_.path().native(), ": module \"q\": lora_B.weight: missing"));
+  const std::string config = (directory_ / kAdapterConfigFile).native();
+  Write(kAdapterConfigFile, R"({"peft_type": "LORA", "r": 0})");
+  EXPECT_THAT(std::string(OpenAdapterPath(directory_.path()).status().message()),
+              testing::StartsWith(absl::StrCat(config, ": r: expected an integer")));
+  Write(kAdapterConfigFile, R"({"peft_type": "LORA", "r": 1, "lora_alpha": 1, "rank_pattern": {"(": 2}})");
+  EXPECT_THAT(std::string(OpenAdapterPath(directory_.path()).status().message()),
+              testing::StartsWith(absl::StrCat(config, ": pattern \"(\"")));
 }
 
 }  // namespace

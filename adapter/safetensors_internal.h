@@ -2,13 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "adapter/dtype.h"
+#include "adapter/shape_text.h"
 
 namespace cairn {
 
@@ -23,7 +23,5 @@ absl::Status CheckTensorName(absl::string_view name);
 // Bytes of a tensor of this shape; INVALID_ARGUMENT for too many dimensions, one that is not positive, or more than
 // 2^63-1.
 absl::StatusOr<std::uint64_t> TensorBytes(DType dtype, absl::Span<const std::int64_t> shape, absl::string_view name);
-
-std::string ShapeString(absl::Span<const std::int64_t> shape);  // "[8, 128]"
 
 }  // namespace cairn

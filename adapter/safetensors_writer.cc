@@ -102,10 +102,6 @@ absl::StatusOr<std::uint64_t> TensorBytes(DType dtype, absl::Span<const std::int
   return static_cast<std::uint64_t>(bytes);
 }
 
-std::string ShapeString(absl::Span<const std::int64_t> shape) {
-  return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
-}
-
 absl::StatusOr<std::string> SafetensorsPreamble(const std::vector<TensorInfo>& tensors,
                                                 const std::map<std::string, std::string>& metadata) {
   if (tensors.size() > limits::kTensorsMax) {

@@ -13,6 +13,7 @@
 #include "adapter/safetensors_internal.h"
 #include "adapter/strict_json.h"
 #include "base/limits.h"
+#include "base/paths.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -23,10 +24,6 @@ namespace fs = std::filesystem;
 // One value a tensor, and a few of metadata.
 constexpr JsonBounds kIndexBounds = {.depth_max = 8, .values_max = limits::kModelTensorsMax + 64};
 constexpr absl::string_view kExtension = ".safetensors";
-
-absl::Status InFile(const fs::path& file, const absl::Status& status) {
-  return absl::Status(status.code(), absl::StrCat(file.native(), ": ", status.message()));
-}
 
 // A name of a file in the index's own folder: nothing that leads out of it.
 bool IsPlainName(absl::string_view name) {

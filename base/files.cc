@@ -13,6 +13,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/paths.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -31,12 +32,13 @@ absl::StatusCode CodeOf(int error) {
       return absl::StatusCode::kPermissionDenied;
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
     case EMFILE:
     case ENFILE:
     case ENOMEM:
       return absl::StatusCode::kResourceExhausted;
     default:
-      return absl::StatusCode::kInternal;
+      return absl::StatusCode::kUnknown;
   }
 }
 
@@ -49,12 +51,19 @@ absl::StatusOr<UniqueFd> Open(const fs::path& path, int flags, absl::string_view
   return UniqueFd(fd);
 }
 
-// The size of an open regular file; directories, pipes and devices have no contents to read.
-absl::StatusOr<std::size_t> SizeOfRegularFile(const UniqueFd& fd, const fs::path& path) {
+// An open regular file. Directories, pipes and devices have no contents to read; a pipe must not even be waited for.
+struct RegularFile {
+  UniqueFd fd;
+  std::size_t size = 0;
+};
+absl::StatusOr<RegularFile> OpenRegularFile(const fs::path& path) {
+  RegularFile file;
+  CAIRN_ASSIGN_OR_RETURN(file.fd, Open(path, O_RDONLY | O_NONBLOCK, "open"));
   struct stat info;
-  if (::fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, "stat", path);
-  if (!S_ISREG(info.st_mode)) return absl::InternalError(absl::StrCat("read ", path.native(), ": not a regular file"));
-  return static_cast<std::size_t>(info.st_size);
+  if (::fstat(file.fd.get(), &info) != 0) return ErrnoStatus(errno, "stat", path);
+  if (!S_ISREG(info.st_mode)) return absl::NotFoundError(absl::StrCat("read ", path.native(), ": not a regular file"));
+  file.size = static_cast<std::size_t>(info.st_size);
+  return file;
 }
 
 // Reads until the end of the file or until more than `bytes_max` came, whatever fstat said about the size.
@@ -82,8 +91,6 @@ absl::Status Sync(const fs::path& path, int flags) {
   if (::fsync(fd.get()) != 0) return ErrnoStatus(errno, "fsync", path);
   return absl::OkStatus();
 }
-
-fs::path ParentOf(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
 
 // Beside the target, so that rename stays inside one file system. Unique among live processes; one left by a dead
 // process is overwritten.
@@ -122,9 +129,8 @@ absl::Status ErrnoStatus(int error, absl::string_view what, const fs::path& path
 }
 
 absl::StatusOr<std::string> ReadFile(const fs::path& path, std::size_t bytes_max) {
-  CAIRN_ASSIGN_OR_RETURN(const UniqueFd fd, Open(path, O_RDONLY, "open"));
-  CAIRN_ASSIGN_OR_RETURN(const std::size_t size, SizeOfRegularFile(fd, path));
-  return ReadUpTo(fd, size, bytes_max, path);
+  CAIRN_ASSIGN_OR_RETURN(const RegularFile file, OpenRegularFile(path));
+  return ReadUpTo(file.fd, file.size, bytes_max, path);
 }
 
 absl::Status WriteAll(int fd, absl::string_view data, const fs::path& path) {
@@ -152,11 +158,11 @@ absl::Status SyncDirectory(const fs::path& path) { return Sync(path, O_RDONLY | 
 absl::Status SyncFile(const fs::path& path) { return Sync(path, O_RDONLY); }
 
 absl::StatusOr<MappedFile> MappedFile::Open(const fs::path& path) {
-  CAIRN_ASSIGN_OR_RETURN(const UniqueFd fd, cairn::Open(path, O_RDONLY, "open"));
-  CAIRN_ASSIGN_OR_RETURN(const std::size_t size, SizeOfRegularFile(fd, path));
+  CAIRN_ASSIGN_OR_RETURN(const RegularFile regular, OpenRegularFile(path));
+  const std::size_t size = regular.size;
   MappedFile file;
   if (size == 0) return file;  // mmap refuses length zero.
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, regular.fd.get(), 0);
   if (data == MAP_FAILED) return ErrnoStatus(errno, "mmap", path);
   file.data_ = static_cast<const char*>(data);
   file.size_ = size;

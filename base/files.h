@@ -1,6 +1,6 @@
 // Files as Cairn uses them: whole small files, read-only mappings, atomic and durable replacement, one lock per
 // directory. Errors carry the path and what the system said: NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED (disk
-// full), INTERNAL.
+// full, too many open files, no memory), UNKNOWN.
 #pragma once
 
 #include <cstddef>

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,7 +47,7 @@ TEST(ErrnoStatus, SaysWhatWhereAndWhy) {
   EXPECT_EQ(status.message(), "write /data/x: No space left on device");
   EXPECT_EQ(ErrnoStatus(ENOENT, "open", "x").code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ErrnoStatus(EACCES, "open", "x").code(), absl::StatusCode::kPermissionDenied);
-  EXPECT_EQ(ErrnoStatus(EIO, "read", "x").code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(ErrnoStatus(EIO, "read", "x").code(), absl::StatusCode::kUnknown);
 }
 
 TEST(WriteFileAtomically, ReplacesTheFileAndLeavesNothingElse) {
@@ -80,6 +81,9 @@ TEST(ReadFile, RefusesWhatIsNotAFile) {
   TestDirectory directory;
   EXPECT_EQ(ReadFile(directory / "none", 1).status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(ReadFile(directory.path(), 1).status().message()), HasSubstr("not a regular file"));
+  ASSERT_EQ(::mkfifo((directory / "pipe").c_str(), 0600), 0);  // Nobody writes: waiting would never end.
+  EXPECT_THAT(std::string(ReadFile(directory / "pipe", 1).status().message()), HasSubstr("not a regular file"));
+  EXPECT_THAT(std::string(MappedFile::Open(directory / "pipe").status().message()), HasSubstr("not a regular file"));
 }
 
 // Files of /proc report size 0 and still have contents.

@@ -7,7 +7,8 @@
 
 namespace cairn {
 
-// From construction to destruction SIGINT and SIGTERM set a flag instead of ending the process. One at a time.
+// From construction to destruction SIGINT, SIGTERM and SIGHUP set a flag instead of ending the process; SIGHUP stays
+// ignored where it is (nohup). One at a time.
 class InterruptGuard {
  public:
   InterruptGuard();
@@ -21,7 +22,7 @@ class InterruptGuard {
   static int Signal();
 
  private:
-  struct sigaction old_interrupt_, old_terminate_;
+  struct sigaction old_interrupt_, old_terminate_, old_hang_up_;
 };
 
 }  // namespace cairn

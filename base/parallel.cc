@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -31,8 +33,16 @@ struct Loop {
     while (!failed) {
       const std::int64_t i = next++;
       if (i >= count) return;
-      const absl::Status status = body(worker, i);
+      const absl::Status status = Call(worker, i);
       if (!status.ok()) Fail(i, status);
+    }
+  }
+  // An exception must not leave a thread.
+  absl::Status Call(int worker, std::int64_t i) {
+    try {
+      return body(worker, i);
+    } catch (const std::bad_alloc&) {
+      return absl::ResourceExhaustedError("out of memory");
     }
   }
 };
@@ -44,7 +54,11 @@ absl::Status ParallelFor(int threads, std::int64_t count,
   Loop loop{count, body};
   std::vector<std::thread> others;
   const std::int64_t workers = std::min<std::int64_t>(threads, count);
-  for (int worker = 1; worker < workers; ++worker) others.emplace_back([&loop, worker] { loop.Work(worker); });
+  try {
+    for (int worker = 1; worker < workers; ++worker) others.emplace_back([&loop, worker] { loop.Work(worker); });
+  } catch (const std::system_error&) {
+    // No more threads: those that there are do all of it.
+  }
   loop.Work(0);
   for (std::thread& thread : others) thread.join();
   return loop.error;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <new>
 #include <vector>
 
 namespace cairn {
@@ -39,6 +40,11 @@ TEST(ParallelFor, StopsAtAnError) {
   });
   EXPECT_EQ(status, absl::DataLossError("third"));
   EXPECT_EQ(calls, 4);
+}
+
+TEST(ParallelFor, NoMemoryIsAnErrorInEveryThread) {
+  const absl::Status status = ParallelFor(4, 100, [](int, std::int64_t) -> absl::Status { throw std::bad_alloc(); });
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
 }
 
 TEST(ParallelFor, NothingToDoIsFine) {
