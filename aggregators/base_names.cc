@@ -1,20 +1,90 @@
 #include "aggregators/base_names.h"
 
-#include <string>
-#include <vector>
+#include <algorithm>
+#include <optional>
+#include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/paths.h"
 
 namespace cairn {
 namespace {
 
-// Whether `name` is `tail` with more parts in front. A tail of a single part would say too little.
-bool EndsInParts(absl::string_view name, absl::string_view tail) {
-  return absl::StrContains(tail, '.') && absl::ConsumeSuffix(&name, tail) && absl::EndsWith(name, ".");
+using Tensors = std::vector<TensorView>;  // Ascending by name.
+
+// From an adapter's names to the base's. Both prefixes end with a dot, or are empty; one of them is.
+struct PrefixChange {
+  std::string dropped, added;
+
+  std::optional<std::string> Of(absl::string_view name) const {
+    if (!absl::ConsumePrefix(&name, dropped)) return std::nullopt;
+    return absl::StrCat(added, name);
+  }
+};
+
+std::optional<std::size_t> PlaceOf(const Tensors& tensors, absl::string_view name) {
+  const auto found = std::lower_bound(tensors.begin(), tensors.end(), name,
+                                      [](const TensorView& tensor, absl::string_view n) { return tensor.name < n; });
+  if (found == tensors.end() || found->name != name) return std::nullopt;
+  return static_cast<std::size_t>(found - tensors.begin());
+}
+
+bool HasNumber(absl::string_view prefix) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(prefix, '.', absl::SkipEmpty());
+  return std::any_of(parts.begin(), parts.end(), [](absl::string_view part) {
+    return std::all_of(part.begin(), part.end(), [](char c) { return absl::ascii_isdigit(c); });
+  });
+}
+
+// Every change under which the base has a tensor `name`. A name of a single part ("weight") would say too little.
+std::vector<PrefixChange> ChangesFor(const Tensors& tensors, absl::string_view name) {
+  std::vector<PrefixChange> changes;
+  for (std::size_t dot = name.find('.'); dot != name.npos; dot = name.find('.', dot + 1)) {
+    const absl::string_view prefix = name.substr(0, dot + 1), rest = name.substr(dot + 1);
+    if (!absl::StrContains(rest, '.') || HasNumber(prefix)) break;
+    if (PlaceOf(tensors, rest)) changes.push_back({std::string(prefix), ""});
+  }
+  if (!absl::StrContains(name, '.')) return changes;
+  for (const TensorView& tensor : tensors) {
+    absl::string_view prefix = tensor.name;
+    if (!absl::ConsumeSuffix(&prefix, name) || !absl::EndsWith(prefix, ".") || HasNumber(prefix)) continue;
+    changes.push_back({"", std::string(prefix)});
+  }
+  return changes;
+}
+
+// The places of wanted[0], wanted[1], ... as far as the base has them.
+std::vector<std::size_t> Places(const Tensors& tensors, const PrefixChange& change,
+                                const std::vector<WantedTensor>& wanted) {
+  std::vector<std::size_t> places;
+  for (const WantedTensor& tensor : wanted) {
+    const std::optional<std::string> name = change.Of(tensor.name);
+    const std::optional<std::size_t> place = name ? PlaceOf(tensors, *name) : std::nullopt;
+    if (!place) break;
+    places.push_back(*place);
+  }
+  return places;
+}
+
+std::string Quoted(absl::string_view name) { return absl::StrCat("\"", absl::CHexEscape(name), "\""); }
+
+absl::Status Missing(const WantedTensor& tensor, const PrefixChange& change) {
+  std::string tried;
+  const std::optional<std::string> changed = change.Of(tensor.name);
+  if (!changed) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(tensor.owner, ": expected a name that begins with ", Quoted(change.dropped),
+                     ", without which the base model has those before it, got ", Quoted(tensor.name)));
+  }
+  if (*changed != tensor.name) tried = absl::StrCat(", nor ", Quoted(*changed));
+  return absl::InvalidArgumentError(
+      absl::StrCat(tensor.owner, ": the base model has no tensor ", Quoted(tensor.name), tried));
 }
 
 }  // namespace
@@ -23,23 +93,30 @@ absl::StatusOr<TensorFiles> OpenBaseModel(const std::filesystem::path& path) {
   const std::string name = path.filename().native();
   absl::string_view stem = name;
   if (!absl::ConsumeSuffix(&stem, ".safetensors.index.json")) return TensorFiles::Open(path, kBaseModelStem);
-  return TensorFiles::Open(path.has_parent_path() ? path.parent_path() : ".", stem);
+  return TensorFiles::Open(ParentOf(path), stem);
 }
 
-absl::StatusOr<std::size_t> BaseNames::Find(absl::string_view name) const {
-  const std::vector<TensorView>& tensors = base_.tensors();
-  std::vector<std::size_t> found;
-  for (std::size_t t = 0; t < tensors.size(); ++t) {
-    if (tensors[t].name == name) return t;
-    if (EndsInParts(tensors[t].name, name) || EndsInParts(name, tensors[t].name)) found.push_back(t);
+absl::StatusOr<std::vector<std::size_t>> FindInBase(const TensorFiles& base, const std::vector<WantedTensor>& wanted) {
+  const Tensors& tensors = base.tensors();
+  PrefixChange furthest;  // The one that goes wrong last.
+  std::vector<std::size_t> places = Places(tensors, furthest, wanted);
+  if (places.size() == wanted.size()) return places;
+  bool found = false;
+  for (const PrefixChange& change : ChangesFor(tensors, wanted.front().name)) {
+    std::vector<std::size_t> others = Places(tensors, change, wanted);
+    if (found && others.size() == wanted.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(wanted.front().owner, ": the base model has no tensor ", Quoted(wanted.front().name),
+                       ", and more than one that it could mean: ", Quoted(tensors[places.front()].name), " and ",
+                       Quoted(tensors[others.front()].name)));
+    }
+    if (others.size() <= places.size()) continue;
+    found = others.size() == wanted.size();
+    places = std::move(others);
+    furthest = change;
   }
-  if (found.size() == 1) return found.front();
-  if (found.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("the base model has no tensor \"", absl::CHexEscape(name), "\""));
-  }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "the base model has no tensor \"", absl::CHexEscape(name), "\", and more than one that ends like it: \"",
-      absl::CHexEscape(tensors[found[0]].name), "\" and \"", absl::CHexEscape(tensors[found[1]].name), "\""));
+  if (!found) return Missing(wanted[places.size()], furthest);
+  return places;
 }
 
 BaseEffect EffectOf(absl::string_view adapter_tensor) {

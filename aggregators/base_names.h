@@ -1,9 +1,10 @@
-// Which tensor of a base model an adapter means.
+// Which tensors of a base model an adapter means.
 #pragma once
 
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -14,18 +15,17 @@ namespace cairn {
 // Opens a model: a .safetensors file, an index of shards, or the folder of either.
 absl::StatusOr<TensorFiles> OpenBaseModel(const std::filesystem::path& path);
 
-class BaseNames {
- public:
-  explicit BaseNames(const TensorFiles& base) : base_(base) {}
-
-  // Which of the base's tensors is meant: the one of exactly this name. Else the only one whose name is this with other
-  // parts in front, or this name without its first parts: adapters of a whole model and of its body call a layer
-  // `model.layers.0.q` and `layers.0.q`. INVALID_ARGUMENT when there is none or more than one.
-  absl::StatusOr<std::size_t> Find(absl::string_view name) const;
-
- private:
-  const TensorFiles& base_;
+// A tensor of the base, by the name that the adapter's paths give it.
+struct WantedTensor {
+  std::string name;   // "model.layers.0.q.weight"
+  std::string owner;  // What means it, for messages: `module "model.layers.0.q"`.
 };
+
+// The place of each in base.tensors(). Either all names are the base's own; or all are with one and the same prefix
+// dropped, or put in front: adapters of a whole model and of its body call a layer `model.layers.0.q` and `layers.0.q`.
+// A prefix with a number in it would be one of several layers, and is none. INVALID_ARGUMENT, with an owner, when
+// nothing fits all, or two prefixes do.
+absl::StatusOr<std::vector<std::size_t>> FindInBase(const TensorFiles& base, const std::vector<WantedTensor>& wanted);
 
 // How a tensor of an adapter's file acts on the base.
 struct BaseEffect {

@@ -1,12 +1,16 @@
 #include "aggregators/base_output.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/files.h"
+#include "base/open_files.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
 
@@ -14,6 +18,7 @@ namespace cairn {
 namespace {
 
 constexpr std::int64_t kRunElements = 1 << 18;  // Copied at a time.
+constexpr char kIndexFile[] = "model.safetensors.index.json";
 
 // One file gets the name by which programs look for it; shards keep the names that the index has.
 std::string NameOf(const TensorFiles& base, const TensorShard& shard) {
@@ -34,6 +39,7 @@ std::string IndexJson(const TensorFiles& base, std::uint64_t tensor_bytes) {
 
 absl::StatusOr<BaseOutput> BaseOutput::Create(const TensorFiles& base, const std::filesystem::path& directory,
                                               const std::vector<DType>& types) {
+  CAIRN_RETURN_IF_ERROR(AllowOpenFiles(base.shards().size()));
   BaseOutput output(base);
   output.directory_ = directory;
   std::vector<std::vector<TensorInfo>> headers(base.shards().size());
@@ -43,7 +49,8 @@ absl::StatusOr<BaseOutput> BaseOutput::Create(const TensorFiles& base, const std
   }
   for (std::size_t s = 0; s < headers.size(); ++s) {
     const TensorShard& shard = base.shards()[s];
-    CAIRN_ASSIGN_OR_RETURN(TensorFile file, TensorFile::Create(directory / NameOf(base, shard), headers[s], shard.metadata));
+    CAIRN_ASSIGN_OR_RETURN(TensorFile file,
+                           TensorFile::Create(directory / NameOf(base, shard), headers[s], shard.metadata));
     output.files_.push_back(std::move(file));
   }
   for (std::size_t t = 0; t < types.size(); ++t) {
@@ -68,11 +75,26 @@ absl::Status BaseOutput::Write(std::size_t tensor, std::int64_t first, absl::Spa
   const DType type = tensors_[tensor].type;
   std::string bytes(values.size() * SizeOf(type), '\0');
   FromDouble(type, values.data(), values.size(), bytes.data());
-  if (FirstNonFinite(type, bytes.data(), values.size()) != values.size()) {
-    return absl::OutOfRangeError(absl::StrCat("a value of \"", base_->tensors()[tensor].name, "\" overflows ",
-                                              NameOf(type), " in the merged model"));
+  if (FirstNonFinite(type, bytes.data(), values.size()) != values.size()) return Overflow(tensor);
+  return files_[base_->shard_of(tensor)].Write(OffsetOf(tensor, first), bytes);
+}
+
+// Infinities and NaN that are the base's own, such as those of a mask, stay what they are.
+absl::Status BaseOutput::Cast(std::size_t tensor, std::int64_t first, absl::Span<const double> values) const {
+  const DType type = tensors_[tensor].type;
+  const std::size_t size = SizeOf(type);
+  std::string bytes(values.size() * size, '\0');
+  FromDouble(type, values.data(), values.size(), bytes.data());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    i += FirstNonFinite(type, bytes.data() + i * size, values.size() - i);
+    if (i < values.size() && std::isfinite(values[i])) return Overflow(tensor);
   }
   return files_[base_->shard_of(tensor)].Write(OffsetOf(tensor, first), bytes);
+}
+
+absl::Status BaseOutput::Overflow(std::size_t tensor) const {
+  return absl::OutOfRangeError(absl::StrCat("a value of \"", absl::CHexEscape(base_->tensors()[tensor].name),
+                                            "\" overflows ", NameOf(type(tensor)), " in the merged model"));
 }
 
 absl::Status BaseOutput::Write(std::size_t tensor, absl::string_view bytes) const {
@@ -88,7 +110,7 @@ absl::Status BaseOutput::Copy(std::size_t tensor, int threads) const {
     if (type(tensor) != from.dtype) {
       std::vector<double> values(static_cast<std::size_t>(count));
       Read(tensor, first, absl::MakeSpan(values));
-      return Write(tensor, first, values);
+      return Cast(tensor, first, values);
     }
     const absl::string_view run = from.data.substr(first * size, count * size);
     CAIRN_RETURN_IF_ERROR(files_[base_->shard_of(tensor)].Write(OffsetOf(tensor, first), run));
@@ -108,7 +130,7 @@ absl::StatusOr<std::uint64_t> BaseOutput::Finish() && {
     bytes += size;
   }
   if (base_->has_index()) {
-    CAIRN_RETURN_IF_ERROR(WriteFileAtomically(directory_ / absl::StrCat(kBaseModelStem, ".safetensors.index.json"), IndexJson(*base_, tensor_bytes)));
+    CAIRN_RETURN_IF_ERROR(WriteFileAtomically(directory_ / kIndexFile, IndexJson(*base_, tensor_bytes)));
   }
   return bytes;
 }

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -43,6 +42,8 @@ class BaseOutput {
     std::uint64_t at;  // Offset in its file.
   };
   explicit BaseOutput(const TensorFiles& base) : base_(&base) {}
+  absl::Status Cast(std::size_t tensor, std::int64_t first, absl::Span<const double> values) const;
+  absl::Status Overflow(std::size_t tensor) const;
   std::uint64_t OffsetOf(std::size_t tensor, std::int64_t element) const;
 
   const TensorFiles* base_;

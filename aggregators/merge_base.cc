@@ -8,23 +8,13 @@
 #include "aggregators/base_output.h"
 #include "aggregators/kernels/add_product.h"
 #include "aggregators/merge_plan.h"
+#include "aggregators/read_finite.h"
 #include "base/status_macros.h"
 
 namespace cairn {
 namespace {
 
 constexpr std::int64_t kBlockElements = 1 << 18;  // 2 MiB of float64.
-
-// A factor in memory, in float64.
-absl::StatusOr<std::vector<double>> ReadFinite(const Factor& factor) {
-  std::vector<double> values;
-  values.reserve(static_cast<std::size_t>(factor.rows() * factor.columns()));
-  CAIRN_RETURN_IF_ERROR(ForEachBlockDouble(factor, [&](absl::Span<const double> block) {
-    values.insert(values.end(), block.begin(), block.end());
-    return absl::OkStatus();
-  }));
-  return values;
-}
 
 std::vector<double> Transposed(const std::vector<double>& values, std::int64_t rows, std::int64_t columns) {
   std::vector<double> turned(values.size());
@@ -68,8 +58,8 @@ struct BaseMerge::State {
 absl::Status BaseMerge::State::AddModule(std::size_t tensor, const CombinedModule& module, bool transposed) const {
   const std::int64_t rows = transposed ? module.spec.d_in : module.spec.d_out;
   const std::int64_t columns = transposed ? module.spec.d_out : module.spec.d_in;
-  CAIRN_ASSIGN_OR_RETURN(std::vector<double> a, ReadFinite(*module.a));
-  CAIRN_ASSIGN_OR_RETURN(const std::vector<double> b, ReadFinite(*module.b));
+  CAIRN_ASSIGN_OR_RETURN(std::vector<double> a, ReadFinite<double>(*module.a));
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<double> b, ReadFinite<double>(*module.b));
   if (transposed) a = Transposed(a, module.rank, module.spec.d_in);
   // dW = B A, and dW^T = A^T B^T.
   const std::vector<double>& left = transposed ? a : b;

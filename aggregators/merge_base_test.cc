@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
+#include <limits>
 #include <map>
 
 #include "absl/strings/str_cat.h"
@@ -242,6 +244,52 @@ TEST_F(MergeBaseTest, NamesMayLackTheirFirstParts) {
   WriteBase(FileOf({{"model.layers.0.q.weight", Some({2, 2}, 1)}, {"h.1.q.weight", Some({2, 2}, 2)}}));
   EXPECT_EQ(Merge({ModuleOf({"layers.0.q", 2, 2, {}}, 1)}), absl::OkStatus());
   EXPECT_EQ(Merge({ModuleOf({"transformer.h.1.q", 2, 2, {}}, 1)}), absl::OkStatus());
+}
+
+TEST_F(MergeBaseTest, OnePrefixHoldsForTheWholeAdapter) {
+  WriteBase(FileOf({{"layers.0.q.weight", Some({2, 2}, 1)},
+                    {"layers.0.q.bias", Some({2}, 4)},
+                    {"q.weight", Some({2, 2}, 2)},
+                    {"model.q.weight", Some({2, 2}, 3)}}));
+  const CombinedModule own = ModuleOf({"model.q", 2, 2, {}}, 1), layer = ModuleOf({"model.layers.0.q", 2, 2, {}}, 1),
+                       plain = ModuleOf({"q", 2, 2, {}}, 1);
+  const CombinedTensor bias{
+      {"base_model.model.model.layers.0.q.bias", {2}}, ValuesOf(std::vector<float>{10, 20}, 2, 1), {}};
+  ASSERT_EQ(Merge({layer, own}, {bias}), absl::OkStatus());  // Without "model.", though model.q is there itself.
+  Reopen();
+  ExpectAdded("q.weight", Some({2, 2}, 2), own, false);
+  ExpectAdded("layers.0.q.weight", Some({2, 2}, 1), layer, false);
+  EXPECT_EQ(Merged("layers.0.q.bias"), (std::vector<double>{10, 20}));
+  ASSERT_EQ(Merge({own}), absl::OkStatus());  // Names as they are come first.
+  Reopen();
+  ExpectAdded("model.q.weight", Some({2, 2}, 3), own, false);
+  EXPECT_THAT(std::string(Merge({layer, plain}).message()),
+              HasSubstr("module \"q\": expected a name that begins with \"model.\""));
+}
+
+// A layer's norm is not the norm at the end.
+TEST_F(MergeBaseTest, ALayersNumberIsNoPrefix) {
+  WriteBase(FileOf({{"norm.weight", Some({2, 2}, 1)}, {"layers.0.q.weight", Some({2, 2}, 2)}}));
+  const CombinedModule q = ModuleOf({"model.layers.0.q", 2, 2, {}}, 1),
+                       norm = ModuleOf({"model.layers.9.norm", 2, 2, {}}, 1);
+  EXPECT_THAT(std::string(Merge({norm}).message()),
+              HasSubstr("module \"model.layers.9.norm\": the base model has no tensor"));
+  EXPECT_THAT(std::string(Merge({q, norm}).message()),
+              HasSubstr("module \"model.layers.9.norm\": the base model has no tensor \"model.layers.9.norm.weight\", "
+                        "nor \"layers.9.norm.weight\""));
+}
+
+// As masks have them.
+TEST_F(MergeBaseTest, InfinitiesOfTheBaseAreNoOverflow) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  WriteBase(FileOf({{"mask", {{4}, {0, -infinity, std::nanf(""), 1}}}, {"x.weight", {{1, 1}, {1}}}}));
+  const CombinedModule x = ModuleOf({"x", 1, 1, {}}, 1);
+  ASSERT_EQ(Merge({x}, {}, {.dtype = DType::kF16}), absl::OkStatus());
+  Reopen();
+  EXPECT_EQ(Merged("mask")[1], -infinity);
+  EXPECT_TRUE(std::isnan(Merged("mask")[2]));
+  WriteBase(FileOf({{"mask", {{3}, {0, -infinity, 1e6F}}}, {"x.weight", {{1, 1}, {1}}}}));
+  EXPECT_THAT(std::string(Merge({x}, {}, {.dtype = DType::kF16}).message()), HasSubstr("\"mask\" overflows F16"));
 }
 
 struct Refusal {

@@ -20,7 +20,7 @@ struct MergeTarget {
 struct MergePlan {
   // By name in the adapter. Not there: tensors without an effect of their own.
   std::map<std::string, MergeTarget> modules, tensors;
-  std::map<std::size_t, std::string> changed;           // By whom.
+  std::map<std::size_t, std::string> changed;  // By whom.
 };
 
 // `fan_in_fan_out` decides for square weights of linear layers. Errors: BaseMerge::Create.

@@ -7,32 +7,11 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "aggregators/read_finite.h"
 #include "base/status_macros.h"
 
 namespace cairn {
 namespace {
-
-// OUT_OF_RANGE for values that are not finite, so that Aggregator::Report finds out whose they are.
-absl::Status Read(const Factor& factor, std::vector<float>& values) {
-  return ForEachBlock(factor, [&](absl::Span<const float> block) {
-    values.insert(values.end(), block.begin(), block.end());
-    return absl::OkStatus();
-  });
-}
-absl::Status Read(const Factor& factor, std::vector<double>& values) {
-  return ForEachBlockDouble(factor, [&](absl::Span<const double> block) {
-    values.insert(values.end(), block.begin(), block.end());
-    return absl::OkStatus();
-  });
-}
-
-template <typename T>
-absl::StatusOr<std::vector<T>> ReadFinite(const Factor& factor) {
-  std::vector<T> values;
-  values.reserve(static_cast<std::size_t>(factor.rows() * factor.columns()));
-  CAIRN_RETURN_IF_ERROR(Read(factor, values));
-  return values;
-}
 
 template <typename T>
 absl::StatusOr<kernels::LowRank> RecompressAs(const Factor& a, const Factor& b, const kernels::Cut& cut,

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/interrupt.h"
+#include "base/lost_pages.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -58,6 +59,7 @@ absl::Status TensorFile::Write(std::uint64_t offset, absl::string_view bytes) co
   while (!bytes.empty()) {
     const ssize_t written = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EFAULT) return LostPagesGuard::Error();  // `bytes` lie in a mapped file.
     if (written < 0) return ErrnoStatus(errno, "write", path_);
     bytes.remove_prefix(static_cast<std::size_t>(written));
     offset += static_cast<std::uint64_t>(written);
