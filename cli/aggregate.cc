@@ -8,28 +8,10 @@
 #include "absl/strings/str_join.h"
 #include "aggregators/registry.h"
 #include "aggregators/weigh.h"
-#include "base/interrupt.h"
+#include "cli/exit_code.h"
 #include "cli/outcome.h"
 
 namespace cairn {
-int AggregateExitCode(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-      return 0;
-    case absl::StatusCode::kCancelled:
-      return 128 + InterruptGuard::Signal();
-    case absl::StatusCode::kNotFound:
-    case absl::StatusCode::kPermissionDenied:
-    case absl::StatusCode::kResourceExhausted:
-    case absl::StatusCode::kAlreadyExists:
-    case absl::StatusCode::kDataLoss:
-    case absl::StatusCode::kInternal:
-      return kExitFiles;
-    default:
-      return kExitRefused;
-  }
-}
-
 namespace {
 
 constexpr char kFooter[] =
@@ -39,8 +21,9 @@ constexpr char kFooter[] =
     "  cairn aggregate c*/ --publish merged --base model.safetensors --out new_base/\n"
     "\n"
     "The output must not exist, and is there whole or not at all. Exit codes: 0 done; 1 the inputs cannot be combined\n"
-    "that way; 2 wrong command line; 3 files: not there, not readable, disk full, output exists; 128 + N after signal "
-    "N.\n"
+    "that way; 2 wrong command line; 3 files: not there, not readable, no room or memory, output exists; 128 + N "
+    "after\n"
+    "signal N.\n"
     "docs/aggregate.md explains forms, types and the report; docs/rules.md the rules.\n";
 
 void AddChoices(CLI::App& command, AggregateFlags& flags) {
@@ -87,7 +70,7 @@ void AddAggregate(CLI::App& app) {
     const auto request = ParseAggregateFlags(*flags);
     Conclude("aggregate", request.status(), kExitUsage);
     const auto summary = Aggregate(*request);
-    Conclude("aggregate", summary.status(), AggregateExitCode(summary.status()));
+    Conclude("aggregate", summary.status(), ExitCodeOf(summary.status()));
     std::fputs(summary->c_str(), stdout);
   });
 }

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -82,21 +83,22 @@ absl::StatusOr<std::string> DefaultCombine(const std::vector<AggregateInput>& in
   return first.stored.adapter.config.kind == AdapterKind::kLora ? "stack" : "dense_mean";
 }
 
-// With `force` all get the first one's base model.
-absl::Status ReconcileBaseModels(std::vector<AggregateInput>& inputs, bool force) {
+// All that name one must name the same, as the message's `differ` says; with `force` all get the first one's.
+absl::Status Reconcile(std::vector<AggregateInput>& inputs, std::string PeftConfig::*field, absl::string_view differ,
+                       bool force) {
   const AggregateInput* first = nullptr;
   for (AggregateInput& input : inputs) {
-    std::string& base = input.stored.adapter.config.base_model;
-    if (base.empty()) continue;
+    std::string& own = input.stored.adapter.config.*field;
+    if (own.empty()) continue;
     if (first == nullptr) first = &input;
-    const std::string& expected = first->stored.adapter.config.base_model;
-    if (base == expected) continue;
+    const std::string& expected = first->stored.adapter.config.*field;
+    if (own == expected) continue;
     if (!force) {
       return absl::FailedPreconditionError(absl::StrCat(
-          "the inputs adapt different base models: ", first->path.native(), " has \"", absl::CHexEscape(expected),
-          "\", ", input.path.native(), " has \"", absl::CHexEscape(base), "\"; --force combines them all the same"));
+          "the inputs ", differ, ": ", first->path.native(), " has \"", absl::CHexEscape(expected), "\", ",
+          input.path.native(), " has \"", absl::CHexEscape(own), "\"; --force combines them all the same"));
     }
-    base = expected;
+    own = expected;
   }
   return absl::OkStatus();
 }
@@ -135,25 +137,43 @@ std::vector<const PeftConfig*> AggregateInputs::configs() const {
   return configs;
 }
 
+std::vector<std::string> AggregateInputs::clients() const {
+  std::vector<std::string> clients;
+  for (const AggregateInput& input : list) clients.push_back(input.client);
+  return clients;
+}
+
 void AggregateInputs::DropPages() const {
   for (const AggregateInput& input : list) input.stored.files.DropPages();
 }
 
 absl::StatusOr<AggregateInputs> OpenInputs(const AggregateRequest& request) {
   AggregateInputs inputs;
+  if (request.inputs.size() > limits::kCohortClientsMax) {
+    return Refused(
+        absl::StrCat("expected at most ", limits::kCohortClientsMax, " inputs, got ", request.inputs.size()));
+  }
   for (std::size_t i = 0; i < request.inputs.size(); ++i) {
     inputs.list.push_back({BaseName(request.inputs[i]), request.examples[i], request.inputs[i], {}});
   }
   CAIRN_RETURN_IF_ERROR(CheckNames(inputs.list));
+  // So that nothing depends on the order on the command line: where one input must lead, it is the first of these.
+  std::sort(inputs.list.begin(), inputs.list.end(), [](const auto& x, const auto& y) { return x.client < y.client; });
   for (AggregateInput& input : inputs.list) {
     const ReadAs as = request.plain_tensors() ? ReadAs::kTensors : ReadAs::kAdapter;
     CAIRN_ASSIGN_OR_RETURN(input.stored, OpenAdapterPath(input.path, as));
   }
   CAIRN_RETURN_IF_ERROR(CheckAllBareOrNone(inputs));
-  CAIRN_RETURN_IF_ERROR(ReconcileBaseModels(inputs.list, request.force));
+  CAIRN_RETURN_IF_ERROR(Reconcile(inputs.list, &PeftConfig::base_model, "adapt different base models", request.force));
+  CAIRN_RETURN_IF_ERROR(Reconcile(inputs.list, &PeftConfig::task_type, "have different task types", request.force));
   std::error_code error;
   inputs.bare_files = !fs::is_directory(inputs.list.front().path, error);
   inputs.combine = request.combine;
+  if (inputs.bare_files && !request.combine.empty() && !request.plain_tensors()) {
+    return Refused(absl::StrCat(inputs.list.front().path.native(), ": --combine ", request.combine,
+                                " is for LoRA adapters, and a bare file is plain tensors, which dense_mean averages; "
+                                "name the folder that has adapter_config.json too"));
+  }
   if (request.combine.empty()) {
     CAIRN_ASSIGN_OR_RETURN(inputs.combine, DefaultCombine(inputs.list));
   }

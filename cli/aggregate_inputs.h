@@ -19,7 +19,7 @@ struct AggregateInput {
 };
 
 struct AggregateInputs {
-  std::vector<AggregateInput> list;  // As typed.
+  std::vector<AggregateInput> list;  // Ascending by client.
   std::string combine;               // The request's, or the default for what they are.
   bool bare_files = false;           // .safetensors files instead of PEFT folders.
 
@@ -28,11 +28,13 @@ struct AggregateInputs {
   // The widest type of any floating-point tensor.
   DType widest() const;
   std::vector<const PeftConfig*> configs() const;
+  std::vector<std::string> clients() const;  // Ascending.
   void DropPages() const;
 };
 
 // INVALID_ARGUMENT: a name twice, folders and bare files together, kinds that do not go together or that averaging
-// would get wrong, LoRA factors without a config. FAILED_PRECONDITION: base models differ (unless `force`). Files: as
+// would get wrong, LoRA factors without a config. FAILED_PRECONDITION: base models or task types differ
+// (unless `force`). Files: as
 // OpenAdapterPath.
 absl::StatusOr<AggregateInputs> OpenInputs(const AggregateRequest& request);
 

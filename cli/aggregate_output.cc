@@ -14,6 +14,7 @@
 #include "aggregators/result_config.h"
 #include "aggregators/result_writer.h"
 #include "base/files.h"
+#include "base/open_files.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -128,6 +129,7 @@ absl::StatusOr<std::unique_ptr<AggregateOutput>> AdapterOutput(const AggregateIn
 absl::StatusOr<std::unique_ptr<AggregateOutput>> RecipientsOutput(
     const AggregateInputs& inputs, const PipelinePlan& plan, const OutputSettings& settings,
     const std::map<std::string, RecipientRank>& recipients, bool exact) {
+  CAIRN_RETURN_IF_ERROR(AllowOpenFiles(recipients.size()));
   std::vector<OneForEachRecipient::Recipient> writers;
   for (const auto& [id, rank] : recipients) {
     const fs::path folder = settings.directory / id;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -36,13 +37,14 @@ struct OutputSettings {
   std::function<void(double part)> progress;  // 0 to 1.
 };
 
-// An adapter folder: scale 1 in every module; for kinds other than LoRA with the first client's config. Bare files give
-// `file_name` alone.
+// An adapter folder: scale 1 in every module; for kinds other than LoRA with the config of the first client. Bare files
+// give `file_name` alone.
 absl::StatusOr<std::unique_ptr<AggregateOutput>> AdapterOutput(const AggregateInputs& inputs, const PipelinePlan& plan,
                                                                const OutputSettings& settings,
                                                                const std::string& file_name);
 
-// A folder for each recipient. `exact`: deviations are those from the exact sum (Aggregator::exact).
+// A folder for each recipient. RESOURCE_EXHAUSTED when they need more open files than are allowed. `exact`: deviations
+// are those from the exact sum (Aggregator::exact).
 absl::StatusOr<std::unique_ptr<AggregateOutput>> RecipientsOutput(
     const AggregateInputs& inputs, const PipelinePlan& plan, const OutputSettings& settings,
     const std::map<std::string, RecipientRank>& recipients, bool exact);

@@ -1,20 +1,23 @@
 #include "cli/aggregate_request.h"
 
 #include <algorithm>
+#include <system_error>
 #include <thread>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 #include "aggregators/aggregator.h"
+#include "aggregators/kernels/recompress.h"
 #include "aggregators/registry.h"
 #include "aggregators/weigh.h"
 #include "base/status_macros.h"
 
 namespace cairn {
 namespace {
+
+namespace fs = std::filesystem;
 
 absl::Status Flag(absl::string_view flag, absl::string_view message) {
   return absl::InvalidArgumentError(absl::StrCat(flag, ": ", message));
@@ -54,12 +57,25 @@ absl::StatusOr<std::optional<DType>> ParseDType(const std::string& text) {
   return Flag("--dtype", absl::StrCat("expected f64, f32, bf16 or f16, got \"", text, "\""));
 }
 
-absl::Status CheckDevice(absl::string_view device) {
-  int number = 0;
-  if (device == "cpu" || (absl::ConsumePrefix(&device, "cuda:") && absl::SimpleAtoi(device, &number) && number >= 0)) {
-    return absl::OkStatus();
-  }
-  return Flag("--device", absl::StrCat("expected cpu or cuda:N, got \"", device, "\""));
+absl::Status CheckDevice(const std::string& device) {
+  const absl::Status status = kernels::CheckDevice(device);
+  return status.ok() ? status : absl::Status(status.code(), absl::StrCat("--", status.message()));
+}
+
+fs::path Whole(const fs::path& path) {
+  std::error_code error;
+  const fs::path whole = fs::absolute(path, error).lexically_normal();
+  return whole.has_filename() ? whole : whole.parent_path();
+}
+
+// Both are put in place at the end: neither may need the other.
+absl::Status CheckReport(const fs::path& report, const fs::path& out) {
+  if (report.empty()) return absl::OkStatus();
+  const fs::path whole = Whole(report), output = Whole(out);
+  const auto [end, ignored] = std::mismatch(output.begin(), output.end(), whole.begin(), whole.end());
+  if (end != output.end()) return absl::OkStatus();
+  return Flag("--report", absl::StrCat("expected a file outside of --out ", out.native(),
+                                       ", which is published whole or not at all, got ", report.native()));
 }
 
 absl::Status CheckRules(const AggregateFlags& flags) {
@@ -95,6 +111,7 @@ absl::StatusOr<AggregateRequest> ParseAggregateFlags(const AggregateFlags& flags
     request.publish = *form;
   }
   CAIRN_RETURN_IF_ERROR(CheckBase(flags, request.publish));
+  CAIRN_RETURN_IF_ERROR(CheckReport(flags.report, flags.out));
   CAIRN_RETURN_IF_ERROR(CheckDevice(flags.device));
   CAIRN_ASSIGN_OR_RETURN(request.dtype, ParseDType(flags.dtype));
   request.base = flags.base;

@@ -40,7 +40,8 @@ struct AggregateRequest {
   bool plain_tensors() const;
 };
 
-// INVALID_ARGUMENT and NOT_FOUND name the flag, what was expected and what came. No file is looked at.
+// INVALID_ARGUMENT and NOT_FOUND name the flag, what was expected and what came. No file is looked at; a GPU is, when
+// --device names one.
 absl::StatusOr<AggregateRequest> ParseAggregateFlags(const AggregateFlags& flags);
 
 }  // namespace cairn

@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cli/aggregate.h"
-
 namespace cairn {
 namespace {
 
@@ -35,7 +33,6 @@ TEST(AggregateFlags, AreUnderstood) {
   flags.publish = "merged";
   flags.base = "model.safetensors";
   flags.dtype = "bf16";
-  flags.device = "cuda:1";
   flags.threads = 3;
   const auto request = ParseAggregateFlags(flags);
   ASSERT_TRUE(request.ok()) << request.status();
@@ -43,6 +40,14 @@ TEST(AggregateFlags, AreUnderstood) {
   EXPECT_EQ(request->publish->kind, PublishForm::Kind::kMerged);
   EXPECT_EQ(request->dtype, DType::kBF16);
   EXPECT_EQ(request->threads, 3);
+}
+
+TEST(AggregateFlags, AReportMayLieBesideTheOutput) {
+  AggregateFlags flags = Flags();
+  for (const char* report : {"out.json", "r/out", "../out/r.json"}) {
+    flags.report = report;
+    EXPECT_TRUE(ParseAggregateFlags(flags).ok()) << report;
+  }
 }
 
 TEST(AggregateFlags, DenseMeanByNameReadsPlainTensors) {
@@ -89,19 +94,14 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"rank_0", [](AggregateFlags& f) { f.publish = "rank=0"; }, "--publish: expected a rank from 1"},
         Wrong{"no_base", [](AggregateFlags& f) { f.publish = "merged"; }, "--publish merged: needs --base"},
         Wrong{"base", [](AggregateFlags& f) { f.base = "model.safetensors"; }, "--base: is for --publish merged"},
-        Wrong{"device", [](AggregateFlags& f) { f.device = "tpu"; }, "--device: expected cpu or cuda:N, got \"tpu\""},
+        Wrong{"device", [](AggregateFlags& f) { f.device = "tpu"; },
+              "--device: expected cpu, or cuda:N of this machine, got \"tpu\""},
+        Wrong{"device_number", [](AggregateFlags& f) { f.device = "cuda:x"; }, "got \"cuda:x\""},
+        Wrong{"report_is_out", [](AggregateFlags& f) { f.report = "./out"; },
+              "--report: expected a file outside of --out"},
+        Wrong{"report_in_out", [](AggregateFlags& f) { f.report = "out/deep/r.json"; }, "got out/deep/r.json"},
         Wrong{"dtype", [](AggregateFlags& f) { f.dtype = "int8"; }, "--dtype: expected f64, f32, bf16 or f16"}),
     [](const auto& info) { return info.param.name; });
-
-TEST(AggregateExitCode, TellsInputsFromFiles) {
-  EXPECT_EQ(AggregateExitCode(absl::OkStatus()), 0);
-  EXPECT_EQ(AggregateExitCode(absl::InvalidArgumentError("shape")), kExitRefused);
-  EXPECT_EQ(AggregateExitCode(absl::FailedPreconditionError("base model")), kExitRefused);
-  EXPECT_EQ(AggregateExitCode(absl::OutOfRangeError("overflow")), kExitRefused);
-  EXPECT_EQ(AggregateExitCode(absl::NotFoundError("input")), kExitFiles);
-  EXPECT_EQ(AggregateExitCode(absl::AlreadyExistsError("output")), kExitFiles);
-  EXPECT_EQ(AggregateExitCode(absl::ResourceExhaustedError("disk")), kExitFiles);
-}
 
 }  // namespace
 }  // namespace cairn

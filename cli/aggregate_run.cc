@@ -16,13 +16,15 @@
 #include "aggregators/threads.h"
 #include "base/files.h"
 #include "base/interrupt.h"
-#include "base/limits.h"
+#include "base/lost_pages.h"
 #include "base/status_macros.h"
 #include "cli/aggregate.h"
 #include "cli/aggregate_inputs.h"
 #include "cli/aggregate_output.h"
 #include "cli/aggregate_summary.h"
+#include "cli/exhaustion.h"
 #include "cli/progress_bar.h"
+#include "cli/ranks_file.h"
 #include "cli/staged_output.h"
 
 namespace cairn {
@@ -30,13 +32,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kRanksFileBytesMax = 1 * limits::kMiB;
 constexpr char kEnding[] = ".safetensors";
+constexpr char kReport[] = "report.json";  // While it is staged.
 
-absl::Status RefuseExisting(const fs::path& path) {
-  std::error_code error;
-  if (path.empty() || !fs::exists(fs::symlink_status(path, error))) return absl::OkStatus();
-  return absl::AlreadyExistsError(absl::StrCat(path.native(), " already exists; remove it, or name another file"));
+// Whether to go on.
+absl::Status CheckGuards() {
+  CAIRN_RETURN_IF_ERROR(LostPagesGuard::Check());
+  return InterruptGuard::Check();
 }
 
 // One run, from opened inputs to files in a directory that is not yet in its place.
@@ -71,7 +73,7 @@ class Run {
 
   // What is right, and yet worth a word.
   std::string note() const {
-    if (wide_ == 0) return "";
+    if (wide_ == 0) return recipient_note_;
     return absl::StrCat("note: the rank of ", wide_, wide_ == 1 ? " module is" : " modules is",
                         " higher than its weight can have (", absl::CHexEscape(first_wide_.spec.name), ": ",
                         first_wide_.rank, ", full rank is ", FullRank(first_wide_.spec),
@@ -110,15 +112,12 @@ class Run {
     if (form.kind != PublishForm::Kind::kRanks) {
       return AdapterOutput(inputs_, plan, settings_, request_.out.filename());
     }
-    CAIRN_ASSIGN_OR_RETURN(const std::string text, ReadFile(form.ranks_file, kRanksFileBytesMax));
-    const auto recipients = ParseRanks(text);
-    if (!recipients.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat(form.ranks_file.native(), ": ", recipients.status().message()));
-    }
+    CAIRN_ASSIGN_OR_RETURN(const Recipients recipients, ReadRanks(form.ranks_file));
+    recipient_note_ = RecipientNote(recipients, inputs_.clients());
     std::int64_t highest = 1;
-    for (const auto& [client, recipient] : *recipients) highest = std::max(highest, recipient.rank);
+    for (const auto& [client, recipient] : recipients) highest = std::max(highest, recipient.rank);
     pipeline.set_ranks_max(highest);
-    return RecipientsOutput(inputs_, plan, settings_, *recipients, pipeline.aggregator().exact());
+    return RecipientsOutput(inputs_, plan, settings_, recipients, pipeline.aggregator().exact());
   }
 
   ResultSink Sink() {
@@ -139,7 +138,8 @@ class Run {
     inputs_.DropPages();
     ++done_;
     if (form_ != PublishForm::Kind::kMerged) bar_.Show(static_cast<double>(done_) / static_cast<double>(steps_));
-    return status.ok() ? InterruptGuard::Check() : status;
+    CAIRN_RETURN_IF_ERROR(status);
+    return CheckGuards();
   }
 
   const AggregateRequest& request_;
@@ -150,6 +150,7 @@ class Run {
   ProgressBar bar_{"combining"};
   std::size_t steps_ = 1, done_ = 0;
   PublishForm::Kind form_ = PublishForm::Kind::kStack;
+  std::string recipient_note_;
   std::size_t wide_ = 0;
   CombinedModule first_wide_;  // The first of them; without factors.
 };
@@ -157,14 +158,27 @@ class Run {
 // A file of more than the limit is an error like a full disk, not the end of the process.
 void IgnoreFileSizeSignal() { std::signal(SIGXFSZ, SIG_IGN); }
 
-}  // namespace
+// Puts the report and the output in place, or neither.
+absl::Status Publish(StagedOutput output, const fs::path& only, std::optional<StagedOutput> report,
+                     const fs::path& report_path, const CombineReport& content) {
+  if (report) {
+    CAIRN_RETURN_IF_ERROR(WriteFileAtomically(report->directory() / kReport, ToJson(content)));
+    CAIRN_RETURN_IF_ERROR(std::move(*report).Commit(kReport));
+  }
+  const absl::Status committed = std::move(output).Commit(only);
+  std::error_code ignored;
+  if (!committed.ok() && report) fs::remove(report_path, ignored);
+  return committed;
+}
 
-absl::StatusOr<std::string> Aggregate(const AggregateRequest& request) {
+absl::StatusOr<std::string> AggregateInOrder(const AggregateRequest& request) {
   const absl::Time start = absl::Now();
-  const InterruptGuard guard;
-  IgnoreFileSizeSignal();
   SetMatrixThreads(request.threads);
-  CAIRN_RETURN_IF_ERROR(RefuseExisting(request.report));
+  std::optional<StagedOutput> staged_report;  // From the start: its folder must be there, and be writable.
+  if (!request.report.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(StagedOutput report, StagedOutput::Create(request.report));
+    staged_report.emplace(std::move(report));
+  }
   CAIRN_ASSIGN_OR_RETURN(StagedOutput staged, StagedOutput::Create(request.out));
   CAIRN_ASSIGN_OR_RETURN(const AggregateInputs inputs, OpenInputs(request));
   CombineReport report;
@@ -175,16 +189,23 @@ absl::StatusOr<std::string> Aggregate(const AggregateRequest& request) {
     note = run.note();
   }
   report.seconds = absl::ToDoubleSeconds(absl::Now() - start);
-  CAIRN_RETURN_IF_ERROR(InterruptGuard::Check());
-  if (!request.report.empty()) CAIRN_RETURN_IF_ERROR(WriteFileAtomically(request.report, ToJson(report)));
-  const absl::Status committed = std::move(staged).Commit(inputs.bare_files ? request.out.filename() : fs::path());
-  if (!committed.ok()) {
-    std::error_code ignored;
-    if (!request.report.empty()) fs::remove(request.report, ignored);
-    return committed;
-  }
+  CAIRN_RETURN_IF_ERROR(CheckGuards());
+  CAIRN_RETURN_IF_ERROR(Publish(std::move(staged), inputs.bare_files ? request.out.filename() : fs::path(),
+                                std::move(staged_report), request.report, report));
   return absl::StrCat(SummaryOf(report), note, "\n", request.out.native(), ": ", BytesText(report.bytes), " in ",
                       absl::StrFormat("%.2f s", report.seconds), "\n");
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> Aggregate(const AggregateRequest& request) {
+  const InterruptGuard interrupts;
+  const LostPagesGuard lost_pages;
+  IgnoreFileSizeSignal();
+  auto summary = CatchExhaustion([&] { return AggregateInOrder(request); });
+  // The zeros in a lost page's place may have led to any other error.
+  if (!summary.ok()) CAIRN_RETURN_IF_ERROR(LostPagesGuard::Check());
+  return summary;
 }
 
 }  // namespace cairn

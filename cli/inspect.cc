@@ -16,6 +16,7 @@
 #include "aggregators/module_values.h"
 #include "base/status_macros.h"
 #include "base/table.h"
+#include "cli/exit_code.h"
 #include "cli/outcome.h"
 #include "cli/tensor_norm.h"
 
@@ -33,7 +34,9 @@ constexpr char kFooter[] =
     "The module's weight changes by scale * B * A. A norm of 0 means that the module was not trained; values that are\n"
     "NaN or infinite are reported as warnings. The kind of layer is shown when some module is not linear. Tensors "
     "that\n"
-    "are no LoRA factors (biases, modules_to_save, every other kind of adapter) follow, with their norms.\n";
+    "are no LoRA factors (biases, modules_to_save, every other kind of adapter) follow, with their norms.\n"
+    "\n"
+    "Exit codes: 0 done; 1 not an adapter, or a broken one; 2 wrong command line; 3 files: not there, not readable.\n";
 
 using Row = std::vector<std::string>;
 
@@ -120,7 +123,7 @@ std::string Note(const PeftConfig& config) {
 
 void PrintInspection(const std::string& path) {
   const absl::StatusOr<std::string> report = InspectAdapter(path);
-  Conclude("inspect", report.status());
+  Conclude("inspect", report.status(), ExitCodeOf(report.status()));
   std::fputs(report->c_str(), stdout);
 }
 

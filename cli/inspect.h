@@ -9,7 +9,7 @@
 
 namespace cairn {
 
-// Registers the subcommand. Its callback prints the report, or an error to stderr and throws CLI::RuntimeError(1).
+// Registers the subcommand. Its callback prints the report, or an error to stderr and throws CLI::RuntimeError.
 void AddInspect(CLI::App& app);
 
 // Tables of the modules and of the other tensors of an adapter, which is a folder or a .safetensors file, a summary

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "adapter/directory.h"
 #include "base/test_directory.h"
+#include "cli/exit_code.h"
 #include "cli/tensor_norm.h"
 
 namespace cairn {
@@ -134,6 +135,14 @@ TEST(InspectAdapter, ShowsOtherKindsAndBareFiles) {
 class InspectCommand : public testing::Test {
  protected:
   InspectCommand() { AddInspect(app_); }
+  int CodeOf(const std::string& path) {
+    try {
+      app_.parse("inspect " + path);
+    } catch (const CLI::RuntimeError& error) {
+      return error.get_exit_code();
+    }
+    return 0;
+  }
   CLI::App app_{"cairn"};
 };
 
@@ -145,16 +154,16 @@ TEST_F(InspectCommand, PrintsTheReport) {
   EXPECT_THAT(testing::internal::GetCapturedStdout(), HasSubstr("2 modules"));
 }
 
-TEST_F(InspectCommand, FailsWithCodeOneAndAMessage) {
+TEST_F(InspectCommand, FailsWithACodeAndAMessage) {
   testing::internal::CaptureStderr();
-  int code = 0;
-  try {
-    app_.parse("inspect /nonexistent");
-  } catch (const CLI::RuntimeError& error) {
-    code = error.get_exit_code();
-  }
-  EXPECT_EQ(code, 1);
+  EXPECT_EQ(CodeOf("/nonexistent"), kExitFiles);
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "cairn inspect: open /nonexistent: No such file or directory\n");
+}
+
+TEST_F(InspectCommand, ABrokenFileIsNoFileError) {
+  TestDirectory directory;
+  ASSERT_TRUE(WriteFileAtomically(directory / "x.safetensors", "short").ok());
+  EXPECT_EQ(CodeOf((directory / "x.safetensors").native()), kExitRefused);
 }
 
 TEST_F(InspectCommand, HelpTeachesWithAnExample) {

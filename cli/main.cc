@@ -4,6 +4,7 @@
 
 #include "base/version.h"
 #include "cli/aggregate.h"
+#include "cli/exit_code.h"
 #include "cli/inspect.h"
 #ifdef CAIRN_WITH_SERVICE
 #include "cli/serve.h"

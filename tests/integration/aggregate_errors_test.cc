@@ -2,7 +2,9 @@
 // what and where, and leaves nothing behind.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <csignal>
 #include <functional>
 #include <limits>
@@ -50,6 +52,16 @@ class AggregateErrors : public AggregateFixture {
     WriteTensors(directory_ / name, tensors);
   }
   void Remove(const std::string& name) { fs::remove(directory_ / name); }
+  void Pipe(const std::string& name) {
+    ASSERT_EQ(::mkfifo((directory_ / name).c_str(), 0600), 0);
+    written_.push_back(name);
+  }
+  // 100 recipients.
+  void ManyRanks(const std::string& name) {
+    std::string lines;
+    for (int i = 0; i < 100; ++i) absl::StrAppend(&lines, "client", i, " 1\n");
+    Put(name, lines);
+  }
 };
 
 // Arguments are names in the test's directory where they begin with '@'.
@@ -87,6 +99,8 @@ std::vector<Case> UsageErrors() {
       {"rank_0", {"@c1", "--publish", "rank=0", "--out", "@out"}, 2, {"expected a rank from 1"}},
       {"combine", {"@c1", "--combine", "magic", "--out", "@out"}, 2, {"\"magic\"; there are: ", "stack"}},
       {"threads", {"@c1", "--threads", "0", "--out", "@out"}, 2, {"--threads"}},
+      {"no_such_device", {"@c1", "--device", "cuda:99", "--out", "@out"}, 2, {"--device: expected cpu", "cuda:99"}},
+      {"report_in_output", {"@c1", "--out", "@out", "--report", "@out/report"}, 2, {"a file outside of --out"}},
       {"merged_without_base", {"@c1", "--publish", "merged", "--out", "@out"}, 2, {"needs --base"}},
   };
 }
@@ -114,9 +128,20 @@ std::vector<Case> FileErrors() {
        3,
        {"there already exists"},
        [](AggregateErrors& test) { test.Put("there", "x"); }},
-      {"output_into_nowhere", {"@c1", "--out", "@no/out"}, 3, {"No such file"}},
-      {"report_into_nowhere", {"@c1", "--out", "@out", "--report", "@no/report"}, 3, {"No such file"}},
+      {"output_into_nowhere", {"@c1", "--out", "@no/out"}, 3, {"no/out: No such file"}},
+      {"report_into_nowhere", {"@c1", "--out", "@out", "--report", "@no/report"}, 3, {"no/report: No such"}},
       {"ranks_not_there", {"@c1", "--publish", "ranks=@ranks", "--out", "@out"}, 3, {"ranks", "No such file"}},
+      {"pipe",
+       {"@c1", "@p.safetensors", "--out", "@out"},
+       3,
+       {"p.safetensors: not a regular file"},
+       [](AggregateErrors& test) { test.Pipe("p.safetensors"); }},
+      {"open_files",
+       {"@c1", "--publish", "ranks=@ranks", "--out", "@out"},
+       3,
+       {"100 files have to be open", "the limit is 120"},
+       [](AggregateErrors& test) { test.ManyRanks("ranks"); },
+       "ulimit -n 120"},
       {"base_not_there", {"@c1", "--publish", "merged", "--base", "@base", "--out", "@out"}, 3, {"base"}},
       // As if the disk were full: a file may have 512 bytes.
       {"disk_full",
@@ -167,6 +192,29 @@ std::vector<Case> RefusedInputs() {
          test.Put("c3/adapter_config.json",
                   "{\"peft_type\": \"LORA\", \"r\": 4, \"lora_alpha\": 8, \"target_modules\": [\"q\"], "
                   "\"base_model_name_or_path\": \"mistral\"}");
+       }},
+      {"task_types",
+       {"@c1", "@c2", "@c3", "--out", "@out"},
+       1,
+       {"different task types", "\"CAUSAL_LM\"", "\"SEQ_CLS\"", "--force"},
+       [](AggregateErrors& test) {
+         test.EditConfig("\"task_type\": null", "\"task_type\": \"CAUSAL_LM\"");
+         test.Client("c3", 4, kModules);
+         test.Put("c3/adapter_config.json",
+                  "{\"peft_type\": \"LORA\", \"r\": 4, \"lora_alpha\": 8, \"target_modules\": [\"q\"], "
+                  "\"task_type\": \"SEQ_CLS\"}");
+       }},
+      {"config",
+       {"@c1", "@c2", "--out", "@out"},
+       1,
+       {"c2/adapter_config.json: r: expected an integer"},
+       [](AggregateErrors& test) { test.EditConfig("\"r\": 4", "\"r\": 0"); }},
+      {"stack_of_files",
+       {"@t.safetensors", "--combine", "stack", "--out", "@out.safetensors"},
+       1,
+       {"t.safetensors: --combine stack is for LoRA adapters, and a bare file is plain tensors"},
+       [](AggregateErrors& test) {
+         test.Tensors("t.safetensors", {{"k", {1}}});
        }},
       {"not_finite",
        {"@c1", "@c3", "--out", "@out"},
@@ -239,7 +287,6 @@ std::vector<Case> RefusedInputs() {
        [](AggregateErrors& test) {
          test.Tensors("base.safetensors", {{"other.weight", {1}}});
        }},
-      {"no_such_device", {"@c1", "--publish", "rank=1", "--device", "cuda:99", "--out", "@out"}, 1, {"cuda:99"}},
   };
 }
 
@@ -259,6 +306,16 @@ TEST_F(AggregateErrors, ForceCombinesBaseModels) {
   EXPECT_EQ(OpenAdapterDirectory(directory_ / "out")->adapter.config.base_model, "llama");
 }
 
+TEST_F(AggregateErrors, ManyRecipientsRaiseTheLimitOfOpenFiles) {
+  ManyRanks("ranks");
+  const Outcome outcome =
+      Aggregate({In("c1"), "--publish", "ranks=" + In("ranks"), "--out", In("out")}, "ulimit -S -n 64");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("note: not among the inputs, and served: client0, client1, "));
+  EXPECT_THAT(outcome.output, HasSubstr("without an output: c1\n"));
+  EXPECT_EQ(OpenAdapterDirectory(directory_ / "out" / "client99")->adapter.modules[0].rank, 1);
+}
+
 // A run that takes seconds, in its midst.
 class Interrupted : public AggregateErrors {
  protected:
@@ -267,20 +324,29 @@ class Interrupted : public AggregateErrors {
     for (int m = 0; m < 40; ++m) modules.push_back({absl::StrCat("layer.", 100 + m), 512, 512, {}});
     WriteClient("long", 1, 256, modules);
   }
-  Child Start() {
-    auto child =
-        Child::Spawn({BuiltProgram("cairn"), "aggregate", In("long"), "--publish", "energy=0.9", "--out", In("out")},
-                     directory_ / "log");
+  // Its inputs are open, and the file of its output is there.
+  bool Writes() const {
+    const std::vector<std::string> folders = Leftovers();
+    return std::any_of(folders.begin(), folders.end(), [this](const std::string& folder) {
+      return fs::exists(directory_ / folder / "content" / kAdapterModelFile);
+    });
+  }
+  Child Start(const std::vector<std::string>& more = {}) {
+    std::vector<std::string> command = {BuiltProgram("cairn"), "aggregate", In("long"), "--publish",
+                                        "energy=0.9",          "--out",     In("out")};
+    command.insert(command.end(), more.begin(), more.end());
+    auto child = Child::Spawn(command, directory_ / "log");
     written_.push_back("log");
     const absl::Time end = absl::Now() + absl::Seconds(10);
-    while (Leftovers().empty() && absl::Now() < end) absl::SleepFor(absl::Milliseconds(1));
-    EXPECT_FALSE(Leftovers().empty());
+    while (!Writes() && absl::Now() < end) absl::SleepFor(absl::Milliseconds(1));
+    EXPECT_TRUE(Writes());
     return *std::move(child);
   }
 };
 
 TEST_F(Interrupted, BySignalLeavesNothing) {
-  for (const int signal : {SIGINT, SIGTERM}) {
+  std::signal(SIGHUP, SIG_DFL);  // Ignored, it stays so in children.
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     Child child = Start();
     child.Send(signal);
     const auto code = child.Wait(absl::Seconds(20));
@@ -288,6 +354,27 @@ TEST_F(Interrupted, BySignalLeavesNothing) {
     EXPECT_EQ(*code, 128 + signal) << ReadFile(directory_ / "log", limits::kMiB).value_or("");
     EXPECT_THAT(Leftovers(), IsEmpty());
   }
+}
+
+TEST_F(Interrupted, ByAnInputThatShrinksLeavesNothing) {
+  Child child = Start();
+  fs::resize_file(directory_ / "long" / kAdapterModelFile, 100'000);
+  const auto code = child.Wait(absl::Seconds(20));
+  ASSERT_TRUE(code.ok()) << code.status();
+  EXPECT_EQ(*code, 3);
+  EXPECT_THAT(ReadFile(directory_ / "log", limits::kMiB).value_or(""), HasSubstr("an input file became shorter"));
+  EXPECT_THAT(Leftovers(), IsEmpty());
+}
+
+TEST_F(Interrupted, AReportThatAppearedMeanwhileStays) {
+  const std::string report = In("report.json");
+  Child child = Start({"--report", report});
+  Put("report.json", "mine");
+  const auto code = child.Wait(absl::Seconds(120));
+  ASSERT_TRUE(code.ok()) << code.status();
+  EXPECT_EQ(*code, 3);
+  EXPECT_EQ(ReadFile(report, 100).value_or(""), "mine");
+  EXPECT_THAT(Leftovers(), IsEmpty());
 }
 
 TEST_F(Interrupted, WhatAKilledRunLeftTheNextOneRemoves) {

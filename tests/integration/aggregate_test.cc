@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "adapter/safetensors.h"
@@ -79,6 +81,30 @@ TEST_F(Aggregated, TheOrderOfInputsDoesNotMatter) {
   ASSERT_EQ(Aggregate({In("c2"), In("c1"), "--examples", "1,3", "--out", In("y"), "--threads", "1"}).exit_code, 0);
   EXPECT_EQ(*ReadFile(directory_ / "x" / kAdapterModelFile, limits::kMiB),
             *ReadFile(directory_ / "y" / kAdapterModelFile, limits::kMiB));
+}
+
+// Neither tensors nor config, whatever differs between the clients' configs.
+TEST_F(Aggregated, TheOrderOfInputsChangesNoByteOfTheConfig) {
+  const auto config = [](const std::string& more) {
+    return absl::StrCat(R"({"peft_type": "LORA", "lora_alpha": 8, "target_modules": ["q"], )", more, "}");
+  };
+  WriteBytes(directory_ / "c1" / kAdapterConfigFile, config(R"("r": 8, "bias": "lora_only")"));
+  WriteBytes(directory_ / "c2" / kAdapterConfigFile,
+             config(R"("r": 4, "modules_to_save": ["b", "a"], "base_model_name_or_path": "base", "bias": "all")"));
+  WriteBytes(directory_ / "c3" / kAdapterConfigFile,
+             config(R"("r": 2, "task_type": "SEQ_CLS", "modules_to_save": ["a", "c"],
+                       "base_model_name_or_path": "other")"));
+  std::set<std::string> configs, tensors;
+  std::vector<std::string> clients = {"c1", "c2", "c3"};
+  do {
+    const std::string out = absl::StrCat("out-", clients[0], clients[1], clients[2]);
+    const Outcome outcome = Aggregate({In(clients[0]), In(clients[1]), In(clients[2]), "--force", "--out", In(out)});
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+    configs.insert(*ReadFile(directory_ / out / kAdapterConfigFile, limits::kMiB));
+    tensors.insert(*ReadFile(directory_ / out / kAdapterModelFile, limits::kMiB));
+  } while (std::next_permutation(clients.begin(), clients.end()));
+  EXPECT_THAT(configs, ElementsAre(HasSubstr("\"base\"")));
+  EXPECT_THAT(tensors, SizeIs(1));
 }
 
 TEST_F(Aggregated, RanksMayExceedTheDimensions) {
@@ -258,6 +284,20 @@ TEST_F(Tensors, OtherKindsKeepTheirConfig) {
   float value = 0;
   ToFloat(DType::kF32, stored->adapter.tensors[0].view.data.data(), 1, &value);
   EXPECT_EQ(value, 2);
+}
+
+// The config of the first client by id, wherever it stands.
+TEST_F(Tensors, TheOrderOfInputsDoesNotMatter) {
+  for (const std::string client : {"a", "b"}) {
+    WriteBytes(directory_ / client / kAdapterConfigFile,
+               absl::StrCat("{\"peft_type\": \"IA3\", \"target_modules\": [\"k\"], \"task_type\": \"", client, "\"}"));
+    WriteTensors(directory_ / client / kAdapterModelFile, {{"base_model.model.k.ia3_l", {client == "a" ? 1.F : 3.F}}});
+  }
+  ASSERT_EQ(Aggregate({In("a"), In("b"), "--force", "--out", In("x")}).exit_code, 0);
+  ASSERT_EQ(Aggregate({In("b"), In("a"), "--force", "--out", In("y")}).exit_code, 0);
+  for (const char* file : {kAdapterConfigFile, kAdapterModelFile}) {
+    EXPECT_EQ(*ReadFile(directory_ / "x" / file, limits::kMiB), *ReadFile(directory_ / "y" / file, limits::kMiB));
+  }
 }
 
 TEST_F(Tensors, KindsThatDoNotAddUpAreAveragedOnlyByName) {
