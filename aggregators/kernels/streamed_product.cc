@@ -16,8 +16,8 @@ namespace {
 
 using at::Tensor;
 
-constexpr std::int64_t kHeldElements = 1 << 22;   // What stays while the rest is read past it: 32 MiB.
-constexpr std::int64_t kPanelElements = 1 << 20;  // What is read at a time: 8 MiB.
+constexpr std::int64_t kHeldElements = 1 << 21;   // What stays while the rest is read past it: 16 MiB.
+constexpr std::int64_t kPanelElements = 1 << 19;  // What is read at a time: 4 MiB.
 
 // How many rows of `width` elements go into `elements`.
 std::int64_t RowsIn(std::int64_t elements, std::int64_t width) { return std::max<std::int64_t>(1, elements / width); }

@@ -26,7 +26,7 @@ struct PartProducts {
 };
 
 // Of the parts of a product: part p has the units [starts[p], starts[p + 1]). REQUIRES: starts ascend from 0 to
-// units.rank. Time (d_in + d_out) rank^2; memory 100 MB, or one row of a factor where that is more.
+// units.rank. Time (d_in + d_out) rank^2; memory 50 MB, or one row of a factor where that is more.
 // Values that are not finite give a magnitude that is not. RESOURCE_EXHAUSTED, INTERNAL: the library's errors.
 absl::StatusOr<PartProducts> InnerProducts(const StreamedFactors& units, absl::Span<const std::int64_t> starts);
 

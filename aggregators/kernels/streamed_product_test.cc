@@ -60,7 +60,7 @@ TEST(StreamedProduct, EqualsTheDenseOne) {
 
 // Wider than a panel, and than what is held: every loop runs more than once.
 TEST(StreamedProduct, TakesFactorsOfManyPanels) {
-  ExpectDense(reference::RandomFactors(4, 3, 6, (1 << 20) + 5), {0, 2, 6});  // Four units are held, one is read.
+  ExpectDense(reference::RandomFactors(4, 3, 6, (1 << 19) + 5), {0, 2, 6});  // Three units are held, one is read.
 }
 
 TEST(StreamedProduct, MagnitudeIsThatOfTheUnits) {
