@@ -16,6 +16,7 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"adapter", {"base"}},
     {"aggregators/kernels", {}},
     {"aggregators", {"base", "adapter", "aggregators/kernels"}},
+    {"aggregators/combine", {"base", "adapter", "aggregators", "aggregators/kernels"}},
     {"aggregators/rules", {"base", "adapter", "aggregators", "aggregators/kernels"}},
     {"proto", {}},
     {"wire", {"base", "proto"}},
@@ -71,7 +72,7 @@ std::string FolderOf(const std::string& path) {
 }
 
 bool MayInclude(const std::string& from, const std::string& to) {
-  if (to == "aggregators/rules") return false;
+  if (to == "aggregators/combine" || to == "aggregators/rules") return false;
   if (from == to || kFree.count(from) != 0) return true;
   return kArrows.at(from).count(to) != 0;
 }

@@ -47,7 +47,9 @@ TEST(Arrows, FindIncludesAgainstThem) {
               ElementsAre(HasSubstr("client/sdk")));
   EXPECT_THAT(CheckArrows({{"server/round/round.cc", Quote("server/store/store.h")}}),
               ElementsAre(HasSubstr("server/store")));
-  EXPECT_THAT(CheckArrows({{"cli/serve.cc", Quote("aggregators/rules/stack.h")}}),
+  EXPECT_THAT(CheckArrows({{"cli/serve.cc", Quote("aggregators/combine/stack.h")}}),
+              ElementsAre(HasSubstr("aggregators/combine")));
+  EXPECT_THAT(CheckArrows({{"cli/serve.cc", Quote("aggregators/rules/examples.h")}}),
               ElementsAre(HasSubstr("aggregators/rules")));
   EXPECT_THAT(CheckArrows({{"server/root/a.cc", Quote("proto/cairn/v1/federation.pb.h")}}),
               ElementsAre(HasSubstr("proto")));
