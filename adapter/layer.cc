@@ -31,7 +31,7 @@ std::string FactorName(absl::string_view module, const Layer& layer, absl::strin
 
 // Rows [first, first + rows) of a matrix, which may have no data.
 TensorView Rows(const TensorView& whole, std::int64_t first, std::int64_t rows) {
-  TensorView part{.name = whole.name, .dtype = whole.dtype, .shape = {rows, whole.shape[1]}};
+  TensorView part{.name = whole.name, .dtype = whole.dtype, .shape = {rows, whole.shape[1]}, .mapping = whole.mapping};
   const std::size_t row_bytes = static_cast<std::size_t>(whole.shape[1]) * SizeOf(whole.dtype);
   if (!whole.data.empty()) part.data = whole.data.substr(first * row_bytes, rows * row_bytes);
   return part;

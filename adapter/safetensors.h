@@ -20,6 +20,7 @@ struct TensorView {
   DType dtype = DType::kF32;
   std::vector<std::int64_t> shape;
   absl::string_view data;
+  absl::string_view mapping;  // The read-only file mapping that `data` lies in, if it does: its pages may be dropped.
 
   std::int64_t elements() const;  // The product of the shape, whether the data is there or not.
 };

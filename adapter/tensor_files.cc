@@ -122,7 +122,10 @@ absl::StatusOr<TensorFiles> TensorFiles::OpenFiles(const fs::path& folder, const
     CAIRN_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(folder / name));
     absl::StatusOr<Safetensors> parsed = ParseSafetensors(file.bytes());
     if (!parsed.ok()) return InFile(folder / name, parsed.status());
-    for (TensorView& tensor : parsed->tensors) tensors.emplace_back(std::move(tensor), files.shards_.size());
+    for (TensorView& tensor : parsed->tensors) {
+      tensor.mapping = file.bytes();
+      tensors.emplace_back(std::move(tensor), files.shards_.size());
+    }
     files.shards_.push_back({name, std::move(file), std::move(parsed->metadata)});
   }
   std::sort(tensors.begin(), tensors.end(), [](const auto& x, const auto& y) { return x.first.name < y.first.name; });

@@ -9,6 +9,7 @@
 
 #include "aggregators/kernels/fixed_point.h"
 #include "aggregators/kernels/lora_combine.h"
+#include "base/pages.h"
 
 namespace cairn {
 namespace {
@@ -95,12 +96,16 @@ class Columns final : public FactorOf<Columns> {
   std::vector<std::int64_t> starts_;
 };
 
+// Of all views together: beyond it, those of mapped files leave memory while a sum is read.
+constexpr std::int64_t kResidentBytesMax = 4 << 20;
+
 class Sum final : public FactorOf<Sum> {
  public:
   Sum(std::vector<ScaledView> views, std::int64_t rows, std::int64_t columns)
       : FactorOf(rows, columns), views_(std::move(views)) {
-    for ([[maybe_unused]] const auto& [coefficient, view] : views_) {
+    for (const auto& [coefficient, view] : views_) {
       assert(RowsIn(view) <= rows && ColumnsIn(view) <= columns);
+      row_bytes_ += ColumnsIn(view) * static_cast<std::int64_t>(SizeOf(view.dtype));
     }
   }
 
@@ -111,14 +116,26 @@ class Sum final : public FactorOf<Sum> {
     std::vector<std::int64_t> sum;
     std::vector<T> tile;
     const std::int64_t rows = static_cast<std::int64_t>(out.size()) / columns();
+    std::int64_t resident_from = first;
     ForTiles(first, rows, columns(), [&](std::int64_t row, std::int64_t count) {
       sum.assign(count * columns(), 0);
       for (const ScaledView& scaled : views_) AddRows(scaled, row, count, tile, sum);
       kernels::FromFixed(sum, fraction_bits_, out.subspan((row - first) * columns(), count * columns()));
+      if ((row + count - resident_from) * row_bytes_ < kResidentBytesMax) return;
+      for (const ScaledView& scaled : views_) DropRows(scaled.view, resident_from, row + count);
+      resident_from = row + count;
     });
   }
 
  private:
+  static void DropRows(const TensorView& view, std::int64_t begin, std::int64_t end) {
+    if (view.mapping.empty()) return;
+    const std::int64_t row_bytes = ColumnsIn(view) * static_cast<std::int64_t>(SizeOf(view.dtype));
+    begin = std::min(begin, RowsIn(view));
+    end = std::min(end, RowsIn(view));
+    DropMappedPages(view.mapping, view.data.substr(begin * row_bytes, (end - begin) * row_bytes));
+  }
+
   // Adds what the view has of rows [row, row + count).
   template <typename T>
   void AddRows(const ScaledView& scaled, std::int64_t row, std::int64_t count, std::vector<T>& tile,
@@ -138,12 +155,14 @@ class Sum final : public FactorOf<Sum> {
     double bound = 0;
     for (const auto& [coefficient, view] : views_) {
       bound += std::abs(coefficient) * MaxMagnitude(view.dtype, view.data.data(), view.elements());
+      if (row_bytes_ * rows() >= kResidentBytesMax) DropRows(view, 0, RowsIn(view));
     }
     finite_ = std::isfinite(bound);
     if (finite_) fraction_bits_ = kernels::FractionBits(bound);
   }
 
   std::vector<ScaledView> views_;
+  std::int64_t row_bytes_ = 0;  // Of one row of all views.
   mutable std::once_flag bounded_;
   mutable bool finite_ = true;
   mutable int fraction_bits_ = 0;
