@@ -1,0 +1,19 @@
+#include "aggregators/lowrank_functions.h"
+
+extern "C" const cairn::LowRankFunctions* cairn_lowrank_functions() {
+  namespace kernels = cairn::kernels;
+  static const cairn::LowRankFunctions functions = {
+      .add_product = kernels::AddProduct,
+      .norm_of_sum = kernels::NormOfSum,
+      .norm_of = kernels::NormOf,
+      .unit_inner_products = kernels::UnitInnerProducts,
+      .inner_products = kernels::InnerProducts,
+      .squared_norm = kernels::SquaredNorm,
+      .nearest_b = kernels::NearestB,
+      .check_device = kernels::CheckDevice,
+      .recompress_floats = kernels::Recompress,
+      .recompress_doubles = kernels::Recompress,
+      .set_threads = kernels::SetThreads,
+  };
+  return &functions;
+}
