@@ -40,15 +40,61 @@ absl::Status Aggregator::Add(ClientUpdate update, absl::FunctionRef<absl::Status
   auto spec = UnionOf(spec_, SpecOf(*update.adapter));
   if (!spec.ok()) return ForClient(update.client, spec.status());
   if (update.frozen.empty() && CheckUpdateBytes(*update.adapter).ok()) update.frozen = FrozenParts(*update.adapter);
+  CAIRN_RETURN_IF_ERROR(CheckTypes(update));
+  CAIRN_RETURN_IF_ERROR(common_.Check(name(), absl::StrCat("client ", update.client), update.frozen));
   CAIRN_RETURN_IF_ERROR(DoCheck(update));
   auto ranks = RanksWith(*spec, *update.adapter);
   if (!ranks.ok()) return ForClient(update.client, ranks.status());
   CAIRN_RETURN_IF_ERROR(ForClient(update.client, check_values(*update.adapter)));
-  for (const LoraModule& module : update.adapter->modules) first_.try_emplace(module.name, update.client, &module);
-  std::string client = update.client;
-  updates_.emplace(std::move(client), std::move(update));
+  Remember(std::move(update));
   spec_ = *std::move(spec);
   ranks_ = *std::move(ranks);
+  return absl::OkStatus();
+}
+
+void Aggregator::Remember(ClientUpdate update) {
+  for (const LoraModule& module : update.adapter->modules) first_.try_emplace(module.name, update.client, &module);
+  for (const DenseTensor& tensor : update.adapter->tensors) {
+    types_.try_emplace(tensor.view.name, update.client, tensor.view.dtype);
+  }
+  common_.Add(absl::StrCat("client ", update.client), update.frozen);
+  std::string().swap(update.frozen);
+  std::string client = update.client;
+  updates_.emplace(std::move(client), std::move(update));
+}
+
+// Floats of any two types have a mean; anything else must be of one type.
+absl::Status Aggregator::CheckTypes(const ClientUpdate& update) const {
+  for (const DenseTensor& tensor : update.adapter->tensors) {
+    const auto found = types_.find(tensor.view.name);
+    if (found == types_.end()) continue;
+    const auto& [client, type] = found->second;
+    if (type == tensor.view.dtype || (IsFloat(type) && IsFloat(tensor.view.dtype))) continue;
+    return absl::InvalidArgumentError(absl::StrCat("tensor \"", tensor.view.name, "\": client ", update.client, " has ",
+                                                   NameOf(tensor.view.dtype), ", client ", client, " has ",
+                                                   NameOf(type), "; only floating-point types may be mixed"));
+  }
+  return absl::OkStatus();
+}
+
+void Aggregator::GoOnFrom(absl::string_view holder, const Adapter& published) {
+  published_ = std::string(holder);
+  // Factors only: tensors that cannot be averaged may change from round to round, if all clients agree.
+  Adapter factors;
+  factors.modules = published.modules;
+  if (kept().a) common_.Add(holder, FrozenDigests(factors, {.a = true, .b = false}));
+  if (!kept().rank) return;
+  for (const LoraModule& module : published.modules) kept_ranks_.emplace(module.name, module.rank);
+}
+
+absl::Status Aggregator::CheckKeptRanks(const Adapter& adapter) const {
+  for (const LoraModule& module : adapter.modules) {
+    const auto kept = kept_ranks_.find(module.name);
+    if (kept == kept_ranks_.end() || kept->second == module.rank) continue;
+    return absl::InvalidArgumentError(absl::StrCat("rule ", name(), ": module ", module.name, ": rank ", module.rank,
+                                                   ", ", published_, " has rank ", kept->second,
+                                                   ", from which the clients of a round go on"));
+  }
   return absl::OkStatus();
 }
 
@@ -61,6 +107,7 @@ absl::Status Aggregator::CheckAlone(const ClientUpdate& update) const {
   CAIRN_RETURN_IF_ERROR(CheckExamples(update.examples));
   CAIRN_RETURN_IF_ERROR(CheckUpdateShapes(update.adapter));
   CAIRN_RETURN_IF_ERROR(DoCheckKind(update.adapter->config));
+  CAIRN_RETURN_IF_ERROR(CheckKeptRanks(*update.adapter));
   for (const LoraModule& module : update.adapter->modules) {
     if (module.core.has_value() == TakesCores()) continue;
     return absl::InvalidArgumentError(absl::StrCat(
@@ -106,7 +153,5 @@ const std::pair<std::string, const LoraModule*>* Aggregator::FirstWith(absl::str
 absl::StatusOr<std::vector<WeightedModule>> Aggregator::DoWeigh(absl::Span<const WeightedModule> inputs) const {
   return std::vector<WeightedModule>(inputs.begin(), inputs.end());
 }
-
-std::string Aggregator::FrozenParts(const Adapter&) const { return ""; }
 
 }  // namespace cairn

@@ -19,6 +19,7 @@
 #include "absl/types/span.h"
 #include "adapter/lora.h"
 #include "aggregators/combined.h"
+#include "aggregators/frozen.h"
 #include "aggregators/publish_form.h"
 
 namespace cairn {
@@ -44,7 +45,7 @@ struct ClientUpdate {
   std::string client;
   double examples = 0;  // n_i: > 0, at most kExamplesMax.
   const Adapter* adapter = nullptr;
-  std::string frozen;  // FrozenParts of the adapter; needed only where its bytes are not there.
+  std::string frozen;  // FrozenParts of the adapter; needed only where its bytes are not there. Not kept.
 };
 
 // One client's share of a module.
@@ -67,9 +68,10 @@ class Aggregator {
 
   // Adds one client. Validates on behalf of every rule, so that none can forget; on error the state is unchanged:
   //   INVALID_ARGUMENT    client id, shape, non-finite value, weight not in (0, kExamplesMax], a module or tensor of
-  //                       other dimensions than that of a client already there, another base model, a kind of adapter
-  //                       that this rule would get wrong, a combined rank beyond limits::kRankMax, or what the rule
-  //                       itself demands (equal ranks, say)
+  //                       other dimensions than that of a client already there, a tensor of another type where one of
+  //                       the two is no float, or of other values where none is (frozen.h), another base model, a kind
+  //                       of adapter that this rule would get wrong, a combined rank beyond limits::kRankMax, or what
+  //                       the rule itself demands (equal ranks, say)
   //   ALREADY_EXISTS      client seen before
   //   RESOURCE_EXHAUSTED  beyond limits::kCohortClientsMax
   // A client may lack modules: it contributes zero there, and the others' weights stay as they are.
@@ -80,9 +82,22 @@ class Aggregator {
   // bytes are there; values that are not finite then end it, after earlier modules went to the sink.
   absl::Status AccumulateShape(const ClientUpdate& update);
 
-  // Of rules that demand that all clients froze the same values (ffa, core_mean): a digest of those of `adapter`, whose
-  // bytes are there. Empty for other rules.
-  virtual std::string FrozenParts(const Adapter& adapter) const;
+  // What all clients must have in common: digests of the factors that the rule wants frozen (ffa, core_mean) and of
+  // tensors that are no floats. The bytes of `adapter` are there.
+  std::string FrozenParts(const Adapter& adapter) const { return FrozenDigests(adapter, DoFrozen()); }
+  // Whether that is more than nothing. Looks at shapes only.
+  bool HasFrozenParts(const Adapter& shape) const { return cairn::HasFrozenParts(shape, DoFrozen()); }
+
+  // What of a client's modules is in the result as it is, when it is published as combined: the next round's clients
+  // have it too.
+  struct Kept {
+    bool rank = false;
+    bool a = false;
+  };
+  virtual Kept kept() const { return {}; }
+  // Before the first client: refuses clients that do not go on from `published`, whose bytes are there, in what is
+  // kept. `holder` names it in errors.
+  void GoOnFrom(absl::string_view holder, const Adapter& published);
 
   // By client id: the canonical order, in which everything is combined.
   const std::map<std::string, ClientUpdate>& updates() const { return updates_; }
@@ -107,6 +122,8 @@ class Aggregator {
   virtual bool TakesCores() const { return false; }
   // Whether the rule knows what to do with adapters of this kind. By default only with LoRA.
   virtual absl::Status DoCheckKind(const PeftConfig& config) const;
+  // The factors that all clients must have the same.
+  virtual FrozenFactors DoFrozen() const { return {}; }
   // What the rule demands beyond the shared checks, of `update` next to those already there.
   virtual absl::Status DoCheck(const ClientUpdate&) const { return absl::OkStatus(); }
   // Upper bound on the rank of a combined module when a client of rank `added` joins those that combine to `so_far`, 0
@@ -129,6 +146,9 @@ class Aggregator {
  private:
   absl::Status Add(ClientUpdate update, absl::FunctionRef<absl::Status(const Adapter&)> check_values);
   absl::Status CheckAlone(const ClientUpdate& update) const;
+  absl::Status CheckKeptRanks(const Adapter& adapter) const;
+  absl::Status CheckTypes(const ClientUpdate& update) const;
+  void Remember(ClientUpdate update);
   absl::StatusOr<std::vector<std::int64_t>> RanksWith(const AdapterSpec& spec, const Adapter& adapter) const;
   absl::Status ReportModule(const ModuleSpec& spec, absl::Span<const double> weights, const ResultSink& sink) const;
   absl::Status ReportTensor(const TensorSpec& spec, absl::Span<const double> weights, const ResultSink& sink) const;
@@ -136,6 +156,10 @@ class Aggregator {
 
   std::map<std::string, ClientUpdate> updates_;
   std::map<std::string, std::pair<std::string, const LoraModule*>, std::less<>> first_;  // By module.
+  std::map<std::string, std::pair<std::string, DType>, std::less<>> types_;              // By tensor, of the first.
+  CommonParts common_;
+  std::string published_;                                        // Holder of kept_ranks_.
+  std::map<std::string, std::int64_t, std::less<>> kept_ranks_;  // By module.
   AdapterSpec spec_;
   std::vector<std::int64_t> ranks_;
 };

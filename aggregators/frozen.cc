@@ -1,8 +1,11 @@
 #include "aggregators/frozen.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/digest.h"
@@ -11,6 +14,7 @@ namespace cairn {
 namespace {
 
 constexpr std::size_t kBlockElements = 4096;
+constexpr char kStepCounter[] = ".num_batches_tracked";
 
 std::string DigestOf(const TensorView& matrix) {
   Sha256 sha;
@@ -25,45 +29,65 @@ std::string DigestOf(const TensorView& matrix) {
   return ToHex(sha.Finish());
 }
 
-// "module factor" -> digest.
-std::map<absl::string_view, absl::string_view> ByMatrix(absl::string_view lines) {
-  std::map<absl::string_view, absl::string_view> digests;
+bool IsCommon(const DenseTensor& tensor) { return !IsFloat(tensor.view.dtype) && !IsStepCounter(tensor.view); }
+
+// A line; names may be any text.
+void Append(std::string* lines, absl::string_view what, absl::string_view name, absl::string_view part,
+            absl::string_view digest) {
+  absl::StrAppend(lines, what, " ", absl::CHexEscape(name), part, " ", digest, "\n");
+}
+
+// Calls visit(what, digest) for each line.
+template <typename Visit>
+void ForEachPart(absl::string_view lines, Visit visit) {
   for (absl::string_view line : absl::StrSplit(lines, '\n', absl::SkipEmpty())) {
     const std::size_t blank = line.rfind(' ');
-    digests.emplace(line.substr(0, blank), line.substr(blank + 1));
+    visit(line.substr(0, blank), line.substr(blank + 1));
   }
-  return digests;
 }
 
 }  // namespace
 
+bool IsStepCounter(const TensorView& view) {
+  return view.dtype == DType::kI64 && view.elements() == 1 && absl::EndsWith(view.name, kStepCounter);
+}
+
 std::string FrozenDigests(const Adapter& adapter, FrozenFactors which) {
   std::string lines;
   for (const LoraModule& module : adapter.modules) {
-    if (which.a) absl::StrAppend(&lines, module.name, " lora_A ", DigestOf(module.a), "\n");
-    if (which.b) absl::StrAppend(&lines, module.name, " lora_B ", DigestOf(module.b), "\n");
+    if (which.a) Append(&lines, "module", module.name, " lora_A", DigestOf(module.a));
+    if (which.b) Append(&lines, "module", module.name, " lora_B", DigestOf(module.b));
+  }
+  for (const DenseTensor& tensor : adapter.tensors) {
+    if (IsCommon(tensor)) Append(&lines, "tensor", tensor.view.name, "", Sha256Hex(tensor.view.data));
   }
   return lines;
 }
 
-// Those already there agree with each other: a matrix is compared with the first of them that has it.
-absl::Status CheckFrozen(absl::string_view rule, const ClientUpdate& update,
-                         const std::map<std::string, ClientUpdate>& others) {
-  auto missing = ByMatrix(update.frozen);
-  for (auto other = others.begin(); other != others.end() && !missing.empty(); ++other) {
-    if (other->second.frozen == update.frozen) return absl::OkStatus();
-    for (const auto& [matrix, digest] : ByMatrix(other->second.frozen)) {
-      const auto found = missing.find(matrix);
-      if (found == missing.end()) continue;
-      if (found->second != digest) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("rule ", rule, ": module ", matrix, " differs between client ", update.client, " and client ",
-                         other->first, "; ", rule, " needs the same frozen values in all clients, stack takes any"));
-      }
-      missing.erase(found);
-    }
-  }
-  return absl::OkStatus();
+bool HasFrozenParts(const Adapter& adapter, FrozenFactors which) {
+  return ((which.a || which.b) && !adapter.modules.empty()) ||
+         std::any_of(adapter.tensors.begin(), adapter.tensors.end(), IsCommon);
+}
+
+absl::Status CommonParts::Check(absl::string_view rule, absl::string_view holder, absl::string_view digests) const {
+  absl::Status status;
+  ForEachPart(digests, [&](absl::string_view what, absl::string_view digest) {
+    const auto first = first_.find(what);
+    if (!status.ok() || first == first_.end() || first->second.digest == digest) return;
+    const absl::string_view why =
+        absl::StartsWith(what, "tensor ")
+            ? absl::string_view("it is of no floating-point type, so it cannot be averaged")
+            : absl::string_view("the same frozen values are needed in all clients; stack takes any");
+    status = absl::InvalidArgumentError(
+        absl::StrCat("rule ", rule, ": ", what, " differs between ", holder, " and ", first->second.holder, ": ", why));
+  });
+  return status;
+}
+
+void CommonParts::Add(absl::string_view holder, absl::string_view digests) {
+  ForEachPart(digests, [&](absl::string_view what, absl::string_view digest) {
+    first_.try_emplace(std::string(what), First{std::string(holder), std::string(digest)});
+  });
 }
 
 }  // namespace cairn

@@ -1,25 +1,44 @@
-// For rules whose clients train a part of their factors only and have the rest in common.
+// What clients must have in common, byte for byte or number for number: factors that they froze, and tensors that
+// cannot be averaged.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "aggregators/aggregator.h"
+#include "adapter/lora.h"
 
 namespace cairn {
 
 struct FrozenFactors {
   bool a = false, b = false;
 };
-// One `module factor digest` line for every frozen matrix: the SHA-256 of its numbers, whatever their type. The bytes
-// must be there.
-std::string FrozenDigests(const Adapter& adapter, FrozenFactors which);
 
-// INVALID_ARGUMENT, with module, factor and both clients, when `update` and one of `others` have a frozen matrix of
-// other values. Reads ClientUpdate::frozen only.
-absl::Status CheckFrozen(absl::string_view rule, const ClientUpdate& update,
-                         const std::map<std::string, ClientUpdate>& others);
+// One `WHAT DIGEST` line each, SHA-256: for a frozen matrix of its numbers, whatever their type, for a tensor that is
+// no float of its bytes. The bytes must be there.
+std::string FrozenDigests(const Adapter& adapter, FrozenFactors which);
+// Whether there are any. Looks at shapes only.
+bool HasFrozenParts(const Adapter& adapter, FrozenFactors which);
+
+// A counter of training steps (BatchNorm's `num_batches_tracked`, one int64): clients differ in it, and the largest
+// stands for all.
+bool IsStepCounter(const TensorView& view);
+
+// What was seen of each part first.
+class CommonParts {
+ public:
+  // INVALID_ARGUMENT, with the part and both holders, when `digests` (FrozenDigests) has a part of other values than
+  // one that is there.
+  absl::Status Check(absl::string_view rule, absl::string_view holder, absl::string_view digests) const;
+  void Add(absl::string_view holder, absl::string_view digests);
+
+ private:
+  struct First {
+    std::string holder, digest;
+  };
+  std::map<std::string, First, std::less<>> first_;
+};
 
 }  // namespace cairn

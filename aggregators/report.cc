@@ -1,5 +1,7 @@
 // Aggregator::Report: from the clients' updates to the result, module by module and then tensor by tensor.
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -29,9 +31,26 @@ absl::Status CheckWeights(absl::Span<const double> weights, std::size_t clients)
   return absl::InvalidArgumentError(absl::StrCat("weights: expected a positive sum, got ", sum));
 }
 
+using Holders = std::vector<std::pair<std::string, const DenseTensor*>>;
+
+// Of those that count steps (frozen.h).
+TensorView Largest(const Holders& holders) {
+  const auto value = [](const DenseTensor* tensor) {
+    std::int64_t steps;
+    std::memcpy(&steps, tensor->view.data.data(), sizeof steps);
+    return steps;
+  };
+  return std::max_element(holders.begin(), holders.end(),
+                          [&](const auto& x, const auto& y) { return value(x.second) < value(y.second); })
+      ->second->view;
+}
+
 // A tensor whose bytes are the same in all clients that have it.
-absl::StatusOr<TensorView> SameInAll(const std::vector<std::pair<std::string, const DenseTensor*>>& holders) {
+absl::StatusOr<TensorView> SameInAll(const Holders& holders) {
   const TensorView& first = holders.front().second->view;
+  const bool steps = std::all_of(holders.begin(), holders.end(),
+                                 [](const auto& holder) { return IsStepCounter(holder.second->view); });
+  if (steps) return Largest(holders);
   for (const auto& [client, tensor] : holders) {
     if (tensor->view.dtype == first.dtype && tensor->view.data == first.data) continue;
     return absl::InvalidArgumentError(absl::StrCat("tensor \"", first.name, "\" of type ", NameOf(first.dtype),
@@ -105,7 +124,7 @@ absl::StatusOr<Aggregator::Factors> Aggregator::CombineGroups(const std::vector<
 // zero for the others.
 absl::Status Aggregator::ReportTensor(const TensorSpec& spec, absl::Span<const double> weights,
                                       const ResultSink& sink) const {
-  std::vector<std::pair<std::string, const DenseTensor*>> holders;
+  Holders holders;
   std::vector<ScaledView> views;
   double total = 0;
   std::size_t i = 0;

@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "aggregators/averages.h"
-#include "aggregators/frozen.h"
 #include "aggregators/registry.h"
 
 namespace cairn {
@@ -35,13 +34,11 @@ class CoreMean final : public Aggregator {
   Locality locality() const override { return Locality::kMergeable; }
   RoundStart round_start() const override { return RoundStart::kWarm; }
   bool exact() const override { return true; }
-  std::string FrozenParts(const Adapter& adapter) const override {
-    return FrozenDigests(adapter, {.a = true, .b = true});
-  }
+  Kept kept() const override { return {.rank = true, .a = true}; }
 
  protected:
   bool TakesCores() const override { return true; }
-  absl::Status DoCheck(const ClientUpdate& update) const override { return CheckFrozen(name(), update, updates()); }
+  FrozenFactors DoFrozen() const override { return {.a = true, .b = true}; }
   std::int64_t DoRank(std::int64_t, std::int64_t added) const override { return added; }
   absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule> inputs) const override {
     const LoraModule& any = *inputs[0].module;

@@ -76,11 +76,30 @@ TEST_F(DenseMeanTest, CarriesEqualMasksAndRefusesOthers) {
 
   auto other = *MakeAggregator("dense_mean");
   ASSERT_TRUE(other->Accumulate({"x", 1, &Client({Mask("m", {0, 1})})}).ok());
-  ASSERT_TRUE(other->Accumulate({"y", 1, &Client({Mask("m", {1, 1})})}).ok());
-  const absl::Status status = testing::ReportAll(std::move(*other)).status();
+  const absl::Status status = other->Accumulate({"y", 1, &Client({Mask("m", {1, 1})})});
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("tensor \"m\" of type BOOL cannot be averaged"),
+  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("tensor m differs"), HasSubstr("cannot be averaged"),
                                                    HasSubstr("client x"), HasSubstr("client y")));
+}
+
+TEST_F(DenseMeanTest, RefusesATypeThatHasNoMeanWithTheOthers) {
+  ASSERT_TRUE(rule_->Accumulate({"x", 1, &Client({Mask("m", {0, 1})})}).ok());
+  const absl::Status status = rule_->Accumulate({"y", 1, &Client({Tensor("m", {0, 1})})});
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("\"m\""), HasSubstr("client y has F32"), HasSubstr("client x has BOOL")));
+}
+
+// Batch normalisation counts its steps; clients with more data count more.
+TEST_F(DenseMeanTest, TakesTheLargestOfCountersOfSteps) {
+  const std::string counts[] = {std::string("\x07\x01\0\0\0\0\0\0", 8), std::string("\x09\0\0\0\0\0\0\0", 8)};
+  for (int i = 0; i < 2; ++i) {
+    const DenseTensor counter{{"bn.num_batches_tracked", DType::kI64, {}, counts[i]}};
+    ASSERT_TRUE(rule_->Accumulate({i == 0 ? "x" : "y", 1, &Client({counter})}).ok());
+  }
+  const auto result = testing::ReportAll(std::move(*rule_));
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->tensors[0].same, counts[0]);
 }
 
 // The promise behind eager trees: the bits do not depend on who came first.

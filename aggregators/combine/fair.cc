@@ -24,6 +24,7 @@ class Fair final : public Aggregator {
   absl::string_view name() const override { return "fair"; }
   Locality locality() const override { return Locality::kShardLocal; }
   RoundStart round_start() const override { return RoundStart::kWarm; }
+  Kept kept() const override { return {.rank = true}; }
 
  protected:
   absl::Status DoCheck(const ClientUpdate& update) const override {

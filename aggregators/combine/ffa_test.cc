@@ -68,5 +68,29 @@ TEST(Ffa, ComparesDigestsWhereThereAreNoBytes) {
   EXPECT_EQ(rule->AccumulateShape({"z", 1, &shapes[1], digests[1]}).code(), absl::StatusCode::kInvalidArgument);
 }
 
+// Whoever came first would otherwise dictate another A in every round.
+TEST(Ffa, GoesOnFromThePublishedA) {
+  const InMemoryUpdate published = WithA(1, 0.5f, 2), same = WithA(2, 0.5f, 2), other = WithA(3, 0.25f, 2);
+  const auto rule = *MakeAggregator("ffa");
+  rule->GoOnFrom("version 4", published.adapter());
+  const absl::Status status = rule->Accumulate({"early", 1, &other.adapter()});
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("client early"), HasSubstr("version 4")));
+  EXPECT_TRUE(rule->Accumulate({"honest", 1, &same.adapter()}).ok());
+}
+
+TEST(Mean, GoesOnFromThePublishedRank) {
+  const InMemoryUpdate published = testing::MakeUpdate(1, kModules, 2, 2),
+                       other = testing::MakeUpdate(2, kModules, 3, 2);
+  for (const char* name : {"mean", "fair", "ffa"}) {
+    const auto rule = *MakeAggregator(name);
+    rule->GoOnFrom("version 4", published.adapter());
+    const absl::Status status = rule->Accumulate({"early", 1, &other.adapter()});
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("rank 3"), HasSubstr("version 4 has rank 2")));
+    EXPECT_TRUE(rule->Accumulate({"honest", 1, &published.adapter()}).ok());
+  }
+}
+
 }  // namespace
 }  // namespace cairn

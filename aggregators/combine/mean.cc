@@ -12,6 +12,7 @@ class Mean final : public Aggregator {
   absl::string_view name() const override { return "mean"; }
   Locality locality() const override { return Locality::kMergeable; }
   RoundStart round_start() const override { return RoundStart::kWarm; }
+  Kept kept() const override { return {.rank = true}; }
 
  protected:
   absl::Status DoCheck(const ClientUpdate& update) const override {
