@@ -7,7 +7,6 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "base/limits.h"
 
 namespace cairn {
 namespace {
@@ -266,17 +265,17 @@ std::size_t FirstNonFinite(DType dtype, const char* data, std::size_t count) {
   }
 }
 
-std::size_t FirstTooLarge(DType dtype, const char* data, std::size_t count) {
-  constexpr std::uint32_t kBound = (127 + limits::kValueExponentMax) << 23;
+std::size_t FirstTooLarge(DType dtype, const char* data, std::size_t count, int exponent) {
+  const std::uint32_t bound = static_cast<std::uint32_t>(127 + exponent) << 23;
   switch (dtype) {
     case DType::kF64:
-      return FirstFrom<std::uint64_t>(std::uint64_t{1023 + limits::kValueExponentMax} << 52, data, count);
+      return FirstFrom<std::uint64_t>(static_cast<std::uint64_t>(1023 + exponent) << 52, data, count);
     case DType::kF16:
       return FirstNonFinite(dtype, data, count);  // 65504 is its largest.
     case DType::kBF16:
-      return FirstFrom<std::uint16_t>(kBound >> 16, data, count);
+      return FirstFrom<std::uint16_t>(static_cast<std::uint16_t>(bound >> 16), data, count);
     default:
-      return FirstFrom<std::uint32_t>(kBound, data, count);
+      return FirstFrom<std::uint32_t>(bound, data, count);
   }
 }
 

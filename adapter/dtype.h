@@ -58,7 +58,7 @@ double MaxMagnitude(DType dtype, const char* data, std::size_t count);
 
 // Index of the first NaN or infinity among `count` elements, or `count` when all are finite.
 std::size_t FirstNonFinite(DType dtype, const char* data, std::size_t count);
-// The same for values that are not finite or whose magnitude is 2^limits::kValueExponentMax or more.
-std::size_t FirstTooLarge(DType dtype, const char* data, std::size_t count);
+// The same for values that are not finite or whose magnitude is 2^exponent or more. 16 <= exponent <= 127.
+std::size_t FirstTooLarge(DType dtype, const char* data, std::size_t count, int exponent);
 
 }  // namespace cairn

@@ -201,7 +201,7 @@ TEST_P(EachDType, FindsTheFirstThatIsTooLarge) {
     values[1999] = -below;
     values[2000] = -bound;
   }
-  EXPECT_EQ(FirstTooLarge(GetParam(), Encode(values).data() + 1, values.size()), 2000u);
+  EXPECT_EQ(FirstTooLarge(GetParam(), Encode(values).data() + 1, values.size(), limits::kValueExponentMax), 2000u);
 }
 
 TEST_P(EachDType, FindsTheFirstNonFiniteWhereverItIs) {

@@ -28,10 +28,17 @@ inline constexpr int kPatternProgramMax = 1000;                  // Instructions
 inline constexpr std::int64_t kRankMax = 65'536;
 inline constexpr std::int64_t kModuleDimMax = 1 << 24;  // Rows or columns of one module's weight.
 
-// What a client may send: values below 2^96 and scales (alpha / rank) up to 2^24, so that no weighted factor overflows
-// float32.
+// What a client may send. Values of tensors below 2^96 and scales (alpha / rank) up to 2^24: no weighted tensor
+// overflows float32. Values of factors below 2^40, or 2^21 where a core is between them: scale * A * B, summed over at
+// most 2^16 units (with a core 2^32 pairs), stays below 2^120 whichever clients' factors a rule multiplies, and float32
+// reaches 2^128: 256 rounds of the worst add up.
 inline constexpr int kValueExponentMax = 96;
+inline constexpr int kFactorExponentMax = 40;
+inline constexpr int kCoreFactorExponentMax = 21;
 inline constexpr double kScaleMax = 1 << 24;
+// No module has use for more units than its weight has rows or columns; small ones (a router, a classifier) come with
+// the rank that their adapter has everywhere, which is refused beyond this only.
+inline constexpr std::int64_t kUsualRankMax = 256;
 inline constexpr std::size_t kUploadHeaderBytesMax = 1 * kMiB;  // JSON header of an uploaded safetensors file.
 inline constexpr std::size_t kModelNameBytesMax = 512;          // base_model_name_or_path, task_type.
 

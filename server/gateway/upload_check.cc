@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "aggregators/module_sum.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 
@@ -18,6 +19,28 @@ absl::Status CheckScales(const Adapter& shape) {
                                                    "; expected at most ", limits::kScaleMax));
   }
   return absl::OkStatus();
+}
+
+// One module of absurd rank would use up what the round as a whole may have.
+absl::Status CheckRanks(const Adapter& shape) {
+  for (const LoraModule& module : shape.modules) {
+    const std::int64_t full = FullRank({module.name, module.d_in, module.d_out, module.layer});
+    const std::int64_t most = std::max(full, limits::kUsualRankMax);
+    if (module.rank <= most) continue;
+    return absl::InvalidArgumentError(absl::StrCat("module \"", module.name, "\": rank ", module.rank,
+                                                   "; expected at most ", most, " for a weight of rank ", full));
+  }
+  return absl::OkStatus();
+}
+
+std::map<std::string, int, std::less<>> FactorExponents(const Adapter& shape) {
+  std::map<std::string, int, std::less<>> exponents;
+  for (const LoraModule& module : shape.modules) {
+    const int exponent = module.core ? limits::kCoreFactorExponentMax : limits::kFactorExponentMax;
+    exponents[module.a.name] = exponents[module.b.name] = exponent;
+    if (module.core) exponents[module.core->name] = exponent;
+  }
+  return exponents;
 }
 
 }  // namespace
@@ -69,6 +92,8 @@ absl::Status UploadCheck::ParseHeader() {
   if (more_ != nullptr) CAIRN_RETURN_IF_ERROR(Refuse("shape", more_(*shape)));
   if (spec_ != nullptr) CAIRN_RETURN_IF_ERROR(Refuse("shape", CheckAgainstSpec(*shape, *spec_)));
   CAIRN_RETURN_IF_ERROR(Refuse("shape", CheckScales(*shape)));
+  CAIRN_RETURN_IF_ERROR(Refuse("shape", CheckRanks(*shape)));
+  exponents_ = FactorExponents(*shape);
   header_ = *std::move(header);
   shape_ = std::make_shared<const Adapter>(*std::move(shape));
   parsed_ = true;
@@ -88,26 +113,32 @@ absl::Status UploadCheck::FeedTensors(absl::string_view bytes) {
   return absl::OkStatus();
 }
 
+int UploadCheck::ExponentOf(absl::string_view tensor) const {
+  const auto found = exponents_.find(tensor);
+  return found == exponents_.end() ? limits::kValueExponentMax : found->second;
+}
+
 absl::Status UploadCheck::CheckElements(const TensorInfo& tensor, absl::string_view bytes) {
   if (!IsFloat(tensor.dtype)) return absl::OkStatus();  // Every value is as good as any other.
   const std::size_t size = SizeOf(tensor.dtype);
+  const int exponent = ExponentOf(tensor.name);
   std::uint64_t first = (position_ - split_.size() - tensor.begin) / size;  // Index of the first element looked at.
   auto fail = [&](std::uint64_t index) {
     return absl::InvalidArgumentError(absl::StrCat("tensor \"", tensor.name, "\": element ", index,
                                                    " is NaN, infinite or too large; expected finite values below 2^",
-                                                   limits::kValueExponentMax));
+                                                   exponent));
   };
   if (!split_.empty()) {
     const std::size_t missing = std::min(size - split_.size(), bytes.size());
     split_.append(bytes.data(), missing);
     bytes.remove_prefix(missing);
     if (split_.size() < size) return absl::OkStatus();
-    if (FirstTooLarge(tensor.dtype, split_.data(), 1) == 0) return fail(first);
+    if (FirstTooLarge(tensor.dtype, split_.data(), 1, exponent) == 0) return fail(first);
     split_.clear();
     ++first;
   }
   const std::size_t count = bytes.size() / size;
-  const std::size_t bad = FirstTooLarge(tensor.dtype, bytes.data(), count);
+  const std::size_t bad = FirstTooLarge(tensor.dtype, bytes.data(), count, exponent);
   if (bad < count) return fail(first + bad);
   const absl::string_view rest = bytes.substr(count * size);
   split_.assign(rest.data(), rest.size());

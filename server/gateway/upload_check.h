@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -39,6 +40,7 @@ class UploadCheck {
   absl::Status ParseHeader();
   absl::Status FeedTensors(absl::string_view bytes);
   absl::Status CheckElements(const TensorInfo& tensor, absl::string_view bytes);
+  int ExponentOf(absl::string_view tensor) const;
   absl::Status Refuse(absl::string_view reason, absl::Status status);
 
   const PeftConfig config_;
@@ -51,8 +53,9 @@ class UploadCheck {
   bool parsed_ = false;
   SafetensorsHeader header_;
   std::shared_ptr<const Adapter> shape_;
-  std::size_t tensor_ = 0;  // The one that contains position_.
-  std::string split_;       // The first bytes of an element that ends in the next piece.
+  std::map<std::string, int, std::less<>> exponents_;  // Of the bound on the values of factors, by tensor.
+  std::size_t tensor_ = 0;                             // The one that contains position_.
+  std::string split_;                                  // The first bytes of an element that ends in the next piece.
   absl::string_view reason_;
 };
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "adapter/directory.h"
 #include "aggregators/testing.h"
+#include "base/limits.h"
 
 namespace cairn {
 namespace {
@@ -88,13 +90,46 @@ TEST(UploadCheckTest, RefusesOtherModulesBeforeTheirValues) {
 // combined.
 TEST(UploadCheckTest, RefusesValuesAndScalesThatWouldOverflow) {
   auto update = testing::MakeUpdateBytes(6, kModules, 4, 8, DType::kF32,
-                                         [](const ModuleSpec&, auto&, auto& b) { b[3] = -0x1p96f; });
+                                         [](const ModuleSpec&, auto&, auto& b) { b[3] = -0x1p40f; });
   EXPECT_EQ(Check(update, update.safetensors, 1000, 1).reason, "non_finite");
   update = testing::MakeUpdateBytes(6, kModules, 4, 8, DType::kF32,
-                                    [](const ModuleSpec&, auto&, auto& b) { b[3] = 0x1.fffffep95f; });
+                                    [](const ModuleSpec&, auto&, auto& b) { b[3] = 0x1.fffffep39f; });
   EXPECT_TRUE(Check(update, update.safetensors, 1000, 1).status.ok());
   update = testing::MakeUpdateBytes(6, kModules, 4, 1e9, DType::kF32);
   EXPECT_EQ(Check(update, update.safetensors, 1000, 1).reason, "shape");
+}
+
+// Products of the largest values of different clients, at the largest scale and rank, stay within float32.
+TEST(UploadCheckTest, NoProductOfAllowedFactorsOverflows) {
+  const double lora = std::ldexp(limits::kScaleMax, 2 * limits::kFactorExponentMax) * limits::kRankMax;
+  const double core =
+      std::ldexp(limits::kScaleMax, 3 * limits::kCoreFactorExponentMax) * limits::kRankMax * limits::kRankMax;
+  EXPECT_LE(lora, 0x1p120);
+  EXPECT_LE(core, 0x1p120);
+}
+
+// Absolute values are not multiplied.
+TEST(UploadCheckTest, BoundsTensorsLessThanFactors) {
+  PeftConfig config;
+  config.kind = AdapterKind::kAveraged;
+  config.peft_type = "IA3";
+  const auto check = [&](float value) {
+    const std::string bytes(reinterpret_cast<const char*>(&value), sizeof value);
+    const auto file = SerializeSafetensors({{"ia3.l", DType::kF32, {1}, bytes}});
+    return UploadCheck(config, nullptr, file->size()).Feed(*file);
+  };
+  EXPECT_TRUE(check(0x1.fffffep95f).ok());
+  EXPECT_THAT(check(0x1p96f).message(), HasSubstr("below 2^96"));
+}
+
+// Of a weight of 24 x 16 no update has a rank beyond 16; 256 are let pass.
+TEST(UploadCheckTest, RefusesAnAbsurdRankAtTheHeader) {
+  const auto allowed = testing::MakeUpdateBytes(8, kModules, limits::kUsualRankMax, 8, DType::kF32);
+  EXPECT_TRUE(Check(allowed, allowed.safetensors, 1000, 1).status.ok());
+  const auto absurd = testing::MakeUpdateBytes(8, kModules, limits::kUsualRankMax + 1, 8, DType::kF32);
+  const Outcome outcome = Check(absurd, absurd.safetensors, 1000, 1);
+  EXPECT_EQ(outcome.reason, "shape");
+  EXPECT_THAT(outcome.status.message(), HasSubstr("rank 257; expected at most 256 for a weight of rank 16"));
 }
 
 TEST(UploadCheckTest, AsksWhoeverElseHasASayBeforeTheValues) {
