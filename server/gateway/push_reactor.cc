@@ -283,14 +283,14 @@ void PushReactor::TakeTrailer(const wire::ReceivedFrame& frame) {
 void PushReactor::Seal(const std::string& sha256) {
   auto shape = check_->Finish();
   absl::Status sealed = shape.ok() ? gateway_.store->Seal(std::move(upload_), sha256) : absl::OkStatus();
-  absl::StatusOr<std::string> frozen;
-  if (shape.ok() && sealed.ok()) frozen = FrozenParts((*shape)->config, sha256);
+  absl::StatusOr<std::string> frozen = std::string();
+  if (shape.ok() && sealed.ok() && combine_->HasFrozenParts(**shape)) frozen = FrozenParts((*shape)->config, sha256);
   std::lock_guard lock(mutex_);
   if (!shape.ok()) return Refuse({shape.status(), "format"});
   if (!sealed.ok()) return Refuse({sealed, "storage"});
-  if (!frozen.ok()) return Refuse({frozen.status(), "storage"});
   key_.sha256 = sha256;
-  SealedUpdate update{key_, header_.examples(), header_.adapter_config(), *std::move(shape), *std::move(frozen)};
+  // Even without the frozen parts: the round may be over, and the federation lets go of bytes that nobody needs.
+  SealedUpdate update{key_, header_.examples(), header_.adapter_config(), *std::move(shape), std::move(frozen)};
   gateway_.coordinator->Contribute(
       std::move(update), Locked([this](absl::StatusOr<ReceiptRow> receipt) { OnReceipt(std::move(receipt)); }));
 }

@@ -14,7 +14,8 @@ namespace cairn {
 namespace {
 
 constexpr char kDatabaseFile[] = "cairn.sqlite";
-constexpr absl::Duration kLongestSleep = absl::Seconds(60);  // Bounds the effect of a clock that jumps.
+constexpr absl::Duration kReloadInterval = absl::Seconds(5);  // Of a federation that could not be loaded.
+constexpr absl::Duration kLongestSleep = absl::Seconds(60);   // Bounds the effect of a clock that jumps.
 
 }  // namespace
 
@@ -67,6 +68,7 @@ Coordinator::~Coordinator() {
 absl::Status Coordinator::LoadFederations() {
   after_commit_.clear();  // Before the federations that the actions refer to.
   federations_.clear();
+  failed_.clear();
   absl::Status loaded = database_->Begin();
   if (loaded.ok()) loaded = LoadEach();
   if (loaded.ok()) loaded = database_->Commit();
@@ -82,9 +84,55 @@ absl::Status Coordinator::LoadFederations() {
 
 absl::Status Coordinator::LoadEach() {
   for (const FederationOptions& options : options_.federations) {
-    CAIRN_ASSIGN_OR_RETURN(federations_[options.name], Federation::Load(options, host_));
+    const absl::Status loaded = LoadOne(options);
+    // The database is everybody's.
+    if (absl::IsUnavailable(loaded)) return loaded;
   }
+  if (federations_.empty() && !failed_.empty()) return failed_.begin()->second.why;
   return absl::OkStatus();
+}
+
+absl::Status Coordinator::LoadOne(const FederationOptions& options) {
+  const std::size_t actions = after_commit_.size();
+  CAIRN_RETURN_IF_ERROR(database_->BeginPart());
+  absl::StatusOr<std::unique_ptr<Federation>> loaded = Federation::Load(options, host_);
+  if (loaded.ok()) {
+    federations_[options.name] = *std::move(loaded);
+    failed_.erase(options.name);
+    return database_->EndPart();
+  }
+  database_->TakeBackPart();
+  after_commit_.resize(actions);  // They refer to it.
+  const absl::Status why(loaded.status().code(), absl::StrCat("federation \"", options.name,
+                                                              "\" cannot be loaded: ", loaded.status().message()));
+  spdlog::error("{}", why.ToString());
+  failed_[options.name] = {why, clock_->Now() + kReloadInterval};
+  return why;
+}
+
+Federation* Coordinator::FindOrLoad(const std::string& name) {
+  const auto failed = failed_.find(name);
+  if (failed == failed_.end() || clock_->Now() < failed->second.retry_at) return Find(name);
+  for (const FederationOptions& options : options_.federations) {
+    if (options.name == name) LoadOne(options).IgnoreError();  // It is in failed_.
+  }
+  return Find(name);
+}
+
+absl::Status Coordinator::Failure(const std::string& name) const {
+  const auto failed = failed_.find(name);
+  return failed == failed_.end() ? NoFederation(name) : absl::UnavailableError(failed->second.why.message());
+}
+
+std::shared_ptr<const Snapshot> Coordinator::FailedSnapshot(const FederationOptions& options,
+                                                            const absl::Status& why) const {
+  Snapshot snapshot;
+  snapshot.federation = options.name;
+  snapshot.combine = options.method.combine;
+  snapshot.rule = options.method.rule;
+  snapshot.state.policy = options.policy;
+  snapshot.waiting_for = absl::StrCat("an operator: ", why.message());
+  return std::make_shared<const Snapshot>(std::move(snapshot));
 }
 
 void Coordinator::RunAfterCommit() {
@@ -109,8 +157,8 @@ void Coordinator::Run(std::string name, std::function<absl::StatusOr<T>(Federati
            done = std::move(done)](const absl::Status& begun) -> Reply {
     auto attempt = [&]() -> absl::StatusOr<T> {
       CAIRN_RETURN_IF_ERROR(begun);
-      Federation* federation = Find(name);
-      return federation == nullptr ? NoFederation(name) : body(*federation);
+      Federation* federation = FindOrLoad(name);
+      return federation == nullptr ? Failure(name) : body(*federation);
     };
     // An error, too, may rest on what was not committed.
     return [result = attempt(), done](const absl::Status& committed) mutable {
@@ -205,6 +253,11 @@ void Coordinator::Snapshots(const std::string& federation, Done<std::vector<std:
       for (const auto& [name, f] : federations_) {
         if (federation.empty() || federation == name) snapshots.push_back(f->snapshot());
       }
+      for (const FederationOptions& options : options_.federations) {
+        const auto failed = failed_.find(options.name);
+        if (failed == failed_.end() || !(federation.empty() || federation == options.name)) continue;
+        snapshots.push_back(FailedSnapshot(options, failed->second.why));
+      }
       if (snapshots.empty()) return done(NoFederation(federation));
       done(std::move(snapshots));
     };
@@ -216,7 +269,7 @@ void Coordinator::Subscribe(const std::string& federation, Listener listener, Do
     return [this, federation, listener, done](const absl::Status&) {
       if (!health_.ok()) return done(absl::UnavailableError(health_.message()));
       Federation* f = Find(federation);
-      if (f == nullptr) return done(NoFederation(federation));
+      if (f == nullptr) return done(Failure(federation));
       Subscription subscription;
       {
         std::lock_guard lock(listeners_mutex_);

@@ -54,14 +54,17 @@ class Coordinator {
   using Done = std::function<void(absl::StatusOr<T>)>;
   using Subscription = std::uint64_t;
 
-  // Opens the database, loads every federation, starts the thread. All pointers must outlive the coordinator.
+  // Opens the database, loads every federation, starts the thread. A federation that cannot be loaded is logged, shown
+  // among the snapshots, and loaded when somebody asks for it and it can be; an error when none can be. All pointers
+  // must outlive the coordinator.
   static absl::StatusOr<std::unique_ptr<Coordinator>> Open(CoordinatorOptions options, Store* store, Metrics* metrics,
                                                            const Clock* clock);
   // Finishes what is queued, then stops.
   ~Coordinator();
 
   // All calls return at once; `done` runs on the coordinator's thread and must not block. NOT_FOUND: no such
-  // federation. UNAVAILABLE: the database could not be written; nothing happened, try again.
+  // federation. UNAVAILABLE: the database could not be written, or the federation not be loaded; nothing happened, try
+  // again.
   void Join(const std::string& federation, const std::string& client, std::optional<AdapterSpec> spec,
             Done<JoinResult> done);
   void Leave(const std::string& federation, const std::string& client, std::function<void(absl::Status)> done);
@@ -88,6 +91,10 @@ class Coordinator {
 
   absl::Status LoadFederations();
   absl::Status LoadEach();
+  absl::Status LoadOne(const FederationOptions& options);
+  Federation* FindOrLoad(const std::string& name);  // In a transaction.
+  absl::Status Failure(const std::string& name) const;
+  std::shared_ptr<const Snapshot> FailedSnapshot(const FederationOptions& options, const absl::Status& why) const;
   void Reload();
   void RunAfterCommit();
   Federation* Find(const std::string& name);
@@ -111,6 +118,11 @@ class Coordinator {
   // Used by the thread alone.
   absl::Status health_;  // Why the federations could not be reloaded after a failed commit: then there are none.
   std::map<std::string, std::unique_ptr<Federation>> federations_;
+  struct Failed {
+    absl::Status why;
+    absl::Time retry_at;
+  };
+  std::map<std::string, Failed> failed_;  // Those that could not be loaded; the others serve.
   std::vector<std::function<void()>> after_commit_;
 
   std::mutex mutex_;

@@ -185,6 +185,10 @@ absl::Status Database::Write(absl::Status status) {
 }
 void Database::Rollback() { Execute(handle_, "ROLLBACK").IgnoreError(); }
 
+absl::Status Database::BeginPart() { return Execute(handle_, "SAVEPOINT part"); }
+absl::Status Database::EndPart() { return Execute(handle_, "RELEASE part"); }
+void Database::TakeBackPart() { Execute(handle_, "ROLLBACK TO part; RELEASE part").IgnoreError(); }
+
 absl::Status Database::Save(const FederationRow& row) {
   return Write(Statement(handle_, "INSERT OR REPLACE INTO federations VALUES (?,?,?,?,?,?,?)")
                    .Bind(row.name)
@@ -209,6 +213,10 @@ absl::StatusOr<std::optional<FederationRow>> Database::LoadFederation(const std:
 }
 
 absl::Status Database::SaveSpec(const std::string& federation, const AdapterSpec& spec) {
+  for (const char* sql : {"DELETE FROM specs WHERE federation=?", "DELETE FROM modules WHERE federation=?",
+                          "DELETE FROM tensors WHERE federation=?"}) {
+    CAIRN_RETURN_IF_ERROR(Write(Statement(handle_, sql).Bind(federation).Run()));
+  }
   CAIRN_RETURN_IF_ERROR(
       Write(Statement(handle_, "INSERT INTO specs VALUES (?,?)").Bind(federation).Bind(spec.base_model).Run()));
   for (const ModuleSpec& module : spec.modules) {
@@ -293,6 +301,21 @@ absl::StatusOr<std::vector<ReceiptRow>> Database::LoadReceipts(const std::string
   Statement query(handle_, "SELECT * FROM receipts WHERE federation=? AND round=? ORDER BY client");
   CAIRN_RETURN_IF_ERROR(query.Bind(federation).Bind(round).Rows([&] { rows.push_back(ReceiptFrom(query)); }));
   return rows;
+}
+
+absl::StatusOr<bool> Database::HasReceipts(const std::string& federation) {
+  bool any = false;
+  Statement query(handle_, "SELECT EXISTS (SELECT 1 FROM receipts WHERE federation=?)");
+  CAIRN_RETURN_IF_ERROR(query.Bind(federation).Rows([&] { any = query.Int(0) != 0; }));
+  return any;
+}
+
+absl::Status Database::DeleteReceipt(const std::string& federation, std::uint64_t round, const std::string& client) {
+  return Write(Statement(handle_, "DELETE FROM receipts WHERE federation=? AND round=? AND client=?")
+                   .Bind(federation)
+                   .Bind(round)
+                   .Bind(client)
+                   .Run());
 }
 
 absl::Status Database::DeleteReceipts(const std::string& federation, std::uint64_t round) {

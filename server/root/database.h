@@ -74,10 +74,15 @@ class Database {
   absl::Status Begin();
   absl::Status Commit();
   void Rollback();
+  // A part of a transaction that can be taken back by itself. Not nested.
+  absl::Status BeginPart();
+  absl::Status EndPart();
+  void TakeBackPart();
 
   absl::Status Save(const FederationRow& row);
   absl::StatusOr<std::optional<FederationRow>> LoadFederation(const std::string& name);
 
+  // Takes the place of what was there.
   absl::Status SaveSpec(const std::string& federation, const AdapterSpec& spec);
   absl::StatusOr<std::optional<AdapterSpec>> LoadSpec(const std::string& federation);
 
@@ -88,6 +93,8 @@ class Database {
   absl::StatusOr<std::optional<ReceiptRow>> LoadReceipt(const std::string& federation, std::uint64_t round,
                                                         const std::string& client);
   absl::StatusOr<std::vector<ReceiptRow>> LoadReceipts(const std::string& federation, std::uint64_t round);
+  absl::StatusOr<bool> HasReceipts(const std::string& federation);  // Of any round.
+  absl::Status DeleteReceipt(const std::string& federation, std::uint64_t round, const std::string& client);
   absl::Status DeleteReceipts(const std::string& federation, std::uint64_t round);
 
   absl::Status Insert(const VersionRow& row);

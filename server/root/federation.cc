@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "aggregators/registry.h"
+#include "aggregators/blame.h"
 #include "base/ids.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
@@ -16,23 +16,12 @@ namespace {
 
 constexpr std::size_t kDetailBytesMax = 2048;  // Of a refusal, as told to those who watch.
 
+// Whether the same updates will fail the same way.
+bool IsPermanent(const absl::Status& failure) {
+  return absl::IsInvalidArgument(failure) || absl::IsOutOfRange(failure) || absl::IsFailedPrecondition(failure);
+}
+
 std::int64_t ToMillis(absl::Time time) { return absl::ToUnixMillis(time); }
-
-absl::Time FromMillis(std::int64_t millis) {
-  // Infinite times saturate on the way out; anything near the ends was infinite.
-  constexpr std::int64_t kFar = std::int64_t{1} << 60;
-  if (millis > kFar) return absl::InfiniteFuture();
-  if (millis < -kFar) return absl::InfinitePast();
-  return absl::FromUnixMillis(millis);
-}
-
-absl::StatusOr<round::Phase> PhaseFromName(const std::string& name) {
-  for (round::Phase phase :
-       {round::Phase::kWaiting, round::Phase::kOpen, round::Phase::kAggregating, round::Phase::kFinished}) {
-    if (round::NameOf(phase) == name) return phase;
-  }
-  return absl::DataLossError(absl::StrCat("database: unknown phase \"", name, "\""));
-}
 
 struct ByName {
   template <typename Spec>
@@ -41,8 +30,6 @@ struct ByName {
   }
 };
 
-std::string NameOf(const ReceiptRow& receipt) { return UpdateName(receipt.client, receipt.sha256); }
-
 }  // namespace
 
 Federation::Federation(FederationOptions options, const FederationHost& host)
@@ -50,114 +37,28 @@ Federation::Federation(FederationOptions options, const FederationHost& host)
   state_.policy = options_.policy;
 }
 
-absl::StatusOr<std::unique_ptr<Federation>> Federation::Load(FederationOptions options, const FederationHost& host) {
-  CAIRN_RETURN_IF_ERROR(CheckId("federation name", options.name));
-  std::unique_ptr<Federation> federation(new Federation(std::move(options), host));
-  CAIRN_RETURN_IF_ERROR(federation->ReadMethod());
-  CAIRN_ASSIGN_OR_RETURN(auto row, host.database->LoadFederation(federation->name()));
-  CAIRN_ASSIGN_OR_RETURN(auto spec, host.database->LoadSpec(federation->name()));
-  if (spec) {
-    federation->spec_ = std::make_shared<const AdapterSpec>(*std::move(spec));
-    CAIRN_RETURN_IF_ERROR(federation->CheckConfiguredSpec());
-  } else if (federation->options_.spec) {
-    CAIRN_RETURN_IF_ERROR(federation->AdoptSpec(*federation->options_.spec));
-  }
-  if (row) {
-    CAIRN_RETURN_IF_ERROR(federation->Restore(*row));
-  } else {
-    CAIRN_RETURN_IF_ERROR(federation->StartRehearsal({}));
-    CAIRN_RETURN_IF_ERROR(federation->Save());
-  }
-  // An aggregation that was interrupted starts again; a deadline that passed meanwhile counts.
-  CAIRN_RETURN_IF_ERROR(federation->Tick());
-  return federation;
-}
-
-absl::Status Federation::CheckConfiguredSpec() const {
-  CAIRN_RETURN_IF_ERROR(CheckBaseModel(options_.base_model));
-  if (!options_.spec || (options_.spec->modules == spec_->modules && options_.spec->tensors == spec_->tensors)) {
-    return absl::OkStatus();
-  }
-  return absl::FailedPreconditionError(
-      absl::StrCat("federation \"", name(), "\" was begun with other modules or tensors than the configuration names: ",
-                   spec_->modules.size(), " and ", spec_->tensors.size(), ", now ", options_.spec->modules.size(),
-                   " and ", options_.spec->tensors.size(), "; use another name or another data_dir"));
-}
-
-absl::Status Federation::ReadMethod() {
-  CAIRN_ASSIGN_OR_RETURN(const auto combine, MakeAggregator(options_.method.combine));
-  start_ = combine->round_start();
-  plain_tensors_ = TakesPlainTensors(*combine);
-  publish_ = ToString(options_.method.publish.value_or(combine->default_publish()));
-  return absl::OkStatus();
-}
-
-bool Federation::AllStored(const std::vector<ReceiptRow>& receipts) const {
-  return std::all_of(receipts.begin(), receipts.end(), [this](const ReceiptRow& receipt) {
-    return host_.store->Find(receipt.federation, NameOf(receipt)).ok();
-  });
-}
-
-absl::Status Federation::Restore(const FederationRow& row) {
-  if (row.combine != combine()) {
-    return absl::FailedPreconditionError(absl::StrCat("federation \"", row.name, "\" was begun with combine ",
-                                                      row.combine, ", the configuration says ", combine(),
-                                                      ": use another name or another data_dir"));
-  }
-  CAIRN_ASSIGN_OR_RETURN(state_.phase, PhaseFromName(row.phase));
-  state_.round = row.round;
-  state_.version = row.version;
-  state_.opened = FromMillis(row.opened_ms);
-  state_.deadline = FromMillis(row.deadline_ms);
-  CAIRN_ASSIGN_OR_RETURN(auto published, host_.database->LoadVersion(name(), row.version));
-  if (published && published->relative_error) {
-    relative_error_ = published->relative_error;
-    host_.AfterCommit([this] { host_.metrics->SetPublishedError(name(), *relative_error_); });
-  }
-  CAIRN_ASSIGN_OR_RETURN(auto clients, host_.database->LoadClients(name()));
-  for (const ClientRow& client : clients) state_.clients[client.client].active = client.active;
-
-  std::vector<ReceiptRow> receipts;
-  const bool in_round = state_.phase == round::Phase::kOpen || state_.phase == round::Phase::kAggregating;
-  if (in_round) {
-    CAIRN_ASSIGN_OR_RETURN(receipts, host_.database->LoadReceipts(name(), row.round));
-  }
-  if (!host_.durable && !AllStored(receipts)) {
-    // The bytes died with the last process: the clients are asked again.
-    CAIRN_RETURN_IF_ERROR(host_.database->DeleteReceipts(name(), row.round));
-    receipts.clear();
-    state_.phase = round::Phase::kOpen;
-  }
-  std::vector<std::string> names;
-  for (const ReceiptRow& receipt : receipts) {
-    state_.clients[receipt.client].part = round::Client::Part::kContributed;
-    state_.clients[receipt.client].bytes_received = state_.clients[receipt.client].bytes_total = receipt.bytes;
-    names.push_back(NameOf(receipt));
-  }
-  // More rounds may have been configured since.
-  if (state_.phase == round::Phase::kFinished && (options_.policy.rounds == 0 || row.round < options_.policy.rounds)) {
-    state_.phase = round::Phase::kWaiting;
-  }
-  state_ = round::Recovered(std::move(state_), host_.clock->Now());
-  CAIRN_RETURN_IF_ERROR(host_.store->Retain(name(), in_round ? row.round : row.round + 1, names));
-  // The last process may have died between committing a version and pointing at it.
-  if (state_.version > 0) host_.AfterCommit([this, version = state_.version] { PointLatest(version); });
-  return StartRehearsal(receipts);
-}
-
-absl::Status Federation::StartRehearsal(const std::vector<ReceiptRow>& receipts) {
-  CAIRN_ASSIGN_OR_RETURN(rehearsal_, Rehearsal::Begin(combine()));
-  for (const ReceiptRow& receipt : receipts) CAIRN_RETURN_IF_ERROR(rehearsal_.Restore(*host_.store, receipt));
-  return absl::OkStatus();
-}
-
 absl::Status Federation::AdoptSpec(AdapterSpec spec) {
   CAIRN_RETURN_IF_ERROR(CheckSpec(spec));
   CAIRN_RETURN_IF_ERROR(CheckBaseModel(spec.base_model));
   if (!options_.base_model.empty()) spec.base_model = options_.base_model;
+  if (spec.base_model.empty() && spec_ != nullptr) spec.base_model = spec_->base_model;
   CAIRN_RETURN_IF_ERROR(host_.database->SaveSpec(name(), spec));
   spec_ = std::make_shared<const AdapterSpec>(spec);
   return absl::OkStatus();
+}
+
+// The first client's, or that of a client that has more, as long as nobody's update was taken.
+absl::StatusOr<bool> Federation::Adopts(const AdapterSpec& spec) const {
+  if (spec_ == nullptr) return true;
+  if (options_.spec || !Covers(spec, *spec_)) return false;
+  CAIRN_ASSIGN_OR_RETURN(const bool begun, host_.database->HasReceipts(name()));
+  return !begun;
+}
+
+bool Federation::Covers(const AdapterSpec& spec, const AdapterSpec& other) {
+  const absl::StatusOr<AdapterSpec> both =
+      UnionOf({"", spec.modules, spec.tensors}, {"", other.modules, other.tensors});
+  return both.ok() && both->modules == spec.modules && both->tensors == spec.tensors;
 }
 
 absl::Status Federation::CheckWithinSpec(const std::string& client, const AdapterSpec& spec) const {
@@ -191,7 +92,8 @@ absl::Status Federation::CheckBaseModel(const std::string& base_model) const {
 
 std::shared_ptr<const Snapshot> Federation::snapshot() const {
   return std::make_shared<const Snapshot>(Snapshot{name(), combine(), options_.method.rule, publish_, start_, state_,
-                                                   round::WaitingFor(state_, host_.clock->Now()), relative_error_});
+                                                   round::WaitingFor(state_, host_.clock->Now()), relative_error_,
+                                                   version_sha256_, previous_sha256_});
 }
 
 absl::Status Federation::Join(const std::string& client, std::optional<AdapterSpec> spec) {
@@ -200,7 +102,8 @@ absl::Status Federation::Join(const std::string& client, std::optional<AdapterSp
   if (spec) CAIRN_RETURN_IF_ERROR(CheckBaseModel(spec->base_model));
   if (spec && !(spec->modules.empty() && spec->tensors.empty())) {
     CAIRN_RETURN_IF_ERROR(CheckSpec(*spec));
-    CAIRN_RETURN_IF_ERROR(spec_ == nullptr ? AdoptSpec(*spec) : CheckWithinSpec(client, *spec));
+    CAIRN_ASSIGN_OR_RETURN(const bool adopt, Adopts(*spec));
+    CAIRN_RETURN_IF_ERROR(adopt ? AdoptSpec(*spec) : CheckWithinSpec(client, *spec));
   }
   const auto known = state_.clients.find(client);
   if (known != state_.clients.end() && known->second.active) return absl::OkStatus();
@@ -255,8 +158,8 @@ absl::StatusOr<ReceiptRow> Federation::Contribute(const SealedUpdate& update) {
   // Refused, or a second copy that came when its round was over: then nobody will ask for the bytes.
   CAIRN_ASSIGN_OR_RETURN(const auto needed, host_.database->LoadReceipts(name(), state_.round));
   const std::string sealed = UpdateName(update.key.client, update.key.sha256);
-  const bool keep =
-      std::any_of(needed.begin(), needed.end(), [&](const ReceiptRow& row) { return NameOf(row) == sealed; });
+  const bool keep = std::any_of(needed.begin(), needed.end(),
+                                [&](const ReceiptRow& row) { return UpdateName(row.client, row.sha256) == sealed; });
   if (!keep) host_.AfterCommit([this, sealed] { host_.store->Remove(name(), sealed); });
   return receipt;
 }
@@ -272,7 +175,8 @@ absl::StatusOr<ReceiptRow> Federation::Acknowledge(const SealedUpdate& update) {
   if (absl::Status status = CheckBaseModel(update.shape->config.base_model); !status.ok()) {
     return absl::InvalidArgumentError(status.message());  // No later round would take it either.
   }
-  CAIRN_RETURN_IF_ERROR(rehearsal_.Add(update.key.client, update.examples, update.shape, update.frozen));
+  if (!update.frozen.ok()) return absl::UnavailableError(update.frozen.status().message());
+  CAIRN_RETURN_IF_ERROR(rehearsal_.Add(update.key.client, update.examples, update.shape, *update.frozen));
   if (spec_ == nullptr) CAIRN_RETURN_IF_ERROR(AdoptSpec(SpecOf(*update.shape)));
   ReceiptRow receipt{name(),           update.key.round, update.key.client,     update.key.sha256,
                      update.key.bytes, update.examples,  update.adapter_config, ToMillis(host_.clock->Now())};
@@ -289,6 +193,7 @@ absl::Status Federation::PublishingEnded(std::uint64_t round, absl::StatusOr<Ver
   if (!version.ok()) return AggregationFailed(version.status());
   version->published_ms = ToMillis(host_.clock->Now());
   relative_error_ = version->relative_error;
+  previous_sha256_ = std::exchange(version_sha256_, version->whole.sha256);
   CAIRN_RETURN_IF_ERROR(host_.database->Insert(*version));
   host_.AfterCommit([this, number = version->version, error = version->relative_error] {
     PointLatest(number);
@@ -304,8 +209,29 @@ absl::Status Federation::PublishingEnded(std::uint64_t round, absl::StatusOr<Ver
 absl::Status Federation::AggregationFailed(const absl::Status& why) {
   spdlog::error("{}: round {}: aggregation failed: {}", name(), state_.round, why.ToString());
   host_.metrics->RoundFinished(name(), "failed");
-  Tell(Notice::Kind::kFailed, "", std::string(why.message()));
-  return Apply(round::AggregationFailed{std::string(why.message())});
+  Tell(Notice::Kind::kFailed, "", std::string(why.message().substr(0, kDetailBytesMax)));
+  if (const std::optional<std::string> client = BlamedClient(why)) {
+    CAIRN_ASSIGN_OR_RETURN(const auto receipt, host_.database->LoadReceipt(name(), state_.round, *client));
+    if (receipt) {
+      CAIRN_RETURN_IF_ERROR(Drop(*receipt, why));
+      return Apply(round::Dropped{*client});
+    }
+  }
+  return Apply(round::AggregationFailed{std::string(why.message().substr(0, kDetailBytesMax)), IsPermanent(why)});
+}
+
+// An acknowledged update that cannot be combined is given up, so that the others' are not.
+absl::Status Federation::Drop(const ReceiptRow& receipt, const absl::Status& why) {
+  spdlog::error("{}: round {}: the update of {} is dropped after its receipt: {}", name(), receipt.round,
+                receipt.client, why.ToString());
+  CAIRN_RETURN_IF_ERROR(host_.database->DeleteReceipt(name(), receipt.round, receipt.client));
+  host_.AfterCommit([this, sealed = UpdateName(receipt.client, receipt.sha256)] {
+    host_.metrics->UpdateRejected(name(), "dropped");
+    host_.store->Remove(name(), sealed);
+  });
+  Tell(Notice::Kind::kRejected, receipt.client,
+       absl::StrCat("dropped after its receipt: ", why.message().substr(0, kDetailBytesMax)));
+  return absl::OkStatus();
 }
 
 void Federation::PointLatest(std::uint64_t version) {
@@ -340,7 +266,13 @@ void Federation::ObserveState(round::Phase before) {
 absl::Status Federation::CarryOut(const round::Effect& effect) {
   if (auto* opened = std::get_if<round::RoundOpened>(&effect)) {
     spdlog::info("{}: round {} open", name(), opened->round);
-    CAIRN_RETURN_IF_ERROR(StartRehearsal({}));
+    CAIRN_RETURN_IF_ERROR(StartRehearsal());
+    Tell(Notice::Kind::kOpened);
+  } else if (auto* reopened = std::get_if<round::RoundReopened>(&effect)) {
+    spdlog::warn("{}: round {} open again: {} updates are left", name(), reopened->round, state_.contributed());
+    CAIRN_RETURN_IF_ERROR(StartRehearsal());
+    CAIRN_ASSIGN_OR_RETURN(auto receipts, host_.database->LoadReceipts(name(), reopened->round));
+    for (const ReceiptRow& receipt : receipts) CAIRN_RETURN_IF_ERROR(rehearsal_.Restore(*host_.store, receipt));
     Tell(Notice::Kind::kOpened);
   } else if (auto* extended = std::get_if<round::RoundExtended>(&effect)) {
     spdlog::warn("{}: round {}: too few updates at the deadline, extended: {}", name(), state_.round,
@@ -362,7 +294,7 @@ absl::Status Federation::Aggregate(const round::RoundClosed& closed) {
   PublishJob job{name(), options_.method, closed.round, spec_ ? spec_->base_model : "", {}, {}, host_.data_dir};
   CAIRN_ASSIGN_OR_RETURN(auto receipts, host_.database->LoadReceipts(name(), closed.round));
   for (ReceiptRow& receipt : receipts) {
-    CAIRN_ASSIGN_OR_RETURN(auto blob, host_.store->Find(name(), NameOf(receipt)));
+    CAIRN_ASSIGN_OR_RETURN(auto blob, host_.store->Find(name(), UpdateName(receipt.client, receipt.sha256)));
     job.contributions.push_back({std::move(receipt), std::move(blob)});
   }
   CAIRN_ASSIGN_OR_RETURN(auto previous, host_.database->LoadVersion(name(), state_.version));

@@ -54,7 +54,7 @@ struct SealedUpdate {
   std::uint64_t examples = 0;
   std::string adapter_config;
   std::shared_ptr<const Adapter> shape;  // Values need not be there.
-  std::string frozen;                    // Aggregator::FrozenParts of the values.
+  absl::StatusOr<std::string> frozen;    // Aggregator::FrozenParts of the values, or why they could not be read.
 };
 
 class Federation {
@@ -87,10 +87,14 @@ class Federation {
 
   absl::Status ReadMethod();
   absl::Status Restore(const FederationRow& row);
-  absl::Status CheckConfiguredSpec() const;
+  absl::Status CheckConfiguredSpec();
   bool AllStored(const std::vector<ReceiptRow>& receipts) const;
   absl::StatusOr<ReceiptRow> Acknowledge(const SealedUpdate& update);
-  absl::Status StartRehearsal(const std::vector<ReceiptRow>& receipts);
+  absl::Status StartRehearsal();
+  absl::StatusOr<std::vector<ReceiptRow>> Rehearse(std::vector<ReceiptRow> receipts);
+  // Whether a client's `spec` becomes the federation's.
+  absl::StatusOr<bool> Adopts(const AdapterSpec& spec) const;
+  static bool Covers(const AdapterSpec& spec, const AdapterSpec& other);
   absl::Status AdoptSpec(AdapterSpec spec);
   // Whether `spec` has nothing that the federation's has not.
   absl::Status CheckWithinSpec(const std::string& client, const AdapterSpec& spec) const;
@@ -100,6 +104,7 @@ class Federation {
   absl::Status CarryOut(const round::Effect& effect);
   absl::Status Aggregate(const round::RoundClosed& closed);
   absl::Status AggregationFailed(const absl::Status& why);
+  absl::Status Drop(const ReceiptRow& receipt, const absl::Status& why);
   void PointLatest(std::uint64_t version);
   absl::Status Save();
   void Tell(Notice::Kind kind, std::string client = "", std::string detail = "");
@@ -108,10 +113,11 @@ class Federation {
   FederationOptions options_;
   const FederationHost& host_;
   RoundStart start_ = RoundStart::kMerge;
-  bool plain_tensors_ = false;               // TakesPlainTensors.
-  std::string publish_;                      // The form, as text.
-  std::optional<double> relative_error_;     // Of the latest version.
-  std::shared_ptr<const AdapterSpec> spec_;  // Null until known.
+  bool plain_tensors_ = false;                    // TakesPlainTensors.
+  std::string publish_;                           // The form, as text.
+  std::optional<double> relative_error_;          // Of the latest version.
+  std::string version_sha256_, previous_sha256_;  // Snapshot's.
+  std::shared_ptr<const AdapterSpec> spec_;       // Null until known.
   round::State state_;
   absl::Time phase_since_;
   Rehearsal rehearsal_;  // Of the open round.

@@ -19,7 +19,8 @@ struct Snapshot {
   RoundStart start = RoundStart::kMerge;
   round::State state;
   std::string waiting_for;
-  std::optional<double> relative_error;  // VersionRow::relative_error of the latest version.
+  std::optional<double> relative_error;         // VersionRow::relative_error of the latest version.
+  std::string version_sha256, previous_sha256;  // Of the whole adapters of the latest version and of the one before.
 };
 
 struct Notice {

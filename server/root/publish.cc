@@ -16,6 +16,7 @@
 #include "adapter/directory.h"
 #include "adapter/lora.h"
 #include "adapter/peft_config.h"
+#include "aggregators/blame.h"
 #include "aggregators/module_sum.h"
 #include "aggregators/pipeline.h"
 #include "aggregators/registry.h"
@@ -52,6 +53,7 @@ class Publication {
   explicit Publication(const PublishJob& job) : job_(job) {}
 
   absl::StatusOr<VersionRow> Run();
+  void Log() const;  // What Run did.
 
  private:
   // A published file, and what it holds.
@@ -61,15 +63,17 @@ class Publication {
   };
 
   absl::Status Gather();
+  absl::Status Add(const Contribution& contribution);
   absl::StatusOr<AdapterFile> Combine(VersionRow& row);
   absl::StatusOr<AdapterFile> Extend(const AdapterFile& change);
-  bool IsWhole(const Adapter* before, const Adapter& change) const;
+  absl::StatusOr<bool> IsWhole(const Adapter* before, const Adapter& change) const;
   absl::StatusOr<AdapterFile> WriteCheckpoint(Checkpoint checkpoint, const Open* before, const Open& change);
   absl::StatusOr<AdapterFile> Keep(ResultWriter writer, absl::Span<const PeftConfig* const> inputs);
   absl::StatusOr<Open> OpenPublished(const AdapterFile& file) const;
   std::vector<const PeftConfig*> InputConfigs() const;
   std::map<std::string, std::int64_t> TrainedRanks() const;
-  void Log(const CombineReport& report) const;
+  absl::Status TooLarge(std::uint64_t bytes) const;
+  absl::Status CheckSize(const AdapterSpec& spec, absl::Span<const std::int64_t> ranks) const;
   fs::path temporary() const { return AdapterPath(job_.data_dir, job_.federation, "writing"); }
   // Mapped inputs must not pile up in memory: what is needed again comes back from the page cache.
   void DropPages() const {
@@ -79,6 +83,7 @@ class Publication {
   const PublishJob& job_;
   std::map<std::string, Adapter> updates_;  // By client: configs must not depend on the order of arrival.
   std::optional<Pipeline> pipeline_;
+  CombineReport report_;
   std::unique_ptr<Aggregator> combine_;  // For its properties; the pipeline's ends with its run.
 };
 
@@ -91,19 +96,54 @@ absl::Status Publication::Gather() {
   options.publish = job_.method.publish;
   CAIRN_ASSIGN_OR_RETURN(pipeline_, Pipeline::Create(options));
   for (const Contribution& contribution : job_.contributions) {
-    const ReceiptRow& receipt = contribution.receipt;
-    CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParseUpdateConfig(receipt.adapter_config, *combine_));
-    CAIRN_ASSIGN_OR_RETURN(Adapter adapter, ParseAdapter(contribution.payload->bytes(), config));
-    const Adapter& kept = updates_.insert_or_assign(receipt.client, std::move(adapter)).first->second;
-    CAIRN_RETURN_IF_ERROR(pipeline_->Add({receipt.client, static_cast<double>(receipt.examples), &kept, ""}));
+    if (absl::Status added = Add(contribution); !added.ok()) {
+      return absl::IsInvalidArgument(added) ? BlameClient(std::move(added), contribution.receipt.client) : added;
+    }
     contribution.payload->DropPages();
   }
+  // Configs were compared as they came, and the first is published: the others' texts may be large.
+  for (auto& [client, adapter] : updates_) {
+    if (&adapter != &updates_.begin()->second) std::string().swap(adapter.config.json);
+  }
   return absl::OkStatus();
+}
+
+absl::Status Publication::Add(const Contribution& contribution) {
+  const ReceiptRow& receipt = contribution.receipt;
+  CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParseUpdateConfig(receipt.adapter_config, *combine_));
+  CAIRN_ASSIGN_OR_RETURN(Adapter adapter, ParseAdapter(contribution.payload->bytes(), config));
+  const Adapter& kept = updates_.insert_or_assign(receipt.client, std::move(adapter)).first->second;
+  return pipeline_->Add({receipt.client, static_cast<double>(receipt.examples), &kept, ""});
+}
+
+absl::Status Publication::TooLarge(std::uint64_t bytes) const {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "version ", job_.version, " would have ", bytes, " bytes, more than the ", job_.bytes_max,
+      " that a client can receive: publish with `rank=N`, or merge the latest version into the base model and start a "
+      "new federation"));
+}
+
+// Of the numbers, as float32; the header is little beside them.
+absl::Status Publication::CheckSize(const AdapterSpec& spec, absl::Span<const std::int64_t> ranks) const {
+  std::uint64_t elements = 0;
+  for (std::size_t m = 0; m < spec.modules.size(); ++m) {
+    const ModuleSpec& module = spec.modules[m];
+    elements += static_cast<std::uint64_t>(ranks[m]) * (module.d_in + module.d_out / module.layer.groups);
+  }
+  for (const TensorSpec& tensor : spec.tensors) {
+    std::uint64_t size = 1;
+    for (const std::int64_t dim : tensor.shape) size *= static_cast<std::uint64_t>(dim);
+    elements += size;
+  }
+  const std::uint64_t bytes = elements * sizeof(float);
+  return bytes <= job_.bytes_max ? absl::OkStatus() : TooLarge(bytes);
 }
 
 absl::StatusOr<AdapterFile> Publication::Combine(VersionRow& row) {
   CAIRN_RETURN_IF_ERROR(MakeDirectories(temporary().parent_path()));
   CAIRN_ASSIGN_OR_RETURN(const PipelinePlan plan, pipeline_->Plan());
+  const PublishForm form = job_.method.publish.value_or(combine_->default_publish());
+  if (form.kind == PublishForm::Kind::kStack) CAIRN_RETURN_IF_ERROR(CheckSize(plan.spec, plan.ranks));
   CAIRN_ASSIGN_OR_RETURN(ResultWriter writer, ResultWriter::Create(temporary(), plan.spec, plan.ranks, {}));
   ResultSink sink = writer.sink();
   sink.module = [&writer, this](const CombinedModule& module) {
@@ -111,15 +151,15 @@ absl::StatusOr<AdapterFile> Publication::Combine(VersionRow& row) {
     DropPages();
     return written;
   };
-  CAIRN_ASSIGN_OR_RETURN(const CombineReport report, (*std::move(pipeline_)).Run(sink));
-  Log(report);
-  row.relative_error = report.relative_error;
+  CAIRN_ASSIGN_OR_RETURN(report_, (*std::move(pipeline_)).Run(sink));
+  row.relative_error = report_.relative_error;
   return Keep(std::move(writer), InputConfigs());
 }
 
 // Gives the finished file its name, which is its digest.
 absl::StatusOr<AdapterFile> Publication::Keep(ResultWriter writer, absl::Span<const PeftConfig* const> inputs) {
   CAIRN_ASSIGN_OR_RETURN(const ResultWriter::Written written, std::move(writer).Finish());
+  if (written.bytes > job_.bytes_max) return TooLarge(written.bytes);
   PeftConfig config = *inputs.front();  // Kinds without factors are published with the config they came with.
   if (config.kind == AdapterKind::kLora) config = ResultConfig(written.ranks, inputs);
   if (!job_.base_model.empty()) config.base_model = job_.base_model;
@@ -139,14 +179,15 @@ absl::StatusOr<Publication::Open> Publication::OpenPublished(const AdapterFile& 
 }
 
 // Whether `change` is the next checkpoint as it is, so that no second file is needed.
-bool Publication::IsWhole(const Adapter* before, const Adapter& change) const {
+absl::StatusOr<bool> Publication::IsWhole(const Adapter* before, const Adapter& change) const {
   const bool warm = combine_->round_start() == RoundStart::kWarm;
   if (before == nullptr) {
     return warm || std::all_of(change.modules.begin(), change.modules.end(), [](const LoraModule& module) {
              return module.rank <= FullRank({module.name, module.d_in, module.d_out, module.layer});
            });
   }
-  const AdapterSpec now = SpecOf(change), all = *UnionOf({"", now.modules, now.tensors}, SpecOf(*before));
+  const AdapterSpec now = SpecOf(change);
+  CAIRN_ASSIGN_OR_RETURN(const AdapterSpec all, UnionOf({"", now.modules, now.tensors}, SpecOf(*before)));
   return warm && all.modules.size() == now.modules.size() && all.tensors.size() == now.tensors.size();
 }
 
@@ -159,12 +200,14 @@ absl::StatusOr<AdapterFile> Publication::Extend(const AdapterFile& change_file) 
   const Adapter* adapter = before ? &before->adapter : nullptr;
   CAIRN_ASSIGN_OR_RETURN(Checkpoint checkpoint,
                          NextCheckpoint(adapter, change.adapter, combine_->round_start(), TrainedRanks()));
-  if (IsWhole(adapter, change.adapter)) return change_file;
+  CAIRN_ASSIGN_OR_RETURN(const bool whole, IsWhole(adapter, change.adapter));
+  if (whole) return change_file;
   return WriteCheckpoint(std::move(checkpoint), before ? &*before : nullptr, change);
 }
 
 absl::StatusOr<AdapterFile> Publication::WriteCheckpoint(Checkpoint checkpoint, const Open* before,
                                                          const Open& change) {
+  CAIRN_RETURN_IF_ERROR(CheckSize(checkpoint.spec(), checkpoint.ranks()));
   CAIRN_ASSIGN_OR_RETURN(ResultWriter writer,
                          ResultWriter::Create(temporary(), checkpoint.spec(), checkpoint.ranks(), {}));
   for (CombinedModule& module : checkpoint.modules) {
@@ -197,16 +240,16 @@ std::map<std::string, std::int64_t> Publication::TrainedRanks() const {
   return ranks;
 }
 
-void Publication::Log(const CombineReport& report) const {
+void Publication::Log() const {
   const auto text = [](const std::optional<double>& error) {
     return error ? absl::StrFormat("%.3g", *error) : std::string("not measured");
   };
-  for (const ModuleReport& module : report.modules) {
+  for (const ModuleReport& module : report_.modules) {
     spdlog::debug("{}: version {}: module {}: rank {} of {}, relative error {}", job_.federation, job_.version,
                   module.name, module.rank_out, module.rank_in, text(module.relative_error));
   }
   spdlog::info("{}: version {}: combine {}, rule {}, publish {}: relative error {}", job_.federation, job_.version,
-               report.combine, report.rule, report.publish, text(report.relative_error));
+               report_.combine, report_.rule, report_.publish, text(report_.relative_error));
 }
 
 absl::StatusOr<VersionRow> Publication::Run() {
@@ -252,8 +295,10 @@ fs::path VersionDirectory(const fs::path& data_dir, const std::string& federatio
 }
 
 absl::StatusOr<VersionRow> Publish(const PublishJob& job) {
-  CAIRN_ASSIGN_OR_RETURN(VersionRow row, Publication(job).Run());
+  Publication publication(job);
+  CAIRN_ASSIGN_OR_RETURN(VersionRow row, publication.Run());
   CAIRN_RETURN_IF_ERROR(WriteVersionDirectory(job, row.whole));
+  publication.Log();
   return row;
 }
 

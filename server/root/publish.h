@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/limits.h"
 #include "server/root/database.h"
 #include "server/root/method.h"
 #include "server/store/store.h"
@@ -28,11 +29,14 @@ struct PublishJob {
   std::vector<Contribution> contributions;
   std::optional<AdapterFile> previous;  // The whole adapter of the version before.
   std::filesystem::path data_dir;
+  std::uint64_t bytes_max = limits::kPayloadBytesMax;  // Of a published file: what clients can receive.
 };
 
 // Writes adapters/<federation>/<sha256>.safetensors and published/<federation>/v<version>/ below the data directory.
 // Running it again, after a crash at any point, gives the same bytes in the same places.
-// INVALID_ARGUMENT: what the rule refuses. RESOURCE_EXHAUSTED: disk full.
+// INVALID_ARGUMENT: what the rule refuses, with BlamedClient (aggregators/blame.h) where one update is to blame.
+// FAILED_PRECONDITION: a file would be larger than bytes_max; found out before it is written, unless only a
+// decomposition tells its rank. RESOURCE_EXHAUSTED: disk full.
 absl::StatusOr<VersionRow> Publish(const PublishJob& job);
 
 // Points published/<federation>/latest at a version. Call it when the version is on record.

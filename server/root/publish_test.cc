@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "adapter/directory.h"
+#include "aggregators/blame.h"
 #include "aggregators/testing.h"
 #include "base/digest.h"
 #include "base/files.h"
@@ -322,6 +323,38 @@ TEST_F(PublishTest, APreviousAdapterThatIsGoneIsAStatus) {
   fs::remove(AdapterPath(directory_.path(), "fed", job.previous->sha256));
   EXPECT_EQ(Publish(job).status().code(), absl::StatusCode::kNotFound);
   EXPECT_FALSE(fs::exists(Version(2)));
+}
+
+// A client could never receive it, and the next round could not be begun.
+TEST_F(PublishTest, AVersionTooLargeToBeSentIsNotWritten) {
+  PublishJob first = Job(1, Round(1)), second = Job(2, Round(2));
+  second.previous = Published(first).whole;
+  const fs::path adapters = directory_ / "adapters/fed";
+  const auto files = std::distance(fs::directory_iterator(adapters), fs::directory_iterator());
+  // The change fits, the sum of both does not.
+  second.bytes_max = second.previous->bytes + 512;
+  for (const PublishJob& job : {second, [&] {
+                                  first.bytes_max = 100;
+                                  return first;
+                                }()}) {
+    const absl::Status status = Publish(job).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(status.message(), HasSubstr("more than the " + std::to_string(job.bytes_max)));
+    EXPECT_FALSE(fs::exists(adapters / "writing.safetensors"));
+    EXPECT_FALSE(fs::exists(Version(2)));
+  }
+  EXPECT_LE(std::distance(fs::directory_iterator(adapters), fs::directory_iterator()), files + 1) << "the change";
+}
+
+TEST_F(PublishTest, NamesTheClientWhoseUpdateIsToBlame) {
+  PublishJob job = Job(1, Round(1));
+  job.contributions[1].payload = std::make_shared<BytesBlob>("no safetensors file");
+  EXPECT_EQ(BlamedClient(Publish(job).status()), "b");
+  job = Job(1, Round(1));
+  std::string bytes = Round(1)[1].update.bytes().safetensors;
+  bytes.replace(bytes.size() - 4, 4, "\xff\xff\xff\xff");  // NaN
+  job.contributions[1].payload = std::make_shared<BytesBlob>(bytes);
+  EXPECT_EQ(BlamedClient(Publish(job).status()), "b");
 }
 
 }  // namespace

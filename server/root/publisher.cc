@@ -1,18 +1,23 @@
 #include "server/root/publisher.h"
 
 #include <chrono>
+#include <exception>
 #include <new>
 #include <utility>
+
+#include "absl/strings/str_cat.h"
 
 namespace cairn {
 namespace {
 
 // A combined module may be larger than any of its parts, and than memory.
-absl::StatusOr<VersionRow> PublishWithinMemory(const PublishJob& job) {
+absl::StatusOr<VersionRow> PublishCaught(const PublishJob& job) {
   try {
     return Publish(job);
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("not enough memory to combine the updates of this round");
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("combining the updates of this round: ", error.what()));
   }
 }
 
@@ -46,7 +51,7 @@ void Publisher::Loop() {
     jobs_.pop_front();
     lock.unlock();
     const auto start = std::chrono::steady_clock::now();
-    absl::StatusOr<VersionRow> version = PublishWithinMemory(job);
+    absl::StatusOr<VersionRow> version = PublishCaught(job);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     metrics_->ObserveAggregation(job.federation, job.method.combine, seconds.count());
     done_(job, std::move(version));

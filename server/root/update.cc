@@ -1,8 +1,11 @@
 #include "server/root/update.h"
 
+#include <iterator>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "aggregators/registry.h"
+#include "base/files.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -17,6 +20,7 @@ bool TakesPlainTensors(const Aggregator& combine) { return combine.name() == kAv
 absl::StatusOr<PeftConfig> ParseUpdateConfig(absl::string_view adapter_config, const Aggregator& combine) {
   CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParsePeftConfig(adapter_config));
   if (TakesPlainTensors(combine)) config.kind = AdapterKind::kAveraged;
+  if (config.kind == AdapterKind::kLora) std::string().swap(config.json);  // Written anew when it is published.
   return config;
 }
 
@@ -28,8 +32,30 @@ absl::StatusOr<Rehearsal> Rehearsal::Begin(const std::string& combine) {
 
 absl::Status Rehearsal::Add(const std::string& client, std::uint64_t examples, std::shared_ptr<const Adapter> shape,
                             const std::string& frozen) {
-  CAIRN_RETURN_IF_ERROR(combine_->AccumulateShape({client, static_cast<double>(examples), shape.get(), frozen}));
-  shapes_.push_back(std::move(shape));
+  const std::size_t modules = combine_->spec().modules.size();
+  auto kept = std::make_shared<Adapter>(*shape);
+  CAIRN_RETURN_IF_ERROR(combine_->AccumulateShape({client, static_cast<double>(examples), kept.get(), frozen}));
+  // Rules compare modules with the first client that has them, and configs with the first client by name.
+  if (combine_->spec().modules.size() == modules) kept->modules = {};
+  kept->tensors = {};
+  PeftConfig config;
+  config.peft_type = kept->config.peft_type;
+  config.json = std::move(kept->config.json);
+  kept->config = std::move(config);
+  shapes_.emplace(client, std::move(kept));
+  for (auto entry : {shapes_.find(client), std::next(shapes_.begin())}) {
+    if (entry != shapes_.begin() && entry != shapes_.end()) std::string().swap(entry->second->config.json);
+  }
+  return absl::OkStatus();
+}
+
+bool Rehearsal::goes_on() const { return combine_->kept().rank || combine_->kept().a; }
+
+absl::Status Rehearsal::GoOnFrom(std::uint64_t version, const std::filesystem::path& file, absl::string_view config) {
+  CAIRN_ASSIGN_OR_RETURN(const MappedFile mapped, MappedFile::Open(file));
+  CAIRN_ASSIGN_OR_RETURN(const PeftConfig parsed, ParseUpdateConfig(config, *combine_));
+  CAIRN_ASSIGN_OR_RETURN(const Adapter published, ParseAdapter(mapped.bytes(), parsed));
+  combine_->GoOnFrom(absl::StrCat("version ", version), published);
   return absl::OkStatus();
 }
 
@@ -39,7 +65,7 @@ absl::Status Rehearsal::Restore(Store& store, const ReceiptRow& receipt) {
   CAIRN_ASSIGN_OR_RETURN(const Adapter update, ParseAdapter(blob->bytes(), config));
   CAIRN_ASSIGN_OR_RETURN(SafetensorsHeader header, ReadSafetensorsHeader(blob->bytes(), blob->bytes().size()));
   CAIRN_ASSIGN_OR_RETURN(Adapter shape, DescribeAdapter(header, config));
-  const std::string frozen = combine_->FrozenParts(update);
+  const std::string frozen = combine_->HasFrozenParts(shape) ? combine_->FrozenParts(update) : "";
   blob->DropPages();
   return Add(receipt.client, receipt.examples, std::make_shared<const Adapter>(std::move(shape)), frozen);
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,7 +23,7 @@ namespace cairn {
 // plain tensors, LoRA too, and has no modules.
 bool TakesPlainTensors(const Aggregator& combine);
 
-// As ParsePeftConfig, but for such a rule the kind is kAveraged.
+// As ParsePeftConfig, but for such a rule the kind is kAveraged, and without `json` where it is not needed again.
 absl::StatusOr<PeftConfig> ParseUpdateConfig(absl::string_view adapter_config, const Aggregator& combine);
 
 // The open round's combine rule, fed with the shapes of what was acknowledged: so that an update the rule could not
@@ -31,6 +33,10 @@ class Rehearsal {
   // `combine` as in the configuration.
   static absl::StatusOr<Rehearsal> Begin(const std::string& combine);
 
+  // Aggregator::GoOnFrom: whether it would change anything, and to do it. Before the first Add.
+  bool goes_on() const;
+  absl::Status GoOnFrom(std::uint64_t version, const std::filesystem::path& file, absl::string_view config);
+
   // INVALID_ARGUMENT as Aggregator::AccumulateShape.
   absl::Status Add(const std::string& client, std::uint64_t examples, std::shared_ptr<const Adapter> shape,
                    const std::string& frozen);
@@ -39,7 +45,8 @@ class Rehearsal {
 
  private:
   std::unique_ptr<Aggregator> combine_;
-  std::vector<std::shared_ptr<const Adapter>> shapes_;  // The rule has pointers to them.
+  // By client. The rule has pointers to them; what it does not look at again is cut off: there may be thousands.
+  std::map<std::string, std::shared_ptr<Adapter>> shapes_;
 };
 
 }  // namespace cairn

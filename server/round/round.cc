@@ -30,6 +30,12 @@ void Reset(Client& client) {
   client.bytes_received = client.bytes_total = 0;
 }
 
+void ForgetFailures(State& state) {
+  state.failure.clear();
+  state.failures = 0;
+  state.retry_at = absl::InfiniteFuture();
+}
+
 void Apply(State& state, const Joined& event, absl::Time) { state.clients[event.client].active = true; }
 
 void Apply(State& state, const Left& event, absl::Time) {
@@ -65,15 +71,25 @@ void Apply(State& state, const Published& event, absl::Time) {
   if (state.phase != Phase::kAggregating) return;
   state.version = event.version;
   state.phase = MoreRounds(state) ? Phase::kWaiting : Phase::kFinished;
-  state.failure.clear();
-  state.retry_at = absl::InfiniteFuture();
+  ForgetFailures(state);
   for (auto& [id, client] : state.clients) Reset(client);
 }
 
 void Apply(State& state, const AggregationFailed& event, absl::Time now) {
   if (state.phase != Phase::kAggregating) return;
   state.failure = event.reason;
-  state.retry_at = now + kAggregationRetry;
+  state.failures = event.permanent ? state.failures + 1 : 0;
+  absl::Duration pause = kAggregationRetry;
+  for (std::uint32_t i = 1; i < state.failures && pause < kAggregationRetryMax; ++i) pause *= 2;
+  state.retry_at = now + std::min(pause, kAggregationRetryMax);
+}
+
+void Apply(State& state, const Dropped& event, absl::Time now) {
+  Client* client = Find(state, event.client);
+  if (client == nullptr || state.phase != Phase::kAggregating || client->part != Part::kContributed) return;
+  Reset(*client);
+  ForgetFailures(state);
+  state.retry_at = now;
 }
 
 void Apply(State&, const Tick&, absl::Time) {}
@@ -90,6 +106,16 @@ void Close(State& state, std::vector<Effect>& effects) {
   state.phase = Phase::kAggregating;
   state.retry_at = absl::InfiniteFuture();
   effects.push_back(RoundClosed{state.round, Contributors(state)});
+}
+
+// Closes again, or asks for more.
+void TryAgain(State& state, absl::Time now, std::vector<Effect>& effects) {
+  if (state.contributed() >= state.policy.clients_min) return Close(state, effects);
+  state.phase = Phase::kOpen;
+  state.opened = state.last_progress = now;
+  state.deadline = now + state.policy.deadline;
+  state.retry_at = absl::InfiniteFuture();
+  effects.push_back(RoundReopened{state.round});
 }
 
 void DecideOpen(State& state, absl::Time now, std::vector<Effect>& effects) {
@@ -114,7 +140,7 @@ void Decide(State& state, absl::Time now, std::vector<Effect>& effects) {
     case Phase::kOpen:
       return DecideOpen(state, now, effects);
     case Phase::kAggregating:
-      if (now >= state.retry_at) Close(state, effects);
+      if (now >= state.retry_at) TryAgain(state, now, effects);
       return;
     case Phase::kFinished:
       return;

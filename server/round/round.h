@@ -4,6 +4,8 @@
 //   kWaiting --minimum joined--> kOpen --target, or minimum and deadline or no progress--> kAggregating
 //      ^                                                                                      |
 //      '-------------------------------- Published (more rounds to come) --------------------'--> kFinished
+//
+// Dropped in kAggregating: closes again with the others, or goes back to kOpen when they are too few.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +49,7 @@ struct State {
   absl::Time last_progress = absl::InfinitePast();
   absl::Time retry_at = absl::InfiniteFuture();  // kAggregating, after a failure.
   std::string failure;                           // kAggregating: why the last attempt failed.
+  std::uint32_t failures = 0;                    // kAggregating: attempts in a row that will fail again.
   std::map<std::string, Client> clients;         // By id.
 
   std::uint32_t active() const;
@@ -75,10 +78,14 @@ struct Published {
 };
 struct AggregationFailed {
   std::string reason;
+  bool permanent = false;  // The same updates will fail the same way, as long as the server is the same.
+};
+struct Dropped {  // The update turned out to be of no use: it is not a contribution any more.
+  std::string client;
 };
 struct Tick {};  // Time has passed.
 using Event =
-    std::variant<Joined, Left, UploadProgressed, UploadEnded, Contributed, Published, AggregationFailed, Tick>;
+    std::variant<Joined, Left, UploadProgressed, UploadEnded, Contributed, Published, AggregationFailed, Dropped, Tick>;
 
 // What is to be done.
 struct RoundOpened {
@@ -91,8 +98,11 @@ struct RoundClosed {  // Aggregate these contributions; again after a failure.
   std::uint64_t round = 0;
   std::vector<std::string> contributors;  // Ascending.
 };
+struct RoundReopened {  // Of the contributions too few are left.
+  std::uint64_t round = 0;
+};
 struct FederationFinished {};
-using Effect = std::variant<RoundOpened, RoundExtended, RoundClosed, FederationFinished>;
+using Effect = std::variant<RoundOpened, RoundExtended, RoundClosed, RoundReopened, FederationFinished>;
 
 struct Transition {
   State state;
@@ -115,7 +125,9 @@ State Recovered(State state, absl::Time now);
 // For people: "2 of 5; client-3 at 63 %; client-4 and client-5 not started; closes with 2 in 3m20s".
 std::string WaitingFor(const State& state, absl::Time now);
 
-// How long after a failed aggregation the next attempt starts.
+// How long after a failed aggregation the next attempt starts; twice as long after each that will fail again, up to the
+// maximum.
 inline constexpr absl::Duration kAggregationRetry = absl::Seconds(15);
+inline constexpr absl::Duration kAggregationRetryMax = absl::Minutes(10);
 
 }  // namespace cairn::round

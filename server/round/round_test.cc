@@ -42,6 +42,7 @@ class Script {
   static std::string Name(const Effect& effect) {
     if (auto* opened = std::get_if<RoundOpened>(&effect)) return "open " + std::to_string(opened->round);
     if (std::get_if<RoundExtended>(&effect)) return "extend";
+    if (auto* reopened = std::get_if<RoundReopened>(&effect)) return "reopen " + std::to_string(reopened->round);
     if (std::get_if<FederationFinished>(&effect)) return "finish";
     std::string name = "close";
     for (const std::string& id : std::get<RoundClosed>(effect).contributors) name += " " + id;
@@ -238,6 +239,49 @@ TEST(RoundTest, InvariantsHoldUnderRandomEvents) {
       EXPECT_LE(state.round, state.policy.rounds);
     }
   }
+}
+
+TEST(RoundTest, WhatWillFailAgainIsTriedLessAndLess) {
+  Script script(TwoOfThree());
+  script.Join(3);
+  for (const char* id : {"c1", "c2", "c3"}) script.Do(Contributed{id});
+  absl::Duration at;
+  for (int pause : {15, 30, 60, 120, 240, 480, 600, 600}) {
+    script.Do(AggregationFailed{"a value overflows", true});
+    at += absl::Seconds(pause);
+    EXPECT_EQ(NextAlarm(script.state()), kStart + at);
+    EXPECT_THAT(script.At(at).Do(Tick{}), ElementsAre("close c1 c2 c3"));
+  }
+  // A full disk may be gone soon.
+  script.Do(AggregationFailed{"disk full", false});
+  EXPECT_EQ(NextAlarm(script.state()), kStart + at + kAggregationRetry);
+  script.Do(Published{1});
+  EXPECT_EQ(script.state().failures, 0u);
+}
+
+TEST(RoundTest, GoesOnWithoutAnUpdateThatIsOfNoUse) {
+  Script script(TwoOfThree());
+  script.Join(3);
+  for (const char* id : {"c1", "c2", "c3"}) script.Do(Contributed{id});
+  EXPECT_THAT(script.Do(Dropped{"c2"}), ElementsAre("close c1 c3"));
+  EXPECT_THAT(script.Do(Dropped{"c2"}), ElementsAre()) << "once";
+  EXPECT_EQ(script.state().phase, Phase::kAggregating);
+}
+
+TEST(RoundTest, ReopensWhenTooFewUpdatesAreLeft) {
+  Script script(TwoOfThree());
+  script.Join(3);
+  script.Do(Contributed{"c1"});
+  script.Do(Contributed{"c2"});
+  ASSERT_THAT(script.At(absl::Seconds(100)).Do(Tick{}), ElementsAre("close c1 c2"));
+  EXPECT_THAT(script.Do(Dropped{"c1"}), ElementsAre("reopen 1"));
+  EXPECT_EQ(script.state().phase, Phase::kOpen);
+  EXPECT_EQ(script.state().deadline, kStart + absl::Seconds(200));
+  EXPECT_EQ(script.state().contributed(), 1u);
+  EXPECT_THAT(script.Do(Dropped{"c2"}), ElementsAre()) << "an open round has its own ways";
+  EXPECT_TRUE(CheckUpload(script.state(), "c1", 1).ok());
+  script.Do(Contributed{"c1"});
+  EXPECT_THAT(script.Do(Contributed{"c3"}), ElementsAre("close c1 c2 c3"));
 }
 
 }  // namespace

@@ -1,0 +1,167 @@
+// What fails for good, and what goes on all the same.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <mutex>
+#include <stdexcept>
+
+#include "adapter/directory.h"
+#include "server/root/publisher.h"
+#include "server/root/testing.h"
+
+namespace cairn {
+namespace {
+
+using testing::FederationFor;
+using ::testing::HasSubstr;
+using testing::TestCoordinator;
+using testing::Update;
+namespace fs = std::filesystem;
+
+class FailureTest : public ::testing::Test {
+ protected:
+  void Start(std::vector<FederationOptions> federations) {
+    server_ = std::make_unique<TestCoordinator>(std::move(federations));
+    const absl::Status started = server_->Start();
+    ASSERT_TRUE(started.ok()) << started;
+  }
+  void StartWithThreeClients(std::uint32_t min) {
+    Start({FederationFor("fed", "stack", min, 3)});
+    for (const char* client : {"a", "b", "c"}) ASSERT_TRUE(server_->Join(client).ok());
+  }
+  fs::path ObjectOf(const SealedUpdate& update) const {
+    return server_->directory / "objects" / update.key.federation /
+           (UpdateName(update.key.client, update.key.sha256) + ".safetensors");
+  }
+  // An update that was right when it was acknowledged, and is not any more.
+  void ContributeAndSpoil(const std::string& client) {
+    const SealedUpdate update = server_->Seal(client, 1, Update(2));
+    ASSERT_TRUE(server_->Contribute(update).ok());
+    std::fstream file(ObjectOf(update), std::ios::in | std::ios::out | std::ios::binary);
+    file.write("xxxxxxxxxxxxxxxx", 16);
+    ASSERT_TRUE(file.good());
+  }
+  void AwaitPhase(round::Phase phase) {
+    while (server_->Now().state.phase != phase) std::this_thread::yield();
+  }
+  std::unique_ptr<TestCoordinator> server_;
+};
+
+TEST_F(FailureTest, ARoundGoesOnWithoutTheClientThatIsToBlame) {
+  StartWithThreeClients(2);
+  std::mutex mutex;
+  std::vector<std::string> rejected;
+  ASSERT_TRUE(server_
+                  ->Subscribe([&](const Notice& notice) {
+                    std::lock_guard lock(mutex);
+                    if (notice.kind == Notice::Kind::kRejected) rejected.push_back(notice.client);
+                  })
+                  .ok());
+  ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+  ContributeAndSpoil("b");
+  ASSERT_TRUE(server_->Push("c", 1, Update(3, 3)).ok());
+  server_->AwaitVersion(1);
+  const auto whole = server_->FindVersion(1, false);
+  EXPECT_EQ(OpenAdapter(whole->path, whole->adapter.config)->adapter.modules[0].rank, 5);
+  std::lock_guard lock(mutex);
+  EXPECT_EQ(rejected, std::vector<std::string>{"b"});
+}
+
+TEST_F(FailureTest, ARoundReopensWhenTooFewAreLeft) {
+  StartWithThreeClients(3);
+  ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+  ContributeAndSpoil("b");
+  ASSERT_TRUE(server_->Push("c", 1, Update(3)).ok());
+  AwaitPhase(round::Phase::kOpen);
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    const Snapshot now = server_->Now();
+    EXPECT_EQ(now.state.phase, round::Phase::kOpen);
+    EXPECT_EQ(now.state.round, 1u);
+    EXPECT_EQ(now.state.contributed(), 2u);
+    server_->Stop();
+    ASSERT_TRUE(server_->Start().ok());
+  }
+  ASSERT_TRUE(server_->Push("b", 1, Update(4)).ok());
+  server_->AwaitVersion(1);
+}
+
+// What a server of another release took and this one would not.
+TEST_F(FailureTest, AReceiptThatDoesNotCombineIsDroppedWhenItIsLoaded) {
+  StartWithThreeClients(2);
+  ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+  ContributeAndSpoil("b");
+  server_->Stop();
+  ASSERT_TRUE(server_->Start().ok());
+  EXPECT_EQ(server_->Now().state.contributed(), 1u);
+  for (const char* client : {"b", "c"}) ASSERT_TRUE(server_->Push(client, 1, Update(client[0])).ok());
+  server_->AwaitVersion(1);
+}
+
+TEST_F(FailureTest, AFederationThatCannotBeLoadedDoesNotStopTheOthers) {
+  Start({FederationFor("fed", "stack", 1, 2), FederationFor("other", "stack", 1, 1)});
+  ASSERT_TRUE(server_->Join("a").ok());
+  const SealedUpdate update = server_->Seal("a", 1, Update(1));
+  ASSERT_TRUE(server_->Contribute(update).ok());
+  server_->Stop();
+  const fs::path object = ObjectOf(update);
+  fs::rename(object, object.string() + ".away");
+  const absl::Status started = server_->Start();
+  ASSERT_TRUE(started.ok()) << started;
+  EXPECT_TRUE(server_->Join("b", "other").ok());
+  const absl::Status refused = server_->Join("b").status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
+  for (const std::string& text : {std::string(refused.message()), server_->Now().waiting_for}) {
+    EXPECT_THAT(text, HasSubstr("federation \"fed\" cannot be loaded"));
+    EXPECT_THAT(text, HasSubstr("acknowledged update of client a"));
+  }
+  EXPECT_EQ(server_->Subscribe([](const Notice&) {}).status().code(), absl::StatusCode::kUnavailable);
+  // Mended while the server runs.
+  fs::rename(object.string() + ".away", object);
+  server_->clock.Advance(absl::Seconds(5));
+  ASSERT_TRUE(server_->Join("b").ok());
+  EXPECT_EQ(server_->Now().state.contributed(), 1u);
+  ASSERT_TRUE(server_->Push("b", 1, Update(2)).ok());
+  server_->AwaitVersion(1);
+}
+
+// A data directory as the first release left it, in the middle of round 1: client a has its receipt.
+TEST_F(FailureTest, AnOpenRoundOfVersion1IsPublished) {
+  server_ = std::make_unique<TestCoordinator>(std::vector<FederationOptions>{FederationFor("fed", "mean", 2, 2)});
+  fs::copy(CAIRN_SOURCE_DIR "/server/root/testdata/version1_open", server_->directory.path(),
+           fs::copy_options::recursive);
+  const absl::Status started = server_->Start();
+  ASSERT_TRUE(started.ok()) << started;
+  EXPECT_EQ(server_->Now().state.phase, round::Phase::kOpen);
+  EXPECT_EQ(server_->Now().state.contributed(), 1u);
+  const auto pushed = server_->Push("b", 1, testing::MakeUpdateBytes(1, {{"layers.0.q", 6, 5}}, 2, 4, DType::kF32));
+  ASSERT_TRUE(pushed.ok()) << pushed.status();
+  server_->AwaitVersion(1);
+  const auto whole = server_->FindVersion(1, false);
+  EXPECT_EQ(OpenAdapter(whole->path, whole->adapter.config)->adapter.modules[0].name, "layers.0.q");
+}
+
+class ThrowingBlob final : public Blob {
+ public:
+  absl::string_view bytes() const override { throw std::runtime_error("a library gave up"); }
+};
+
+TEST(PublisherTest, AnExceptionEndsTheJobAndNotTheServer) {
+  const TestDirectory directory;
+  Metrics metrics("test");
+  std::promise<absl::Status> ended;
+  Publisher publisher(&metrics, [&](const PublishJob&, const absl::StatusOr<VersionRow>& version) {
+    ended.set_value(version.status());
+  });
+  PublishJob job{"fed", Method{}, 1, "", {}, {}, directory.path()};
+  job.contributions.push_back({{"fed", 1, "a", "", 0, 1, Update(1).config_json, 0}, std::make_shared<ThrowingBlob>()});
+  publisher.Start(job);
+  const absl::Status status = ended.get_future().get();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(status.message(), HasSubstr("a library gave up"));
+}
+
+}  // namespace
+}  // namespace cairn

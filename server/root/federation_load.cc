@@ -1,0 +1,172 @@
+// What a federation reads from its database when it is loaded.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "aggregators/registry.h"
+#include "base/ids.h"
+#include "base/status_macros.h"
+#include "server/root/federation.h"
+
+namespace cairn {
+namespace {
+
+absl::Time FromMillis(std::int64_t millis) {
+  // Infinite times saturate on the way out; anything near the ends was infinite.
+  constexpr std::int64_t kFar = std::int64_t{1} << 60;
+  if (millis > kFar) return absl::InfiniteFuture();
+  if (millis < -kFar) return absl::InfinitePast();
+  return absl::FromUnixMillis(millis);
+}
+
+absl::StatusOr<round::Phase> PhaseFromName(const std::string& name) {
+  for (round::Phase phase :
+       {round::Phase::kWaiting, round::Phase::kOpen, round::Phase::kAggregating, round::Phase::kFinished}) {
+    if (round::NameOf(phase) == name) return phase;
+  }
+  return absl::DataLossError(absl::StrCat("database: unknown phase \"", name, "\""));
+}
+
+std::string NameOf(const ReceiptRow& receipt) { return UpdateName(receipt.client, receipt.sha256); }
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Federation>> Federation::Load(FederationOptions options, const FederationHost& host) {
+  CAIRN_RETURN_IF_ERROR(CheckId("federation name", options.name));
+  std::unique_ptr<Federation> federation(new Federation(std::move(options), host));
+  CAIRN_RETURN_IF_ERROR(federation->ReadMethod());
+  CAIRN_ASSIGN_OR_RETURN(auto row, host.database->LoadFederation(federation->name()));
+  CAIRN_ASSIGN_OR_RETURN(auto spec, host.database->LoadSpec(federation->name()));
+  if (spec) {
+    federation->spec_ = std::make_shared<const AdapterSpec>(*std::move(spec));
+    CAIRN_RETURN_IF_ERROR(federation->CheckConfiguredSpec());
+  } else if (federation->options_.spec) {
+    CAIRN_RETURN_IF_ERROR(federation->AdoptSpec(*federation->options_.spec));
+  }
+  if (row) {
+    CAIRN_RETURN_IF_ERROR(federation->Restore(*row));
+  } else {
+    CAIRN_RETURN_IF_ERROR(federation->StartRehearsal());
+    CAIRN_RETURN_IF_ERROR(federation->Save());
+  }
+  // An aggregation that was interrupted starts again; a deadline that passed meanwhile counts.
+  CAIRN_RETURN_IF_ERROR(federation->Tick());
+  return federation;
+}
+
+absl::Status Federation::CheckConfiguredSpec() {
+  CAIRN_RETURN_IF_ERROR(CheckBaseModel(options_.base_model));
+  if (!options_.spec || (options_.spec->modules == spec_->modules && options_.spec->tensors == spec_->tensors)) {
+    return absl::OkStatus();
+  }
+  // Nobody's update is in the way of more.
+  if (Covers(*options_.spec, *spec_)) return AdoptSpec(*options_.spec);
+  return absl::FailedPreconditionError(absl::StrCat(
+      "federation \"", name(), "\" was begun with other modules or tensors than the configuration names: ",
+      spec_->modules.size(), " and ", spec_->tensors.size(), ", now ", options_.spec->modules.size(), " and ",
+      options_.spec->tensors.size(), "; they may become more, not others: use another name or another data_dir"));
+}
+
+absl::Status Federation::ReadMethod() {
+  CAIRN_ASSIGN_OR_RETURN(const auto combine, MakeAggregator(options_.method.combine));
+  start_ = combine->round_start();
+  plain_tensors_ = TakesPlainTensors(*combine);
+  publish_ = ToString(options_.method.publish.value_or(combine->default_publish()));
+  return absl::OkStatus();
+}
+
+bool Federation::AllStored(const std::vector<ReceiptRow>& receipts) const {
+  return std::all_of(receipts.begin(), receipts.end(), [this](const ReceiptRow& receipt) {
+    return host_.store->Find(receipt.federation, NameOf(receipt)).ok();
+  });
+}
+
+absl::Status Federation::Restore(const FederationRow& row) {
+  if (row.combine != combine()) {
+    return absl::FailedPreconditionError(absl::StrCat("federation \"", row.name, "\" was begun with combine ",
+                                                      row.combine, ", the configuration says ", combine(),
+                                                      ": use another name or another data_dir"));
+  }
+  CAIRN_ASSIGN_OR_RETURN(state_.phase, PhaseFromName(row.phase));
+  state_.round = row.round;
+  state_.version = row.version;
+  state_.opened = FromMillis(row.opened_ms);
+  state_.deadline = FromMillis(row.deadline_ms);
+  CAIRN_ASSIGN_OR_RETURN(auto published, host_.database->LoadVersion(name(), row.version));
+  if (published) version_sha256_ = published->whole.sha256;
+  if (row.version > 1) {
+    CAIRN_ASSIGN_OR_RETURN(const auto previous, host_.database->LoadVersion(name(), row.version - 1));
+    if (previous) previous_sha256_ = previous->whole.sha256;
+  }
+  if (published && published->relative_error) {
+    relative_error_ = published->relative_error;
+    host_.AfterCommit([this] { host_.metrics->SetPublishedError(name(), *relative_error_); });
+  }
+  CAIRN_ASSIGN_OR_RETURN(auto clients, host_.database->LoadClients(name()));
+  for (const ClientRow& client : clients) state_.clients[client.client].active = client.active;
+
+  std::vector<ReceiptRow> receipts;
+  const bool in_round = state_.phase == round::Phase::kOpen || state_.phase == round::Phase::kAggregating;
+  if (in_round) {
+    CAIRN_ASSIGN_OR_RETURN(receipts, host_.database->LoadReceipts(name(), row.round));
+  }
+  if (!host_.durable && !AllStored(receipts)) {
+    // The bytes died with the last process: the clients are asked again.
+    CAIRN_RETURN_IF_ERROR(host_.database->DeleteReceipts(name(), row.round));
+    receipts.clear();
+    state_.phase = round::Phase::kOpen;
+  }
+  CAIRN_ASSIGN_OR_RETURN(receipts, Rehearse(std::move(receipts)));
+  std::vector<std::string> names;
+  for (const ReceiptRow& receipt : receipts) {
+    state_.clients[receipt.client].part = round::Client::Part::kContributed;
+    state_.clients[receipt.client].bytes_received = state_.clients[receipt.client].bytes_total = receipt.bytes;
+    names.push_back(NameOf(receipt));
+  }
+  // More rounds may have been configured since.
+  if (state_.phase == round::Phase::kFinished && (options_.policy.rounds == 0 || row.round < options_.policy.rounds)) {
+    state_.phase = round::Phase::kWaiting;
+  }
+  state_ = round::Recovered(std::move(state_), host_.clock->Now());
+  CAIRN_RETURN_IF_ERROR(host_.store->Retain(name(), in_round ? row.round : row.round + 1, names));
+  // The last process may have died between committing a version and pointing at it.
+  if (state_.version > 0) host_.AfterCommit([this, version = state_.version] { PointLatest(version); });
+  return absl::OkStatus();
+}
+
+absl::Status Federation::StartRehearsal() {
+  CAIRN_ASSIGN_OR_RETURN(rehearsal_, Rehearsal::Begin(combine()));
+  // Clients go on from what was combined; of what was cut from it they may have less.
+  const bool as_combined = !options_.method.publish || options_.method.publish->kind == PublishForm::Kind::kStack;
+  if (state_.version == 0 || !as_combined || !rehearsal_.goes_on()) return absl::OkStatus();
+  CAIRN_ASSIGN_OR_RETURN(const auto version, host_.database->LoadVersion(name(), state_.version));
+  if (!version) return absl::OkStatus();
+  const absl::Status known = rehearsal_.GoOnFrom(
+      version->version, AdapterPath(host_.data_dir, name(), version->whole.sha256), version->whole.config);
+  // Then the first client decides, as in the first round.
+  if (!known.ok()) spdlog::warn("{}: version {}: {}", name(), version->version, known.ToString());
+  return absl::OkStatus();
+}
+
+// Of the receipts that survived, those that still combine: a server of another release may refuse what this one took.
+absl::StatusOr<std::vector<ReceiptRow>> Federation::Rehearse(std::vector<ReceiptRow> receipts) {
+  CAIRN_RETURN_IF_ERROR(StartRehearsal());
+  std::vector<ReceiptRow> usable;
+  for (ReceiptRow& receipt : receipts) {
+    const absl::Status restored = rehearsal_.Restore(*host_.store, receipt);
+    if (absl::IsInvalidArgument(restored)) {
+      CAIRN_RETURN_IF_ERROR(Drop(receipt, restored));
+      continue;
+    }
+    if (!restored.ok()) {
+      return absl::Status(restored.code(), absl::StrCat("round ", receipt.round, ": the acknowledged update of client ",
+                                                        receipt.client, ": ", restored.message()));
+    }
+    usable.push_back(std::move(receipt));
+  }
+  return usable;
+}
+
+}  // namespace cairn
