@@ -55,7 +55,7 @@ class Pipeline::Publisher {
     if (exact && !published.deviation) published.deviation.emplace();
     // Before measuring: values that cannot be written are the sink's to refuse.
     CAIRN_RETURN_IF_ERROR(sink_.module(published));
-    if (pipeline_.options_.measure_error && (!exact || MeasuresRounding())) {
+    if (exact ? MeasuresRounding() : Measures(published)) {
       CAIRN_ASSIGN_OR_RETURN(published.deviation, DeviationOf(AsWritten(published), inputs));
     }
     modules_.push_back({published.spec.name, published.rank_in, published.rank});
@@ -72,6 +72,11 @@ class Pipeline::Publisher {
   }
 
  private:
+  bool Measures(const CombinedModule& published) const {
+    if (pipeline_.options_.measure_error) return true;
+    const bool cut = pipeline_.publish_.kind != PublishForm::Kind::kStack && WritesFactors();
+    return cut && published.rank_in <= kMeasuredRankMax;
+  }
   // Merged weights and the files of recipients are rounded by themselves, not the factors that are seen here.
   bool WritesFactors() const {
     return pipeline_.publish_.kind != PublishForm::Kind::kMerged &&

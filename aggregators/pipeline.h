@@ -18,6 +18,10 @@
 
 namespace cairn {
 
+// Up to this summed rank the error of a cut is measured of rules that are not exact, too: it costs about as much as the
+// cut. Beyond it, O((d_in + d_out) R^2) for a module of R units is too much to do unasked.
+inline constexpr std::int64_t kMeasuredRankMax = 512;
+
 struct PipelineOptions {
   std::string combine = "stack";       // NAME[:key=value,...]; docs/rules.md.
   std::string rule = "examples";       // How much each client counts.
@@ -28,7 +32,7 @@ struct PipelineOptions {
   std::optional<DType> dtype = DType::kF32;
   // Also where it takes work to know: of rules that are not exact, and of rounding to a type narrower than F32
   // (aggregators/deviation.h).
-  bool measure_error = false;
+  bool measure_error = false;          // Also of rules that are not exact, whatever their rank.
   bool gram = false;  // The clients' inner products, for CombineReport::gram.
 };
 

@@ -139,6 +139,8 @@ TEST_F(PipelineTest, RulesThatAreNotExactAreMeasuredWhenAsked) {
   EXPECT_GT(*report->relative_error, 0.1);
   const auto cut = Run({.combine = "zero_pad", .publish = ParsePublishForm("rank=1").value(), .measure_error = true});
   EXPECT_NEAR(*cut->relative_error, TrueError(), 1e-6);  // From the exact sum, not from what was cut.
+  const auto unasked = Run({.combine = "zero_pad", .publish = ParsePublishForm("rank=1").value()});
+  EXPECT_NEAR(*unasked->relative_error, TrueError(), 1e-6);  // A cut of a few clients: as dear as the cut.
   const auto silent = Run({.combine = "zero_pad"});
   EXPECT_FALSE(silent->relative_error.has_value());
   EXPECT_FALSE(silent->modules[0].relative_error.has_value());
