@@ -117,6 +117,8 @@ v1::RoundInfo ToProto(const Snapshot& snapshot) {
   info.set_rule(snapshot.rule);
   info.set_publish(snapshot.publish);
   if (snapshot.relative_error) info.set_relative_error(*snapshot.relative_error);
+  info.set_version_sha256(snapshot.version_sha256);
+  info.set_previous_sha256(snapshot.previous_sha256);
   return info;
 }
 

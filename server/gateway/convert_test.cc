@@ -43,6 +43,8 @@ Snapshot OpenRound() {
   state.phase = round::Phase::kOpen;
   state.round = 4;
   state.version = 3;
+  snapshot.version_sha256 = "of 3";
+  snapshot.previous_sha256 = "of 2";
   state.deadline = absl::FromUnixMillis(123'456);
   using Part = round::Client::Part;
   state.clients = {{"contributed", {true, Part::kContributed, 7, 7}},
@@ -60,6 +62,8 @@ TEST(ConvertTest, ASnapshotArrivesWhole) {
   EXPECT_EQ(info.rule(), "examples");
   EXPECT_EQ(info.publish(), "stack");
   EXPECT_EQ(info.relative_error(), 0.25);
+  EXPECT_EQ(info.version_sha256(), "of 3");
+  EXPECT_EQ(info.previous_sha256(), "of 2");
   EXPECT_EQ(info.start(), v1::ROUND_START_WARM);
   EXPECT_EQ(info.phase(), v1::ROUND_PHASE_OPEN);
   EXPECT_EQ(info.round(), 4u);

@@ -14,15 +14,15 @@ namespace {
 const std::string& NameOf(const LoraModule& module) { return module.name; }
 const std::string& NameOf(const DenseTensor& tensor) { return tensor.view.name; }
 
-// Visits two lists that ascend by name together: both(x, y) where both have the name, one(x) else.
-template <typename T, typename One, typename Both>
-absl::Status MergeByName(const std::vector<T>& x, const std::vector<T>& y, One one, Both both) {
+// Visits two lists that ascend by name together: both(x, y) where both have the name.
+template <typename T, typename OnlyX, typename OnlyY, typename Both>
+absl::Status MergeByName(const std::vector<T>& x, const std::vector<T>& y, OnlyX only_x, OnlyY only_y, Both both) {
   std::size_t i = 0, j = 0;
   while (i < x.size() || j < y.size()) {
     if (j == y.size() || (i < x.size() && NameOf(x[i]) < NameOf(y[j]))) {
-      CAIRN_RETURN_IF_ERROR(one(x[i++]));
+      CAIRN_RETURN_IF_ERROR(only_x(x[i++]));
     } else if (i == x.size() || NameOf(y[j]) < NameOf(x[i])) {
-      CAIRN_RETURN_IF_ERROR(one(y[j++]));
+      CAIRN_RETURN_IF_ERROR(only_y(y[j++]));
     } else {
       CAIRN_RETURN_IF_ERROR(both(x[i++], y[j++]));
     }
@@ -67,12 +67,17 @@ class Builder {
   Builder(RoundStart start, const std::map<std::string, std::int64_t>& trained) : start_(start), trained_(trained) {}
 
   absl::Status Modules(const Adapter& before, const Adapter& change) {
-    // A module of one of the two only is bounded, too: a first round may have many clients.
-    const auto one = [&](const LoraModule& module) {
+    // What nobody trained stays as it is: a sum would mix its first units with those behind them.
+    const auto stays = [&](const LoraModule& module) {
+      checkpoint_.modules.push_back(ModuleOf(module));
+      return absl::OkStatus();
+    };
+    // A new module is bounded, too: a first round may have many clients.
+    const auto begins = [&](const LoraModule& module) {
       const CombinedModule only = ModuleOf(module);
       return Add(Nothing(only), only);
     };
-    return MergeByName(before.modules, change.modules, one,
+    return MergeByName(before.modules, change.modules, stays, begins,
                        [&](const LoraModule& x, const LoraModule& y) { return Add(ModuleOf(x), ModuleOf(y)); });
   }
 
@@ -81,8 +86,8 @@ class Builder {
       checkpoint_.tensors.push_back(TensorOf(tensor));
       return absl::OkStatus();
     };
-    return MergeByName(before.tensors, change.tensors, one, [&](const DenseTensor& x, const DenseTensor& y) {
-      const bool replace = y.absolute || start_ == RoundStart::kWarm;
+    return MergeByName(before.tensors, change.tensors, one, one, [&](const DenseTensor& x, const DenseTensor& y) {
+      const bool replace = y.absolute || start_ != RoundStart::kMerge;
       checkpoint_.tensors.push_back(replace ? TensorOf(y) : SumOfTensors(x, y));
       return absl::OkStatus();
     });

@@ -27,8 +27,9 @@ struct Checkpoint {
 //   kWarm      change takes the place of what was there
 //   kResidual  the first units of change, as many as `trained` has for the module, take the place of as many first
 //              units of what was there; the others are added
-// What the round did not touch stays. Tensors with absolute values are replaced, others (the bias of a lora_B) are
-// added, but for kWarm. FAILED_PRECONDITION as BoundedSum; INVALID_ARGUMENT when a module has other dimensions.
+// What the round did not touch stays. Tensors with absolute values are replaced. Others (the bias of a lora_B) are
+// added in kMerge, and replaced elsewhere: clients train them further with the units that they belong to.
+// FAILED_PRECONDITION as BoundedSum; INVALID_ARGUMENT when a module has other dimensions.
 absl::StatusOr<Checkpoint> NextCheckpoint(const Adapter* before, const Adapter& change, RoundStart start,
                                           const std::map<std::string, std::int64_t>& trained);
 

@@ -77,6 +77,8 @@ TEST(Checkpoint, WhatNobodyTouchedStays) {
     const Checkpoint next = Next(&x.adapter(), part.adapter(), start, {{"layers.1.q", 2}});
     EXPECT_EQ(next.spec().modules, kModules);
     EXPECT_EQ(reference::MaxDifference(Dense(next.modules[0]), Dense(x.adapter().modules[0])), 0);
+    const auto wide = Change(3, 17);  // 2 units that are trained, and 15 behind them: as many as the weight can hold.
+    EXPECT_THAT(Next(&wide.adapter(), part.adapter(), start, {{"layers.1.q", 2}}).ranks()[0], 17);
     const Checkpoint wider = Next(&part.adapter(), x.adapter(), start, {{"layers.0.q", 3}, {"layers.1.q", 3}});
     EXPECT_EQ(wider.spec().modules, kModules);
   }
@@ -116,6 +118,7 @@ TEST_F(CheckpointTensors, AbsoluteValuesReplaceAndChangesAdd) {
   const Adapter before = With(x_, false, 3), change = With(y_, false, 0.5);
   EXPECT_THAT(Values(Next(&before, change, RoundStart::kMerge)), ElementsAre(8, 16));
   EXPECT_THAT(Values(Next(&before, change, RoundStart::kWarm)), ElementsAre(5, 10));
+  EXPECT_THAT(Values(Next(&before, change, RoundStart::kResidual)), ElementsAre(5, 10)) << "it is trained further";
   EXPECT_THAT(Values(Next(nullptr, change, RoundStart::kMerge)), ElementsAre(5, 10));
   const Adapter absolute = With(y_, true);
   EXPECT_THAT(Values(Next(&before, absolute, RoundStart::kMerge)), ElementsAre(10, 20));

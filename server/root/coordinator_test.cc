@@ -202,6 +202,25 @@ TEST_F(CoordinatorTest, TheStateSaysHowVersionsAreMadeAndHowExactTheLatestIs) {
   EXPECT_TRUE(server_->Now().relative_error.has_value()) << "it is kept";
 }
 
+TEST_F(CoordinatorTest, TheStateNamesTheLatestTwoVersionsByTheirBytes) {
+  Start({FederationFor("fed", "stack", 1, 1)});
+  EXPECT_EQ(server_->Now().version_sha256, "");
+  ASSERT_TRUE(server_->Join("a").ok());
+  for (std::uint64_t version = 1; version <= 3; ++version) {
+    const std::string before = server_->Now().version_sha256;
+    ASSERT_TRUE(server_->Push("a", version, Update(version)).ok());
+    server_->AwaitVersion(version);
+    EXPECT_EQ(server_->Now().previous_sha256, before);
+    EXPECT_NE(server_->Now().version_sha256, before);
+  }
+  const Snapshot now = server_->Now();
+  EXPECT_EQ(now.version_sha256.size(), 64u);
+  server_->Stop();
+  ASSERT_TRUE(server_->Start().ok());
+  EXPECT_EQ(server_->Now().version_sha256, now.version_sha256);
+  EXPECT_EQ(server_->Now().previous_sha256, now.previous_sha256);
+}
+
 TEST_F(CoordinatorTest, ClosesAtTheDeadlineWithTheMinimum) {
   auto options = FederationFor("fed", "stack", 1, 3);
   options.policy.deadline = absl::Minutes(30);

@@ -50,7 +50,7 @@ absl::Status Federation::AdoptSpec(AdapterSpec spec) {
 // The first client's, or that of a client that has more, as long as nobody's update was taken.
 absl::StatusOr<bool> Federation::Adopts(const AdapterSpec& spec) const {
   if (spec_ == nullptr) return true;
-  if (options_.spec || !Covers(spec, *spec_)) return false;
+  if (options_.spec || Covers(*spec_, spec) || !Covers(spec, *spec_)) return false;
   CAIRN_ASSIGN_OR_RETURN(const bool begun, host_.database->HasReceipts(name()));
   return !begun;
 }
