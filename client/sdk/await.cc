@@ -29,6 +29,8 @@ Round ToRound(const v1::RoundInfo& info) {
   Round round;
   round.number = info.round();
   round.version = info.version();
+  round.version_sha256 = info.version_sha256();
+  round.previous_sha256 = info.previous_sha256();
   round.start = StartOf(info.start());
   if (info.deadline_unix_ms() != 0) round.deadline = absl::FromUnixMillis(info.deadline_unix_ms());
   return round;

@@ -38,6 +38,8 @@ class AwaitTest : public ::testing::Test {
 TEST_F(AwaitTest, ReturnsTheRoundThatIsAlreadyOpen) {
   v1::RoundInfo info = TestingRound(4, v1::ROUND_PHASE_OPEN, ClientProgress::STATE_UPLOADING);
   info.set_start(v1::ROUND_START_WARM);
+  info.set_version_sha256("three");
+  info.set_previous_sha256("two");
   info.set_deadline_unix_ms(1'700'000'000'000);
   server_.SetRound(info);
   const auto round = client_->AwaitRound();
@@ -45,6 +47,8 @@ TEST_F(AwaitTest, ReturnsTheRoundThatIsAlreadyOpen) {
   EXPECT_EQ(round->number, 4u);
   EXPECT_EQ(round->version, 3u);
   EXPECT_EQ(round->start, StartMode::kWarm);
+  EXPECT_EQ(round->version_sha256, "three");
+  EXPECT_EQ(round->previous_sha256, "two");
   EXPECT_EQ(round->deadline, absl::FromUnixSeconds(1'700'000'000));
   info.set_start(v1::ROUND_START_RESIDUAL);
   server_.SetRound(info);

@@ -70,13 +70,14 @@ class RemoteClient final : public Client {
   }
   absl::StatusOr<std::uint64_t> Pull(std::uint64_t version, Form form, const std::filesystem::path& directory,
                                      const ProgressCallback& progress) override {
+    if (form == Form::kBase) return absl::InvalidArgumentError("pull: Form::kBase is nothing that can be pulled");
     return sdk::PullVersion(*connection_, version, form, directory, progress);
   }
-  absl::StatusOr<std::optional<Form>> PullStart(const Round& round, std::uint64_t merged,
+  absl::StatusOr<std::optional<Form>> PullStart(const Round& round, absl::string_view merged,
                                                 const std::filesystem::path& directory,
                                                 const ProgressCallback& progress) override {
     const std::optional<Form> form = sdk::StartFormOf(round, merged);
-    if (form) CAIRN_RETURN_IF_ERROR(Pull(round.version, *form, directory, progress).status());
+    if (form && *form != Form::kBase) CAIRN_RETURN_IF_ERROR(Pull(round.version, *form, directory, progress).status());
     return form;
   }
   absl::StatusOr<Receipt> Push(const Round& round, const std::filesystem::path& adapter_directory,

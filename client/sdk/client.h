@@ -11,7 +11,8 @@
 //     auto start = (*client)->PullStart(*round, merged, "from_server/");
 //     if (!start.ok()) break;
 //     ... StartMode::kMerge: with *start == Form::kDelta add from_server/ to the weights, with Form::kAdapter to the
-//     pristine base weights; then merged = round->version; train a fresh adapter, write my_adapter/ ...
+//     pristine base weights, with Form::kBase restore these; then merged = round->version_sha256; train a fresh
+//     adapter, write my_adapter/ ...
 //     auto receipt = (*client)->Push(*round, "my_adapter/", examples);  // an adapter_config.json + safetensors pair
 //     if (absl::IsFailedPrecondition(receipt.status())) continue;       // the round closed without us
 //     if (!receipt.ok()) break;
@@ -100,11 +101,15 @@ struct Round {
   std::uint64_t version = 0;  // Published so far; the round starts from it. 0: from the base model.
   StartMode start = StartMode::kMerge;
   absl::Time deadline = absl::InfiniteFuture();
+  // Which version that is, and the one before: the sha256 of all that was learned up to it, as hexadecimal digits. A
+  // server that began anew counts from 1 again; these tell its versions from those of the same number. Empty: none.
+  std::string version_sha256, previous_sha256;
 };
 
 enum class Form {
   kAdapter,  // Everything learned so far, relative to the base model: right for a client that missed versions, too.
   kDelta,    // What this version adds to the one before, for who has that one merged. Not with StartMode::kWarm.
+  kBase,     // Nothing to pull, but the pristine base weights to go back to. Of PullStart only.
 };
 
 struct Receipt {
@@ -130,18 +135,21 @@ class Client {
   virtual absl::StatusOr<Round> AwaitRound(absl::Duration timeout = absl::InfiniteDuration()) = 0;
 
   // Downloads a published version (0: the latest) into a PEFT adapter directory, which is replaced atomically.
-  // Returns the version. NOT_FOUND: no such version.
+  // Returns the version. NOT_FOUND: no such version. INVALID_ARGUMENT: Form::kBase.
   virtual absl::StatusOr<std::uint64_t> Pull(std::uint64_t version, Form form, const std::filesystem::path& directory,
                                              const ProgressCallback& progress = nullptr) = 0;
 
-  // Downloads what `round` starts from into `directory`, and says what that is. `merged`: the version whose changes the
-  // caller has in its weights, 0 for the pristine base model.
-  //   kDelta    what round.version adds to version `merged`, which is the one before
+  // Downloads what `round` starts from into `directory`, and says what that is. `merged`: Round::version_sha256 of the
+  // version whose changes the caller has in its weights, which it may have kept over a restart; empty for the pristine
+  // base model.
+  //   kDelta    what round.version adds to `merged`, which is the version before
   //   kAdapter  everything, relative to the pristine base: in rounds that start warm, and to catch up after rounds that
-  //             this client missed
-  //   nullopt   nothing: nothing is published yet, or (StartMode::kMerge) `merged` is round.version already
+  //             this client missed, or when `merged` is none of this federation's (any more)
+  //   kBase     the pristine base: nothing is published yet, but the caller has something merged, of a server that has
+  //             begun anew since
+  //   nullopt   nothing: nothing is published yet, or (StartMode::kMerge) `merged` is this version already
   // Errors as Pull.
-  virtual absl::StatusOr<std::optional<Form>> PullStart(const Round& round, std::uint64_t merged,
+  virtual absl::StatusOr<std::optional<Form>> PullStart(const Round& round, absl::string_view merged,
                                                         const std::filesystem::path& directory,
                                                         const ProgressCallback& progress = nullptr) = 0;
 

@@ -181,11 +181,14 @@ absl::Status Puller::Local(absl::Status status) {
 
 }  // namespace
 
-std::optional<Form> StartFormOf(const Round& round, std::uint64_t merged) {
-  if (round.version == 0) return std::nullopt;
-  if (round.start == StartMode::kMerge && merged == round.version) return std::nullopt;
-  const bool next = round.version == merged + 1;
-  return round.start != StartMode::kWarm && next ? Form::kDelta : Form::kAdapter;
+std::optional<Form> StartFormOf(const Round& round, absl::string_view merged) {
+  if (round.start == StartMode::kWarm) merged = "";  // Nothing is ever merged.
+  if (round.version == 0) return merged.empty() ? std::nullopt : std::optional(Form::kBase);
+  if (round.start == StartMode::kWarm || round.version_sha256.empty()) return Form::kAdapter;
+  if (round.start == StartMode::kMerge && merged == round.version_sha256) return std::nullopt;
+  // Empty is the pristine base, which is what comes before version 1 only.
+  const bool next = merged == round.previous_sha256 && merged.empty() == (round.version == 1);
+  return next ? Form::kDelta : Form::kAdapter;
 }
 
 absl::StatusOr<std::uint64_t> PullVersion(Connection& connection, std::uint64_t version, Form form,

@@ -6,12 +6,13 @@
 #include <optional>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "client/sdk/connection.h"
 
 namespace cairn::sdk {
 
-// What Client::PullStart pulls; nullopt: nothing.
-std::optional<Form> StartFormOf(const Round& round, std::uint64_t merged);
+// What Client::PullStart answers.
+std::optional<Form> StartFormOf(const Round& round, absl::string_view merged);
 
 absl::StatusOr<std::uint64_t> PullVersion(Connection& connection, std::uint64_t version, Form form,
                                           const std::filesystem::path& directory, const ProgressCallback& progress);

@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/sdk/client.h"
@@ -116,32 +118,70 @@ TEST_F(PullTest, AWrongDigestTwiceIsFinalAndLeavesTheOldAdapter) {
   ExpectOnlyEntry();
 }
 
-// [merged] to what a round that starts from version 7 needs.
-TEST_F(PullTest, TheStartIsADeltaOnlyForWhoHasTheVersionBefore) {
-  Round round{8, 7, StartMode::kMerge};
-  const auto form = [&](std::uint64_t merged) {
+class PullStartTest : public PullTest {
+ protected:
+  // What a round that starts from version 7 gives who has `merged`.
+  std::optional<Form> StartOf(const std::string& merged) {
     fs::remove_all(root_ / "out");
-    const auto start = client_->PullStart(round, merged, root_ / "out");
+    const auto start = client_->PullStart(round_, merged, root_ / "out");
     EXPECT_TRUE(start.ok()) << start.status();
-    EXPECT_EQ(start->has_value(), fs::exists(root_ / "out"));
-    return start.value_or(std::nullopt);
-  };
-  EXPECT_EQ(form(6), Form::kDelta);
-  EXPECT_EQ(form(0), Form::kAdapter);
-  EXPECT_EQ(form(5), Form::kAdapter);
-  EXPECT_EQ(form(7), std::nullopt);
-  round.start = StartMode::kResidual;
-  EXPECT_EQ(form(6), Form::kDelta);
-  EXPECT_EQ(form(7), Form::kAdapter);  // Its first units are trained further.
-  round.start = StartMode::kWarm;
-  EXPECT_EQ(form(6), Form::kAdapter);
-  EXPECT_EQ(form(7), Form::kAdapter);
-  round.version = 0;
-  EXPECT_EQ(form(0), std::nullopt);
-  EXPECT_EQ(server_.With([](TestingState& state) { return state.pull_forms; }),
-            (std::vector<int>{v1::PullRequest::FORM_DELTA, v1::PullRequest::FORM_ADAPTER, v1::PullRequest::FORM_ADAPTER,
-                              v1::PullRequest::FORM_DELTA, v1::PullRequest::FORM_ADAPTER, v1::PullRequest::FORM_ADAPTER,
-                              v1::PullRequest::FORM_ADAPTER}));
+    const std::optional<Form> form = start.value_or(std::nullopt);
+    EXPECT_EQ(form && *form != Form::kBase, fs::exists(root_ / "out"));
+    return form;
+  }
+  std::vector<int> PulledForms() {
+    return server_.With([](TestingState& state) { return std::exchange(state.pull_forms, {}); });
+  }
+
+  Round round_{8, 7, StartMode::kMerge, absl::InfiniteFuture(), "seven", "six"};
+};
+
+TEST_F(PullStartTest, IsADeltaOnlyForWhoHasTheVersionBefore) {
+  EXPECT_EQ(StartOf("six"), Form::kDelta);
+  EXPECT_EQ(StartOf(""), Form::kAdapter);
+  EXPECT_EQ(StartOf("five"), Form::kAdapter);
+  EXPECT_EQ(StartOf("seven"), std::nullopt);
+  round_.start = StartMode::kResidual;
+  EXPECT_EQ(StartOf("six"), Form::kDelta);
+  EXPECT_EQ(StartOf("seven"), Form::kAdapter);  // Its first units are trained further.
+  round_.start = StartMode::kWarm;
+  EXPECT_EQ(StartOf("six"), Form::kAdapter);
+  EXPECT_EQ(StartOf("seven"), Form::kAdapter);
+  EXPECT_THAT(PulledForms(),
+              ElementsAre(v1::PullRequest::FORM_DELTA, v1::PullRequest::FORM_ADAPTER, v1::PullRequest::FORM_ADAPTER,
+                          v1::PullRequest::FORM_DELTA, v1::PullRequest::FORM_ADAPTER, v1::PullRequest::FORM_ADAPTER,
+                          v1::PullRequest::FORM_ADAPTER));
+}
+
+TEST_F(PullStartTest, OfTheFirstVersionIsADeltaForThePristineBase) {
+  round_ = {2, 1, StartMode::kMerge, absl::InfiniteFuture(), "one", ""};
+  EXPECT_EQ(StartOf(""), Form::kDelta);
+  EXPECT_EQ(StartOf("another one"), Form::kAdapter);
+}
+
+// A server with an empty data directory counts from 1 again: the same numbers are other versions.
+TEST_F(PullStartTest, WhatIsMergedOfAnotherServerDoesNotCount) {
+  for (StartMode start : {StartMode::kMerge, StartMode::kResidual}) {
+    round_.start = start;
+    EXPECT_EQ(StartOf("another six"), Form::kAdapter);
+    EXPECT_EQ(StartOf("another seven"), Form::kAdapter);
+    const Round begun{1, 0, start};
+    EXPECT_EQ(*client_->PullStart(begun, "seven", root_ / "none"), Form::kBase);
+    EXPECT_EQ(*client_->PullStart(begun, "", root_ / "none"), std::nullopt);
+  }
+  EXPECT_EQ(*client_->PullStart({1, 0, StartMode::kWarm}, "seven", root_ / "none"), std::nullopt);
+  EXPECT_FALSE(fs::exists(root_ / "none"));
+}
+
+// Of a server that does not say which versions it has.
+TEST_F(PullStartTest, WithoutAnIdentityEverythingIsPulled) {
+  round_.version_sha256 = round_.previous_sha256 = "";
+  EXPECT_EQ(StartOf("six"), Form::kAdapter);
+  EXPECT_EQ(StartOf(""), Form::kAdapter);
+}
+
+TEST_F(PullTest, TheBaseCannotBePulled) {
+  EXPECT_EQ(client_->Pull(7, Form::kBase, root_ / "out").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(PullTest, AnUnknownVersionIsFinal) {

@@ -80,6 +80,11 @@ Lora CutToRank(const Lora& published, const Lora& fresh) {
   return out;
 }
 
+Lora Completed(Lora published, const Lora& before) {
+  published.modules.insert(before.modules.begin(), before.modules.end());
+  return published;
+}
+
 Lora BehindRank(const Lora& published, std::int64_t rank) {
   Lora out;
   for (const auto& [module, factors] : published.modules) {

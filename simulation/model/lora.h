@@ -35,6 +35,9 @@ Lora FreshLora(const ModelConfig& config, std::int64_t rank, double alpha, std::
 // scale. Where the published rank is smaller, units of `fresh` (A random, B = 0, so that they add nothing yet) fill up.
 Lora CutToRank(const Lora& published, const Lora& fresh);
 
+// `published`, with the modules that only `before` has taken from there.
+Lora Completed(Lora published, const Lora& before);
+
 // What lies behind the first `rank` units of `published`, with its scale. Modules that have no more are not in it.
 Lora BehindRank(const Lora& published, std::int64_t rank);
 

@@ -48,13 +48,14 @@ std::vector<Kill> RandomKills(std::uint64_t seed, int count, absl::Duration dura
 }
 
 FederationRun::FederationRun(fs::path directory, const std::string& combine)
-    : directory_(std::move(directory)), server_(directory_, ServerConfig(combine)) {}
+    : directory_(std::move(directory)), combine_(combine), server_(directory_, ServerConfig(combine)) {}
 
 absl::Status FederationRun::Launch(std::size_t client) {
-  CAIRN_ASSIGN_OR_RETURN(testing::Child child,
-                         testing::Child::Spawn({testing::BuiltProgram("faults_client"), server_.address(),
-                                                absl::StrCat(client), (directory_ / ClientName(client)).string()},
-                                               directory_ / "clients.log"));
+  CAIRN_ASSIGN_OR_RETURN(
+      testing::Child child,
+      testing::Child::Spawn({testing::BuiltProgram("faults_client"), server_.address(), absl::StrCat(client),
+                             absl::StrCat(RankOf(combine_, client)), (directory_ / ClientName(client)).string()},
+                            directory_ / "clients.log"));
   if (client < clients_.size()) {
     clients_[client] = std::move(child);
   } else {

@@ -52,6 +52,7 @@ class FederationRun {
   absl::Status CheckNothingLeft() const;
 
   const std::filesystem::path directory_;
+  const std::string combine_;
   testing::ServerProcess server_;
   std::vector<testing::Child> clients_;
   int server_kills_ = 0, client_kills_ = 0, kills_in_uploads_ = 0, kills_in_publishing_ = 0;

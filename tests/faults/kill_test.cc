@@ -45,7 +45,7 @@ absl::StatusOr<Undisturbed> RunUndisturbed(const std::string& combine) {
   CAIRN_ASSIGN_OR_RETURN(undisturbed.outcome, ReadOutcome(run.data_dir()));
   // Per version: config and tensors. Besides, adapters by digest: a whole each and, when rounds merge, a delta, which
   // for the first version is the same.
-  const std::size_t adapters = combine == "stack" ? kRounds * 2 - 1 : kRounds;
+  const std::size_t adapters = combine == "stack" || combine == "residual" ? kRounds * 2 - 1 : kRounds;
   const std::size_t files = kRounds * 2 + adapters, receipts = kRounds * kRanks.size();
   if (undisturbed.outcome.size() == files + receipts + 1) return undisturbed;
   return absl::InternalError(absl::StrCat("the undisturbed run left ", undisturbed.outcome.size(), " things, expected ",
@@ -61,7 +61,7 @@ absl::Status RunDisturbed(const Undisturbed& undisturbed, const Flags& flags, st
   total.server_kills += run.server_kills();
   total.in_uploads += run.kills_in_uploads();
   total.in_publishing += run.kills_in_publishing();
-  std::printf("run %3d  %-5s  seed %llu  kills: %d server, %d client  %.1f s", total.runs, undisturbed.combine.c_str(),
+  std::printf("run %3d  %-8s  seed %llu  kills: %d server, %d client  %.1f s", total.runs, undisturbed.combine.c_str(),
               static_cast<unsigned long long>(seed), run.server_kills(), run.kills_done() - run.server_kills(),
               absl::ToDoubleSeconds(run.duration()));
   CAIRN_RETURN_IF_ERROR(ended);

@@ -7,17 +7,24 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "adapter/lora.h"
 
 namespace cairn::faults {
 
 inline constexpr char kFederation[] = "faulty";
-// Rounds that merge into the base model, and rounds that go on from the published adapter, which is cut by a singular
-// value decomposition.
-inline constexpr std::array<const char*, 2> kCombines = {"stack", "svd"};
+// Rounds that merge into the base model; that go on from the published adapter, which is cut by a singular value
+// decomposition; that do both; and that go on from an average.
+inline constexpr std::array<const char*, 4> kCombines = {"stack", "svd", "residual", "mean"};
 inline constexpr std::uint64_t kRounds = 3;
 // One client each. Updates of 1.5 to 3 MiB: several chunks, so that kills hit uploads in the middle.
 inline constexpr std::array<std::int64_t, 4> kRanks = {24, 16, 16, 12};
+
+inline constexpr std::int64_t kEqualRank = 16;  // Of all clients, for the rules that demand it.
+
+inline std::int64_t RankOf(absl::string_view combine, std::size_t client) {
+  return combine == "residual" || combine == "mean" ? kEqualRank : kRanks[client];
+}
 
 inline std::string ClientName(std::size_t index) { return absl::StrCat("client-", index); }
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "adapter/directory.h"
@@ -40,8 +41,7 @@ class Trainer {
  public:
   Trainer(Client& client, fs::path directory, std::int64_t rank)
       : client_(client), directory_(std::move(directory)), rank_(rank) {
-    for (const ModuleSpec& module : kModules) merged_.push_back(Matrix::Zero(module.d_out, module.d_in));
-    trained_ = merged_;
+    BackToBase();
   }
 
   // As docs/sdk.md says it.
@@ -49,6 +49,10 @@ class Trainer {
     const auto form = client_.PullStart(round, version_, directory_);
     EXPECT_TRUE(form.ok()) << form.status();
     if (!form.ok() || !*form) return std::nullopt;
+    if (**form == Form::kBase) {
+      BackToBase();
+      return Form::kBase;
+    }
     const auto pulled = OpenAdapterDirectory(directory_);
     EXPECT_TRUE(pulled.ok()) << pulled.status();
     const std::int64_t units = round.start == StartMode::kResidual ? rank_ : 0;
@@ -59,7 +63,7 @@ class Trainer {
       trained_[m] = ProductOf(module, units, true);
       widest_ = std::max(widest_, module.rank);
     }
-    version_ = round.version;
+    version_ = round.version_sha256;
     return **form;
   }
 
@@ -72,10 +76,17 @@ class Trainer {
   std::int64_t widest() const { return widest_; }  // Rank that it ever pulled.
 
  private:
+  void BackToBase() {
+    merged_.clear();
+    for (const ModuleSpec& module : kModules) merged_.push_back(Matrix::Zero(module.d_out, module.d_in));
+    trained_ = merged_;
+    version_.clear();
+  }
+
   Client& client_;
   const fs::path directory_;
   const std::int64_t rank_;
-  std::uint64_t version_ = 0;  // Merged.
+  std::string version_;  // Merged.
   std::int64_t widest_ = 0;
   std::vector<Matrix> merged_, trained_;  // By module.
 };
@@ -89,6 +100,17 @@ class CatchUpTest : public FederationFixture {
     ASSERT_EQ(open->number, number);
     for (Trainer* trainer : present) trainer->Start(*open);
     RunRound(parties, number);
+  }
+  // Kills the server and starts it with nothing. Its clients join again by themselves, and round 1 opens.
+  void BeginAnew() {
+    server_->Kill();
+    fs::remove_all(server_->data_dir());
+    ASSERT_TRUE(server_->Start().ok());
+    std::vector<std::thread> waiting;
+    for (const auto& client : clients_) {
+      waiting.emplace_back([&client] { EXPECT_EQ(client->AwaitRound(absl::Seconds(20))->number, 1u); });
+    }
+    for (std::thread& thread : waiting) thread.join();
   }
   cairn::Round Next(std::uint64_t number) {
     const auto open = clients_[0]->AwaitRound(absl::Seconds(20));
@@ -127,6 +149,34 @@ TEST_F(CatchUpTest, TheCheckpointDoesNotGrowWithTheRounds) {
   EXPECT_EQ(late.widest(), 8);  // Both weights have a side of 8.
   for (std::size_t m = 0; m < kModules.size(); ++m) {
     ExpectNear(late.Model(m), reference::DenseSum(References(kMixed, m, 1, kRounds)));
+  }
+}
+
+// Versions of the same number are others then, whether a client comes back at once or later.
+TEST_F(CatchUpTest, AServerThatBeganAnewIsNotTakenForTheOneBefore) {
+  Serve("  - {name: f, combine: stack, clients: {min: 3}}\n");
+  JoinAll("f", kMixed);
+  Trainer at_once(*clients_[0], directory_ / "at_once", 8), same(*clients_[1], directory_ / "same", 4),
+      next(*clients_[2], directory_ / "next", 2);
+  Round(1, kMixed, {});
+  Round(2, kMixed, {});
+  for (Trainer* trainer : {&at_once, &same, &next}) EXPECT_EQ(trainer->Start(Next(3)), Form::kAdapter);
+  BeginAnew();
+  std::vector<Party> others = kMixed;
+  for (Party& party : others) party.examples += 50;
+  EXPECT_EQ(at_once.Start(Next(1)), Form::kBase);
+  for (std::size_t m = 0; m < kModules.size(); ++m) EXPECT_EQ(reference::MaxAbs(at_once.Model(m)), 0);
+  RunRound(others, 1);
+  EXPECT_EQ(at_once.Start(Next(2)), Form::kDelta);
+  RunRound(others, 2);
+  EXPECT_EQ(same.Start(Next(3)), Form::kAdapter) << "version 2, but another one";
+  RunRound(others, 3);
+  EXPECT_EQ(next.Start(Next(4)), Form::kAdapter) << "version 3, but not the one after what it has";
+  EXPECT_EQ(same.Start(Next(4)), Form::kDelta);
+  for (std::size_t m = 0; m < kModules.size(); ++m) {
+    const Matrix expected = reference::DenseSum(References(others, m, 1, 3));
+    ExpectNear(next.Model(m), expected);
+    ExpectNear(same.Model(m), expected);
   }
 }
 

@@ -39,7 +39,7 @@ class MethodsTest : public FederationFixture {
     const auto open = clients_[0]->AwaitRound(absl::Seconds(20));
     EXPECT_TRUE(open.ok()) << open.status();
     EXPECT_EQ(open->start, StartMode::kWarm);
-    const auto form = clients_[0]->PullStart(*open, 0, directory_ / "start");
+    const auto form = clients_[0]->PullStart(*open, "", directory_ / "start");
     EXPECT_EQ(form.value_or(std::nullopt), Form::kAdapter) << form.status();
     auto stored = OpenAdapterDirectory(directory_ / "start");
     EXPECT_TRUE(stored.ok()) << stored.status();
