@@ -159,7 +159,10 @@ absl::StatusOr<AdapterFile> Publication::Combine(VersionRow& row) {
 // Gives the finished file its name, which is its digest.
 absl::StatusOr<AdapterFile> Publication::Keep(ResultWriter writer, absl::Span<const PeftConfig* const> inputs) {
   CAIRN_ASSIGN_OR_RETURN(const ResultWriter::Written written, std::move(writer).Finish());
-  if (written.bytes > job_.bytes_max) return TooLarge(written.bytes);
+  if (written.bytes > job_.bytes_max) {
+    unlink(temporary().c_str());
+    return TooLarge(written.bytes);
+  }
   PeftConfig config = *inputs.front();  // Kinds without factors are published with the config they came with.
   if (config.kind == AdapterKind::kLora) config = ResultConfig(written.ranks, inputs);
   if (!job_.base_model.empty()) config.base_model = job_.base_model;

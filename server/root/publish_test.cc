@@ -346,6 +346,15 @@ TEST_F(PublishTest, AVersionTooLargeToBeSentIsNotWritten) {
   EXPECT_LE(std::distance(fs::directory_iterator(adapters), fs::directory_iterator()), files + 1) << "the change";
 }
 
+// The rank is known only once the result was decomposed.
+TEST_F(PublishTest, ACutThatIsTooLargeIsRemovedAgain) {
+  PublishJob job = Job(1, Round(1));
+  job.method.publish = *ParsePublishForm("energy=1");
+  job.bytes_max = 100;
+  EXPECT_EQ(Publish(job).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(fs::is_empty(directory_ / "adapters/fed"));
+}
+
 TEST_F(PublishTest, NamesTheClientWhoseUpdateIsToBlame) {
   PublishJob job = Job(1, Round(1));
   job.contributions[1].payload = std::make_shared<BytesBlob>("no safetensors file");
