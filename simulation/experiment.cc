@@ -13,6 +13,7 @@
 #include "config/yaml.h"
 #include "proto/cairn/v1/simulation.pb.h"
 #include "simulation/data/corpus.h"
+#include "simulation/method_check.h"
 
 namespace cairn {
 namespace {
@@ -103,6 +104,9 @@ absl::Status CheckMethods(const Experiment& experiment) {
   for (const std::string& method : experiment.methods) {
     CAIRN_RETURN_IF_ERROR(CheckMethod(method));
     if (!seen.insert(FederationOf(method)).second) return Wrong("methods", "each method at most once", method);
+    if (method == kAlone) continue;
+    const absl::Status taken = CheckTakesClients(method, experiment);
+    if (!taken.ok()) return Wrong("methods", "rules that take these clients' ranks", taken.message());
   }
   return absl::OkStatus();
 }

@@ -15,6 +15,9 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+constexpr char kEqual[] =
+    "name: test\ndata: /texts\nclients:\n"
+    "  - {name: a, rank: 4, documents: [one]}\n  - {name: b, rank: 4, documents: [two]}\n";
 constexpr char kMinimal[] =
     "name: test\ndata: /texts\nclients:\n"
     "  - {name: a, rank: 8, documents: [one]}\n  - {name: b, rank: 2, alpha: 3, documents: [two]}\n";
@@ -58,12 +61,28 @@ TEST_F(ExperimentTest, ErrorsNameTheFileAndTheKey) {
 }
 
 TEST_F(ExperimentTest, MethodsAreCombineRulesWithOptions) {
-  const auto experiment = Load(absl::StrCat(kMinimal, "methods: [alone, 'fair:lambda=0.5', ffa]\n"));
+  const auto experiment = Load(absl::StrCat(kEqual, "methods: [alone, 'fair:lambda=0.5', ffa]\n"));
   ASSERT_TRUE(experiment.ok()) << experiment.status();
   EXPECT_EQ(FederationOf("fair:lambda=0.5"), "fair-lambda-0.5");
   EXPECT_EQ(MethodTitle("fair:lambda=0.5"), "LoRA-FAIR:lambda=0.5");
   EXPECT_TRUE(FreezesA("ffa"));
   EXPECT_FALSE(FreezesA("fair:lambda=0.5"));
+}
+
+// What a rule would refuse after the first round's training.
+TEST_F(ExperimentTest, RulesThatWantEqualRanksGetThem) {
+  const std::string prune = "training: {prune: 0.5}\n";
+  for (const std::string method : {"mean", "fair", "residual", "ffa", "dense_mean"}) {
+    const std::string methods = absl::StrCat("methods: [", method, "]\n");
+    EXPECT_TRUE(Load(kEqual + methods).ok()) << Load(kEqual + methods).status();
+    EXPECT_THAT(Load(kMinimal + methods).status().message(), HasSubstr("key \"methods\": expected rules that take"))
+        << method;
+    EXPECT_THAT(Load(kEqual + methods + prune).status().message(), HasSubstr("a-pruned")) << method;
+  }
+  for (const std::string method : {"stack", "svd", "zero_pad", "hetlora", "rank_cluster"}) {
+    const std::string all = absl::StrCat(kMinimal, "methods: [", method, "]\n", prune);
+    EXPECT_TRUE(Load(all).ok()) << Load(all).status();
+  }
 }
 
 TEST_F(ExperimentTest, OtherDataTakesRanksInTurn) {
