@@ -56,4 +56,7 @@ inline constexpr std::uint64_t kPayloadBytesMax = 64ULL * kGiB;  // One upload. 
 inline constexpr std::size_t kCohortClientsMax =
     10'000;  // Clients of one federation, and so contributors of one round.
 
+// Metrics: modules of one federation that have a series of their own.
+inline constexpr std::size_t kMetricModulesMax = 1024;
+
 }  // namespace cairn::limits

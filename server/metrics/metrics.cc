@@ -9,7 +9,10 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
+
+#include "base/limits.h"
 
 namespace cairn {
 namespace {
@@ -65,11 +68,14 @@ struct Metrics::Families {
   Family<Gauge>& published_error =
       GaugeFamily("cairn_published_relative_error",
                   "Distance of the latest version from the exact weighted sum of its round's updates (Frobenius).");
+  Family<Gauge>& module_error =
+      GaugeFamily("cairn_published_module_relative_error", "The same for each module, by its path in the base model.");
   Gauge& memory_used = GaugeFamily("cairn_memory_used_bytes", "Bytes of the memory budget in use.").Add({});
   Gauge& memory_budget = GaugeFamily("cairn_memory_budget_bytes", "The memory budget.").Add({});
 
   std::mutex mutex;
-  std::map<std::string, Gauge*> phase_now;  // By federation. Guarded by `mutex`.
+  std::map<std::string, std::set<std::string>> modules;  // With an error, by federation. Guarded by `mutex`.
+  std::map<std::string, Gauge*> phase_now;               // By federation. Guarded by `mutex`.
 };
 
 Metrics::Metrics(absl::string_view version) : families_(std::make_unique<Families>()) {
@@ -99,6 +105,16 @@ void Metrics::RoundFinished(absl::string_view federation, absl::string_view outc
 
 void Metrics::SetPublishedError(absl::string_view federation, double relative_error) {
   families_->published_error.Add({{"federation", Text(federation)}}).Set(relative_error);
+}
+
+void Metrics::SetPublishedError(absl::string_view federation, absl::string_view module, double relative_error) {
+  {
+    std::lock_guard lock(families_->mutex);
+    std::set<std::string>& modules = families_->modules[Text(federation)];
+    if (modules.count(Text(module)) == 0 && modules.size() >= limits::kMetricModulesMax) return;
+    modules.insert(Text(module));
+  }
+  families_->module_error.Add({{"federation", Text(federation)}, {"module", Text(module)}}).Set(relative_error);
 }
 
 void Metrics::ObservePhase(absl::string_view federation, absl::string_view phase, double seconds) {

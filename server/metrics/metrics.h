@@ -28,6 +28,8 @@ class Metrics {
   void RoundFinished(absl::string_view federation, absl::string_view outcome);
   // Of the latest version: its distance from the exact weighted sum of its round's updates, relative to that sum.
   void SetPublishedError(absl::string_view federation, double relative_error);
+  // The same of one module. Of a federation's modules the first limits::kMetricModulesMax that come are kept.
+  void SetPublishedError(absl::string_view federation, absl::string_view module, double relative_error);
   // How long the round was in `phase`.
   void ObservePhase(absl::string_view federation, absl::string_view phase, double seconds);
 

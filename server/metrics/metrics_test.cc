@@ -6,6 +6,9 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+
 namespace cairn {
 namespace {
 
@@ -64,6 +67,24 @@ TEST(Metrics, ObservesAndMeasures) {
   EXPECT_THAT(text, HasSubstr("cairn_received_bytes_total{federation=\"f\"} 15"));
   EXPECT_THAT(text, HasSubstr("cairn_sent_bytes_total{federation=\"f\"} 9"));
   EXPECT_THAT(text, Not(HasSubstr("federation=\"\"")));
+}
+
+TEST(Metrics, ErrorsOfModulesHaveSeriesUpToALimit) {
+  Metrics metrics("x");
+  for (std::size_t i = 0; i < limits::kMetricModulesMax + 5; ++i) {
+    metrics.SetPublishedError("f", absl::StrCat("layers.", i), 0.5);
+  }
+  metrics.SetPublishedError("f", "layers.0", 0.25);
+  metrics.SetPublishedError("g", "layers.9999", 0.125);
+  const std::string text = metrics.Render();
+  const auto series = [](absl::string_view federation, std::size_t i) {
+    return absl::StrCat("cairn_published_module_relative_error{federation=\"", federation, "\",module=\"layers.", i,
+                        "\"}");
+  };
+  EXPECT_THAT(text, HasSubstr(absl::StrCat(series("f", 0), " 0.25")));
+  EXPECT_THAT(text, HasSubstr(series("f", limits::kMetricModulesMax - 1)));
+  EXPECT_THAT(text, Not(HasSubstr(series("f", limits::kMetricModulesMax))));
+  EXPECT_THAT(text, HasSubstr(absl::StrCat(series("g", 9999), " 0.125")));
 }
 
 TEST(Metrics, InFlightReturnsToZeroFromManyThreads) {

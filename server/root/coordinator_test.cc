@@ -197,6 +197,7 @@ TEST_F(CoordinatorTest, TheStateSaysHowVersionsAreMadeAndHowExactTheLatestIs) {
   ASSERT_TRUE(server_->Now().relative_error.has_value());
   EXPECT_LT(*server_->Now().relative_error, 1e-6);
   EXPECT_THAT(server_->metrics.Render(), HasSubstr("cairn_published_relative_error{federation=\"fed\"}"));
+  EXPECT_THAT(server_->metrics.Render(), HasSubstr("cairn_published_module_relative_error{federation=\"fed\",module="));
   server_->Stop();
   ASSERT_TRUE(server_->Start().ok());
   EXPECT_TRUE(server_->Now().relative_error.has_value()) << "it is kept";

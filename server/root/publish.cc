@@ -53,7 +53,7 @@ class Publication {
   explicit Publication(const PublishJob& job) : job_(job) {}
 
   absl::StatusOr<VersionRow> Run();
-  void Log() const;  // What Run did.
+  void Tell() const;  // To the log and the metrics, what Run did.
 
  private:
   // A published file, and what it holds.
@@ -243,16 +243,24 @@ std::map<std::string, std::int64_t> Publication::TrainedRanks() const {
   return ranks;
 }
 
-void Publication::Log() const {
+void Publication::Tell() const {
   const auto text = [](const std::optional<double>& error) {
     return error ? absl::StrFormat("%.3g", *error) : std::string("not measured");
   };
   for (const ModuleReport& module : report_.modules) {
     spdlog::debug("{}: version {}: module {}: rank {} of {}, relative error {}", job_.federation, job_.version,
                   module.name, module.rank_out, module.rank_in, text(module.relative_error));
+    if (module.relative_error && job_.metrics != nullptr) {
+      job_.metrics->SetPublishedError(job_.federation, module.name, *module.relative_error);
+    }
   }
-  spdlog::info("{}: version {}: combine {}, rule {}, publish {}: relative error {}", job_.federation, job_.version,
-               report_.combine, report_.rule, report_.publish, text(report_.relative_error));
+  const auto worst = std::max_element(report_.modules.begin(), report_.modules.end(), [](const auto& x, const auto& y) {
+    return x.relative_error.value_or(0) < y.relative_error.value_or(0);
+  });
+  const bool lossy = worst != report_.modules.end() && worst->relative_error.value_or(0) > 0;
+  spdlog::info("{}: version {}: combine {}, rule {}, publish {}: relative error {}{}", job_.federation, job_.version,
+               report_.combine, report_.rule, report_.publish, text(report_.relative_error),
+               lossy ? absl::StrCat(", at most ", text(worst->relative_error), " in ", worst->name) : "");
 }
 
 absl::StatusOr<VersionRow> Publication::Run() {
@@ -301,7 +309,7 @@ absl::StatusOr<VersionRow> Publish(const PublishJob& job) {
   Publication publication(job);
   CAIRN_ASSIGN_OR_RETURN(VersionRow row, publication.Run());
   CAIRN_RETURN_IF_ERROR(WriteVersionDirectory(job, row.whole));
-  publication.Log();
+  publication.Tell();
   return row;
 }
 

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/limits.h"
+#include "server/metrics/metrics.h"
 #include "server/root/database.h"
 #include "server/root/method.h"
 #include "server/store/store.h"
@@ -30,6 +31,7 @@ struct PublishJob {
   std::optional<AdapterFile> previous;  // The whole adapter of the version before.
   std::filesystem::path data_dir;
   std::uint64_t bytes_max = limits::kPayloadBytesMax;  // Of a published file: what clients can receive.
+  Metrics* metrics = nullptr;  // Told of errors, module by module. May be null.
 };
 
 // Writes adapters/<federation>/<sha256>.safetensors and published/<federation>/v<version>/ below the data directory.

@@ -37,6 +37,7 @@ void Publisher::Stop() {
 }
 
 void Publisher::Start(PublishJob job) {
+  job.metrics = metrics_;
   std::lock_guard lock(mutex_);
   jobs_.push_back(std::move(job));
   wake_.notify_one();  // With the lock: once it is released, the work may lead to the destruction of this object.
