@@ -97,7 +97,7 @@ class Columns final : public FactorOf<Columns> {
 };
 
 // Of all views together: beyond it, those of mapped files leave memory while a sum is read.
-constexpr std::int64_t kResidentBytesMax = 4 << 20;
+constexpr std::int64_t kResidentBytesMax = 2 << 20;
 
 class Sum final : public FactorOf<Sum> {
  public:
