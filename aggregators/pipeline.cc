@@ -139,28 +139,23 @@ absl::Status Pipeline::Add(const ClientUpdate& update) { return aggregator_->Acc
 absl::StatusOr<PipelinePlan> Pipeline::Plan() {
   const std::map<std::string, ClientUpdate>& updates = aggregator_->updates();
   if (updates.empty()) return absl::FailedPreconditionError("no client contributed: there is nothing to combine");
-  CAIRN_ASSIGN_OR_RETURN(weights_, rule_->Weigh(updates));
-  PipelinePlan plan{aggregator_->spec(), aggregator_->ranks(), {}};
-  std::size_t i = 0;
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<ClientWeight> weights, rule_->Weigh(updates));
+  clients_.clear();
   double sum = 0;
   for (const auto& [client, update] : updates) {
-    const ClientWeight& weight = weights_[i++];
+    const ClientWeight& weight = weights[clients_.size()];
     sum += weight.weight;
-    plan.clients.push_back({client, update.examples, weight.weight, weight.accepted, weight.reason});
+    clients_.push_back({client, update.examples, weight.weight, weight.accepted, weight.reason});
   }
   if (!(sum > 0)) return absl::InvalidArgumentError("the total weight is zero: no client counts");
-  return plan;
+  return PipelinePlan{aggregator_->spec(), aggregator_->ranks(), clients_};
 }
 
 absl::StatusOr<CombineReport> Pipeline::Run(const ResultSink& sink) && {
   CombineReport report{.combine = options_.combine, .rule = options_.rule, .publish = ToString(publish_)};
   std::vector<double> weights;
-  std::size_t i = 0;
-  for (const auto& [client, update] : aggregator_->updates()) {
-    const ClientWeight& weight = weights_[i++];
-    weights.push_back(weight.weight);
-    report.clients.push_back({client, update.examples, weight.weight, weight.accepted, weight.reason});
-  }
+  for (const ClientReport& client : clients_) weights.push_back(client.weight);
+  report.clients = std::move(clients_);
   if (options_.gram) {
     CAIRN_ASSIGN_OR_RETURN(report.gram, GramOf(aggregator_->updates()));
   }

@@ -75,7 +75,7 @@ class Pipeline {
   std::int64_t ranks_max_ = 0;
   std::unique_ptr<Aggregator> aggregator_;
   std::unique_ptr<WeightRule> rule_;
-  std::vector<ClientWeight> weights_;
+  std::vector<ClientReport> clients_;  // Once planned.
 };
 
 }  // namespace cairn

@@ -2,7 +2,6 @@
 #include "aggregators/averages.h"
 #include "aggregators/equal_ranks.h"
 #include "aggregators/registry.h"
-#include "base/status_macros.h"
 
 namespace cairn {
 namespace {
@@ -16,10 +15,7 @@ class Mean final : public Aggregator {
 
  protected:
   absl::Status DoCheck(const ClientUpdate& update) const override {
-    for (const LoraModule& module : update.adapter->modules) {
-      CAIRN_RETURN_IF_ERROR(CheckEqualRankAndScale(name(), update.client, module, FirstWith(module.name)));
-    }
-    return absl::OkStatus();
+    return CheckEqualRanksAndScales(name(), update, [this](absl::string_view module) { return FirstWith(module); });
   }
   std::int64_t DoRank(std::int64_t, std::int64_t added) const override { return added; }
   absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule> inputs) const override {

@@ -13,7 +13,6 @@
 #include "aggregators/equal_ranks.h"
 #include "aggregators/factor_views.h"
 #include "aggregators/registry.h"
-#include "base/status_macros.h"
 
 namespace cairn {
 namespace {
@@ -46,10 +45,7 @@ class Residual final : public Aggregator {
 
  protected:
   absl::Status DoCheck(const ClientUpdate& update) const override {
-    for (const LoraModule& module : update.adapter->modules) {
-      CAIRN_RETURN_IF_ERROR(CheckEqualRankAndScale(name(), update.client, module, FirstWith(module.name)));
-    }
-    return absl::OkStatus();
+    return CheckEqualRanksAndScales(name(), update, [this](absl::string_view module) { return FirstWith(module); });
   }
   // r for the averages and r for each client but one.
   std::int64_t DoRank(std::int64_t so_far, std::int64_t added) const override { return so_far + added; }
