@@ -1,7 +1,7 @@
 // A combine rule: takes the updates of one round, gives one adapter.
 //
 // Notation, per module: update i is dW_i = s_i B_i A_i, A_i [r_i, d_in], B_i [d_out, r_i]; w_i is its weight, by
-// default n_i / sum(n) for example counts n_i (aggregators/weigh.h). Rules differ in how they merge factors
+// default n_i / sum(n) for example counts n_i (aggregators/rule.h). Rules differ in how they merge factors
 // (docs/rules.md).
 #pragma once
 

@@ -16,6 +16,8 @@ struct ClientReport {
   double weight = 0;  // As it was used: 0 for a client that does not count.
   bool accepted = true;
   std::string reason;  // Why it does not count. Empty when accepted.
+  std::optional<double> distance;  // From the result, in Frobenius norm. None: the rule did not look at the updates.
+  std::optional<double> cosine;    // Of the angle to the result.
 };
 
 struct ModuleReport {

@@ -17,6 +17,16 @@
 
 namespace cairn::internal {
 
+// A factory for `type`: its static Make(RuleOptions&), or its default constructor where it has none.
+template <typename Base, typename T>
+absl::StatusOr<std::unique_ptr<Base>> Make(RuleOptions& options) {
+  if constexpr (requires { T::Make(options); }) {
+    return T::Make(options);
+  } else {
+    return std::make_unique<T>();
+  }
+}
+
 template <typename Factory>
 class Named {
  public:

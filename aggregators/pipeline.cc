@@ -126,8 +126,7 @@ class Pipeline::Publisher {
 absl::StatusOr<Pipeline> Pipeline::Create(const PipelineOptions& options) {
   Pipeline pipeline;
   pipeline.options_ = options;
-  CAIRN_RETURN_IF_ERROR(CheckGuards(options.guards));
-  CAIRN_ASSIGN_OR_RETURN(pipeline.rule_, MakeWeightRule(options.rule));
+  CAIRN_ASSIGN_OR_RETURN(pipeline.weighing_, Weighing::Create(options.rule, options.guards));
   CAIRN_ASSIGN_OR_RETURN(pipeline.aggregator_, MakeAggregator(options.combine));
   pipeline.publish_ = options.publish.value_or(pipeline.aggregator_->default_publish());
   return pipeline;
@@ -139,13 +138,19 @@ absl::Status Pipeline::Add(const ClientUpdate& update) { return aggregator_->Acc
 absl::StatusOr<PipelinePlan> Pipeline::Plan() {
   const std::map<std::string, ClientUpdate>& updates = aggregator_->updates();
   if (updates.empty()) return absl::FailedPreconditionError("no client contributed: there is nothing to combine");
-  CAIRN_ASSIGN_OR_RETURN(const std::vector<ClientWeight> weights, rule_->Weigh(updates));
+  WeighingInput input;
+  for (const auto& [client, update] : updates) {
+    input.clients.push_back(client);
+    input.examples.push_back(update.examples);
+  }
+  CAIRN_ASSIGN_OR_RETURN(const WeighingOutput weighed, weighing_->Weigh(input));
   clients_.clear();
   double sum = 0;
   for (const auto& [client, update] : updates) {
-    const ClientWeight& weight = weights[clients_.size()];
+    const ClientWeight& weight = weighed.clients[clients_.size()];
     sum += weight.weight;
-    clients_.push_back({client, update.examples, weight.weight, weight.accepted, weight.reason});
+    clients_.push_back({client, update.examples, weight.weight, weight.accepted, weight.reason,
+                        weight.distance, weight.cosine});
   }
   if (!(sum > 0)) return absl::InvalidArgumentError("the total weight is zero: no client counts");
   return PipelinePlan{aggregator_->spec(), aggregator_->ranks(), clients_};

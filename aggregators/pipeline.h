@@ -3,9 +3,12 @@
 // sink one by one (aggregators/result_writer.h writes them, aggregators/merge_base.h adds them to a base model).
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -14,7 +17,7 @@
 #include "aggregators/combine_report.h"
 #include "aggregators/combined.h"
 #include "aggregators/publish_form.h"
-#include "aggregators/weigh.h"
+#include "aggregators/weighing.h"
 
 namespace cairn {
 
@@ -34,6 +37,19 @@ struct PipelineOptions {
   // (aggregators/deviation.h).
   bool measure_error = false;          // Also of rules that are not exact, whatever their rank.
   bool gram = false;  // The clients' inner products, for CombineReport::gram.
+  // The modules (and tensors) that rules and guards look at: a name, or the end of one behind a dot, as in PEFT's
+  // target_modules. Empty: all.
+  std::vector<std::string> rule_modules;
+  std::uint64_t round = 0;  // For guards that draw lots.
+  int threads = 0;          // Of rules that read all updates; 0: one a processor.
+};
+
+// What earlier rounds left, for rules that look at it. The adapters' views must live until Run returns.
+struct RoundMemory {
+  const Adapter* last = nullptr;       // What the last round gave, before it was cut: Rule::Needs::last. Null: zero.
+  const Adapter* reference = nullptr;  // What the updates are measured from: x_i - g_0. Null: zero.
+  // By client, the sum of what it sent in earlier rounds: Rule::Needs::history. Those who are not there: zero.
+  std::map<std::string, const Adapter*> histories;
 };
 
 // What is known before anything is combined.
@@ -51,7 +67,12 @@ class Pipeline {
   // As Aggregator::Accumulate. The adapter's views must live until Run returns; its pages may be dropped meanwhile.
   absl::Status Add(const ClientUpdate& update);
 
-  // Weighs the clients. FAILED_PRECONDITION without any; INVALID_ARGUMENT when the weight rule refuses them or no
+  // Before Plan.
+  void Remember(RoundMemory memory) { memory_ = std::move(memory); }
+  // What of it the rule looks at.
+  Rule::Needs needs() const { return weighing_->rule().needs(); }
+
+  // Weighs the clients: rules that look at the updates read them here, once. FAILED_PRECONDITION without any; INVALID_ARGUMENT when the weight rule refuses them or no
   // client counts. Further clients must not be added.
   absl::StatusOr<PipelinePlan> Plan();
 
@@ -74,7 +95,8 @@ class Pipeline {
   PublishForm publish_;
   std::int64_t ranks_max_ = 0;
   std::unique_ptr<Aggregator> aggregator_;
-  std::unique_ptr<WeightRule> rule_;
+  std::optional<Weighing> weighing_;
+  RoundMemory memory_;
   std::vector<ClientReport> clients_;  // Once planned.
 };
 

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "aggregators/aggregator.h"
+#include "aggregators/named.h"
 #include "aggregators/rule_options.h"
 
 namespace cairn {
@@ -27,17 +28,6 @@ std::vector<std::string> AggregatorNames();  // Ascending.
 // by its default constructor.
 #define CAIRN_REGISTER_COMBINE(name, type)                     \
   [[maybe_unused]] static const bool cairn_registered_##type = \
-      ::cairn::RegisterAggregator(name, ::cairn::internal::MakeCombine<type>)
-
-namespace internal {
-template <typename T>
-absl::StatusOr<std::unique_ptr<Aggregator>> MakeCombine(RuleOptions& options) {
-  if constexpr (requires { T::Make(options); }) {
-    return T::Make(options);
-  } else {
-    return std::make_unique<T>();
-  }
-}
-}  // namespace internal
+      ::cairn::RegisterAggregator(name, ::cairn::internal::Make<::cairn::Aggregator, type>)
 
 }  // namespace cairn

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "aggregators/weigh.h"
+#include "aggregators/weighing.h"
 
 namespace cairn {
 namespace {
@@ -28,9 +28,9 @@ TEST(Registry, RefusesOptionsThatTheRuleDoesNotHave) {
 }
 
 TEST(Registry, WeighsByExamplesAndKnowsNoGuard) {
-  EXPECT_THAT(WeightRuleNames(), ::testing::Contains("examples"));
-  EXPECT_TRUE(CheckGuards({}).ok());
-  EXPECT_EQ(CheckGuards({"nnm"}).code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(RuleNames(), ::testing::Contains("examples"));
+  EXPECT_TRUE(Weighing::Create("examples", {}).ok());
+  EXPECT_EQ(Weighing::Create("examples", {"nothing"}).status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST(Registry, UnknownNameListsTheKnownOnes) {

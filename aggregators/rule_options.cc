@@ -56,6 +56,12 @@ absl::StatusOr<std::int64_t> RuleOptions::TakeInteger(absl::string_view key, std
   return number;
 }
 
+std::optional<std::string> RuleOptions::TakeText(absl::string_view key) {
+  const auto found = values_.find(key);
+  if (found == values_.end()) return std::nullopt;
+  return std::move(values_.extract(found).mapped());
+}
+
 absl::StatusOr<std::string> RuleOptions::TakeChoice(absl::string_view key,
                                                     std::initializer_list<absl::string_view> choices) {
   const auto found = values_.find(key);

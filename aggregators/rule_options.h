@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -24,6 +25,8 @@ class RuleOptions {
   absl::StatusOr<double> TakeNumber(absl::string_view key, double otherwise, double min, double max);
   absl::StatusOr<std::int64_t> TakeInteger(absl::string_view key, std::int64_t otherwise, std::int64_t min,
                                            std::int64_t max);
+  // The value of a key as it is.
+  std::optional<std::string> TakeText(absl::string_view key);
   // One of `choices`; the first of them when the key is not there.
   absl::StatusOr<std::string> TakeChoice(absl::string_view key, std::initializer_list<absl::string_view> choices);
   // INVALID_ARGUMENT when a key was not taken: the rule does not know it.

@@ -7,7 +7,7 @@
 
 #include "adapter/peft_config.h"
 #include "adapter/safetensors.h"
-#include "aggregators/weigh.h"
+#include "aggregators/weighing.h"
 #include "base/status_macros.h"
 
 namespace cairn::testing {
@@ -84,8 +84,25 @@ kernels::reference::Factors ReferenceOf(const ReportedModule& module) {
           {spec.d_out, module.rank / spec.layer.groups, std::vector<double>(module.b.begin(), module.b.end())}};
 }
 
+namespace {
+
+absl::StatusOr<std::vector<double>> WeightsOf(const std::string& rule, const Aggregator& aggregator) {
+  CAIRN_ASSIGN_OR_RETURN(const Weighing weighing, Weighing::Create(rule, {}));
+  WeighingInput input;
+  for (const auto& [client, update] : aggregator.updates()) {
+    input.clients.push_back(client);
+    input.examples.push_back(update.examples);
+  }
+  CAIRN_ASSIGN_OR_RETURN(const WeighingOutput output, weighing.Weigh(input));
+  std::vector<double> weights;
+  for (const ClientWeight& client : output.clients) weights.push_back(client.weight);
+  return weights;
+}
+
+}  // namespace
+
 absl::StatusOr<Reported> ReportAll(Aggregator&& aggregator, absl::string_view rule) {
-  CAIRN_ASSIGN_OR_RETURN(const std::vector<double> weights, WeightsOf(rule, aggregator));
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<double> weights, WeightsOf(std::string(rule), aggregator));
   Reported reported;
   const auto append = [](std::vector<float>& values) {
     return [&values](absl::Span<const float> block) {

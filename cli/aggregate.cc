@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "aggregators/registry.h"
-#include "aggregators/weigh.h"
+#include "aggregators/rule.h"
 #include "cli/exit_code.h"
 #include "cli/outcome.h"
 
@@ -34,7 +34,7 @@ void AddChoices(CLI::App& command, AggregateFlags& flags) {
   command
       .add_option(
           "--rule", flags.rule,
-          absl::StrCat("How much each client counts, NAME[:key=value,...]: ", absl::StrJoin(WeightRuleNames(), ", ")))
+          absl::StrCat("How much each client counts, NAME[:key=value,...]: ", absl::StrJoin(RuleNames(), ", ")))
       ->capture_default_str();
   command.add_option("--guard", flags.guards, "Applied before the rule, in order, NAME[:key=value,...]; repeatable")
       ->allow_extra_args(false);

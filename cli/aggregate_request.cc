@@ -11,7 +11,7 @@
 #include "aggregators/aggregator.h"
 #include "aggregators/kernels/recompress.h"
 #include "aggregators/registry.h"
-#include "aggregators/weigh.h"
+#include "aggregators/weighing.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -80,8 +80,8 @@ absl::Status CheckReport(const fs::path& report, const fs::path& out) {
 
 absl::Status CheckRules(const AggregateFlags& flags) {
   if (!flags.combine.empty()) CAIRN_RETURN_IF_ERROR(InFlag("--combine", MakeAggregator(flags.combine).status()));
-  CAIRN_RETURN_IF_ERROR(InFlag("--rule", MakeWeightRule(flags.rule).status()));
-  return InFlag("--guard", CheckGuards(flags.guards));
+  CAIRN_RETURN_IF_ERROR(InFlag("--rule", MakeRule(flags.rule).status()));
+  return InFlag("--guard", Weighing::Create(flags.rule, flags.guards).status());
 }
 
 absl::Status CheckBase(const AggregateFlags& flags, const std::optional<PublishForm>& publish) {

@@ -7,7 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "aggregators/publish_form.h"
 #include "aggregators/registry.h"
-#include "aggregators/weigh.h"
+#include "aggregators/weighing.h"
 #include "base/ids.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
@@ -42,13 +42,13 @@ absl::StatusOr<AdapterSpec> SpecFrom(const v1::FederationConfig& config, const s
 }
 
 absl::Status CheckRule(const std::string& key, const std::string& rule) {
-  const absl::Status status = MakeWeightRule(rule).status();
+  const absl::Status status = MakeRule(rule).status();
   if (status.ok()) return status;
   // Until weights became a choice of their own, `rule` named what `combine` names now.
   if (MakeAggregator(rule).ok()) {
     return Wrong(key + ".rule", absl::StrCat("\"", rule, "\" says how updates are combined: write `combine: ", rule,
                                              "`; rule says how much each client counts and is one of ",
-                                             absl::StrJoin(WeightRuleNames(), ", ")));
+                                             absl::StrJoin(RuleNames(), ", ")));
   }
   return Wrong(key + ".rule", status.message());
 }
@@ -91,9 +91,8 @@ absl::Status ResolveMethod(const v1::FederationConfig& config, const std::string
   options.method.combine = config.combine();
   options.method.rule = config.rule();
   options.method.guards.assign(config.guards().begin(), config.guards().end());
-  if (absl::Status status = CheckGuards(options.method.guards); !status.ok()) {
-    return Wrong(key + ".guards", status.message());
-  }
+  const auto weighing = Weighing::Create(options.method.rule, options.method.guards);
+  if (!weighing.ok()) return Wrong(key + ".guards", weighing.status().message());
   if (config.publish().empty()) return absl::OkStatus();
   CAIRN_ASSIGN_OR_RETURN(options.method.publish, ValueOf(key + ".publish", ParsePublishForm(config.publish())));
   const absl::Status status = CheckPublish(*options.method.publish, *combine);

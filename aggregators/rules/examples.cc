@@ -1,22 +1,25 @@
 // The default: every client counts by its number of training examples.
-#include "aggregators/weigh.h"
+#include <numeric>
+
+#include "aggregators/rule.h"
 
 namespace cairn {
 namespace {
 
-class Examples final : public WeightRule {
+class Examples final : public Rule {
  public:
   absl::string_view name() const override { return "examples"; }
-  absl::StatusOr<std::vector<ClientWeight>> Weigh(const std::map<std::string, ClientUpdate>& updates) const override {
-    double total = 0;
-    for (const auto& [client, update] : updates) total += update.examples;
-    std::vector<ClientWeight> weights;
-    for (const auto& [client, update] : updates) weights.push_back({.weight = update.examples / total});
-    return weights;
+  Needs needs() const override { return {.gram = false}; }
+  absl::Status CheckClients(std::size_t, std::size_t) const override { return absl::OkStatus(); }
+  absl::StatusOr<RuleOutput> Weigh(const RuleInput& input) const override {
+    RuleOutput output;
+    const double total = std::accumulate(input.examples.begin(), input.examples.end(), 0.0);
+    for (const double examples : input.examples) output.weights.push_back(examples / total);
+    return output;
   }
 };
 
-CAIRN_REGISTER_WEIGHT_RULE("examples", Examples);
+CAIRN_REGISTER_RULE("examples", Examples);
 
 }  // namespace
 }  // namespace cairn

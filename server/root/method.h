@@ -10,8 +10,8 @@
 namespace cairn {
 
 struct Method {
-  std::vector<std::string> guards;     // "NAME[:key=value,...]" each; aggregators/weigh.h.
-  std::string rule = "examples";       // How much each client counts; aggregators/weigh.h.
+  std::vector<std::string> guards;     // "NAME[:key=value,...]" each; aggregators/guard.h.
+  std::string rule = "examples";       // How much each client counts; aggregators/rule.h.
   std::string combine = "stack";       // How factors merge; aggregators/registry.h.
   std::optional<PublishForm> publish;  // What is made of the result before it is published; unset: the rule's own.
 };
