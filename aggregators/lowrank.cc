@@ -108,6 +108,7 @@ absl::StatusOr<LowRank> Recompress(const FactorPair<float>& input, const Cut& cu
 absl::StatusOr<LowRank> Recompress(const FactorPair<double>& input, const Cut& cut, const std::string& device) {
   return Call<&F::recompress_doubles>(input, cut, device);
 }
+absl::StatusOr<Eigen> SymmetricEigen(const SmallMatrix& matrix) { return Call<&F::symmetric_eigen>(matrix); }
 
 }  // namespace kernels
 }  // namespace cairn

@@ -9,6 +9,7 @@
 #include "aggregators/kernels/recompress.h"
 #include "aggregators/kernels/ridge.h"
 #include "aggregators/kernels/streamed_product.h"
+#include "aggregators/kernels/symmetric_eigen.h"
 #include "aggregators/kernels/threads.h"
 
 namespace cairn {
@@ -26,6 +27,7 @@ struct LowRankFunctions {
                                                         const std::string&);
   absl::StatusOr<kernels::LowRank> (*recompress_doubles)(const kernels::FactorPair<double>&, const kernels::Cut&,
                                                          const std::string&);
+  decltype(&kernels::SymmetricEigen) symmetric_eigen;
   decltype(&kernels::SetThreads) set_threads;
 };
 

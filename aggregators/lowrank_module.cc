@@ -13,6 +13,7 @@ extern "C" const cairn::LowRankFunctions* cairn_lowrank_functions() {
       .check_device = kernels::CheckDevice,
       .recompress_floats = kernels::Recompress,
       .recompress_doubles = kernels::Recompress,
+      .symmetric_eigen = kernels::SymmetricEigen,
       .set_threads = kernels::SetThreads,
   };
   return &functions;
