@@ -1,0 +1,68 @@
+#include "aggregators/rule_testing.h"
+
+#include <memory>
+#include <random>
+
+#include "base/status_macros.h"
+
+namespace cairn::testing {
+
+using kernels::SmallMatrix;
+
+SmallMatrix GramOf(const std::vector<std::vector<double>>& columns) {
+  SmallMatrix gram = SmallMatrix::Zero(columns.size(), columns.size());
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    for (std::size_t j = 0; j < columns.size(); ++j) {
+      for (std::size_t k = 0; k < columns[i].size(); ++k) gram.at(i, j) += columns[i][k] * columns[j][k];
+    }
+  }
+  return gram;
+}
+
+SmallMatrix GramOfLine(const std::vector<double>& columns) {
+  std::vector<std::vector<double>> coordinates;
+  for (const double value : columns) coordinates.push_back({value});
+  return GramOf(coordinates);
+}
+
+SmallMatrix RandomGram(std::uint64_t seed, std::size_t columns, std::size_t coordinates) {
+  std::mt19937_64 random(seed);
+  std::vector<std::vector<double>> values(columns, std::vector<double>(coordinates));
+  for (auto& column : values) {
+    for (double& value : column) value = static_cast<double>(random() >> 11) * 0x1p-52 - 1;
+  }
+  return GramOf(values);
+}
+
+namespace {
+
+std::size_t FaultyOf(const Rule& rule, std::size_t columns) {
+  return rule.faulty() ? rule.faulty()->Among(columns, 0) : 0;
+}
+
+}  // namespace
+
+absl::StatusOr<RuleOutput> WeighGram(absl::string_view rule, const SmallMatrix& gram,
+                                     std::optional<std::size_t> named) {
+  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Rule> made, MakeRule(rule));
+  const std::size_t columns = named.value_or(gram.rows), faulty = FaultyOf(*made, columns);
+  CAIRN_RETURN_IF_ERROR(made->CheckClients(columns, faulty));
+  const std::vector<double> examples(columns, 1);
+  return made->Weigh({.columns = columns, .faulty = faulty, .gram = &gram, .examples = examples, .named = named});
+}
+
+std::vector<std::size_t> ChosenOf(const RuleOutput& output) {
+  std::vector<std::size_t> chosen;
+  for (std::size_t i = 0; i < output.weights.size(); ++i) {
+    if (output.weights[i] > 0) chosen.push_back(i);
+  }
+  return chosen;
+}
+
+std::string RefusalOf(absl::string_view rule, std::size_t columns) {
+  const absl::StatusOr<std::unique_ptr<Rule>> made = MakeRule(rule);
+  if (!made.ok()) return std::string(made.status().message());
+  return std::string((*made)->CheckClients(columns, FaultyOf(**made, columns)).message());
+}
+
+}  // namespace cairn::testing
