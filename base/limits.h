@@ -58,6 +58,9 @@ inline constexpr std::size_t kCohortClientsMax =
 
 // Rules that choose the best of all subsets of n - f clients: subsets, C(n, f), that they choose from.
 inline constexpr std::size_t kMdaSubsetsMax = 2'000'000;
+inline constexpr std::size_t kSmeaSubsetsMax = 100'000;
+inline constexpr std::size_t kSmeaClientsMax =
+    200;  // An eigenvalue takes n^3 steps: with more, minutes for few subsets.
 
 // Metrics: modules of one federation that have a series of their own.
 inline constexpr std::size_t kMetricModulesMax = 1024;
