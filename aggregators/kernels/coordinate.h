@@ -21,10 +21,12 @@ struct CoordinateRule {
   double step = 1;
 };
 
-// `values` [columns, width], row-major, is overwritten; `out` [width] receives the rule's value of each coordinate.
-// Computed in T; sums in float64. The same bits on every processor.
-void ApplyCoordinates(const CoordinateRule& rule, std::size_t columns, absl::Span<float> values, absl::Span<float> out);
-void ApplyCoordinates(const CoordinateRule& rule, std::size_t columns, absl::Span<double> values,
+// out[w], for each of the out.size() coordinates, from the values [columns, out.size()], row-major. Distances and sums
+// are in float64, values are added in ascending order, and a zero is +0: the order of the columns changes no bit, nor
+// does the processor. REQUIRES: columns > 0; sums of `columns` values do not overflow float64.
+void ApplyCoordinates(const CoordinateRule& rule, std::size_t columns, absl::Span<const float> values,
+                      absl::Span<float> out);
+void ApplyCoordinates(const CoordinateRule& rule, std::size_t columns, absl::Span<const double> values,
                       absl::Span<double> out);
 
 }  // namespace cairn::kernels
