@@ -1,18 +1,13 @@
 #include "aggregators/kernels/recompress.h"
 
-// clang 14 reads ATen.h only after this one.
-// clang-format off
-#include <ATen/core/ivalue.h>
-#include <ATen/ATen.h>
-// clang-format on
-
 #include <algorithm>
 #include <cmath>
-#include <random>
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "aggregators/kernels/balance.h"
+#include "aggregators/kernels/sketch.h"
+#include "aggregators/kernels/spectrum.h"
 #include "aggregators/kernels/torch_status.h"
 
 namespace cairn::kernels {
@@ -20,14 +15,10 @@ namespace {
 
 using at::Tensor;
 
-constexpr std::int64_t kOversample = 16;
-constexpr int kPowerIterations = 2;
-constexpr std::uint64_t kSeed = 0x6361'6972'6e00;
 // A sketch is used where it has at most a quarter of the smallest dimension: there both ways took the same time, at
 // 4096 x 4096 and R of 160, 320 and 640 with two threads.
 constexpr std::int64_t kSketchShare = 4;
 constexpr std::int64_t kPanel = 256;           // Rows or columns at a time.
-constexpr double kLosslessShare = 1e-7;        // Of the largest singular value: below what float32 factors show.
 constexpr double kSketchEnergyMax = 1 - 1e-6;  // Nearer to 1 only the exact decomposition can tell.
 
 // M = b a, balanced: a [R, d_in], b [d_out, R], of the input's precision, on the device.
@@ -35,41 +26,6 @@ struct Operands {
   Tensor a, b;
   std::int64_t smallest() const { return std::min({b.size(0), b.size(1), a.size(1)}); }
 };
-
-// M = left diag(values) right^T + what is orthogonal to both, of squared norm `rest`. In float64; the values on the
-// CPU. There may be more values than vectors.
-struct Spectrum {
-  Tensor left, right;
-  std::vector<double> values;
-  double rest = 0;
-};
-
-std::vector<double> ToVector(const Tensor& tensor) {
-  const Tensor values = tensor.to(at::kCPU, at::kDouble).contiguous();
-  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
-}
-
-double SumOfSquares(const std::vector<double>& values, std::size_t first) {
-  double sum = 0;
-  for (std::size_t i = values.size(); i > first; --i) sum += values[i - 1] * values[i - 1];
-  return sum;
-}
-
-// The rank that `cut` means; more than there are values when these do not hold enough of the norm.
-std::int64_t RankFor(const Spectrum& spectrum, const Cut& cut) {
-  const auto& values = spectrum.values;
-  const auto count = static_cast<std::int64_t>(values.size());
-  if (cut.rank > 0) return std::min(cut.rank, count);
-  const double norm = SumOfSquares(values, 0) + spectrum.rest;
-  const auto kept = [&](std::int64_t rank) {
-    return cut.energy < 1 ? SumOfSquares(values, rank) + spectrum.rest <= (1 - cut.energy) * norm
-                          : rank == count || values[rank] <= kLosslessShare * values[0];
-  };
-  for (std::int64_t rank = 1; rank <= count; ++rank) {
-    if (kept(rank)) return rank;
-  }
-  return count + 1;
-}
 
 // QR without forming Q, which is as large as the input: LAPACK's packed reflectors.
 class PackedQr {
@@ -95,17 +51,6 @@ Spectrum Exact(const Operands& m, const Cut& cut) {
   spectrum.right = right.Times(vh.narrow(0, 0, rank).t());
   return spectrum;
 }
-
-// Uniform in [-1, 1). The bits of std::mt19937_64 are the same everywhere; those of libtorch's generators are not.
-Tensor RandomMatrix(std::int64_t rows, std::int64_t columns, const at::TensorOptions& options) {
-  std::mt19937_64 random(kSeed);
-  const Tensor matrix = at::empty({rows, columns}, at::kFloat);
-  float* values = matrix.data_ptr<float>();
-  for (std::int64_t i = 0; i < matrix.numel(); ++i) values[i] = static_cast<float>(random() >> 40) * 0x1p-23F - 1;
-  return matrix.to(options);
-}
-
-Tensor Orthonormal(const Tensor& x) { return std::get<0>(at::linalg_qr(x.to(at::kDouble))); }
 
 // x^T y in float64, a few rows at a time, so that x never stands in float64 whole.
 Tensor TransposedTimes(const Tensor& x, const Tensor& y) {
@@ -182,27 +127,6 @@ Spectrum Decompose(const Operands& m, const Cut& cut) {
   return Exact(m, cut);
 }
 
-// Both factors with the roots of the values, and one sign for each unit.
-LowRank CutTo(const Spectrum& spectrum, const Cut& cut, int exponent) {
-  const std::int64_t rank = RankFor(spectrum, cut);
-  const auto kept = static_cast<std::size_t>(rank);
-  LowRank out{rank};
-  out.error_squared = std::ldexp(SumOfSquares(spectrum.values, kept) + spectrum.rest, 2 * exponent);
-  out.norm_squared = std::ldexp(SumOfSquares(spectrum.values, 0) + spectrum.rest, 2 * exponent);
-  for (std::size_t i = 0; i < kept; ++i) out.singular_values.push_back(std::ldexp(spectrum.values[i], exponent));
-  const Tensor left = spectrum.left.narrow(1, 0, rank).cpu().contiguous();
-  const Tensor largest = left.abs().argmax(0, /*keepdim=*/true);
-  const Tensor signs = at::where(left.gather(0, largest) < 0, -1.0, 1.0);
-  const Tensor roots = at::tensor(out.singular_values, at::kDouble).sqrt() * signs;
-  out.b = ToVector(left * roots);
-  out.a = ToVector((spectrum.right.narrow(1, 0, rank).cpu() * roots).t());
-  return out;
-}
-
-LowRank Zero(std::int64_t d_out, std::int64_t d_in) {
-  return {.rank = 1, .a = std::vector<double>(d_in), .b = std::vector<double>(d_out), .singular_values = {0.0}};
-}
-
 template <typename T>
 absl::Status Check(const FactorPair<T>& in, const Cut& cut) {
   if (!in.IsWhole()) {
@@ -210,9 +134,7 @@ absl::Status Check(const FactorPair<T>& in, const Cut& cut) {
                                                    " x ", in.d_in, ", got ", in.b.size(), " and ", in.a.size(),
                                                    " values"));
   }
-  if (cut.rank >= 0 && cut.energy > 0 && cut.energy <= 1) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "recompress: expected a rank of 1 or more or an energy in (0, 1], got ", cut.rank, " and ", cut.energy));
+  return CheckCut(cut);
 }
 
 template <typename T>
@@ -228,7 +150,7 @@ absl::StatusOr<LowRank> RecompressOn(const FactorPair<T>& in, const Cut& cut, co
   if (absl::Status status = CheckDevice(device); !status.ok()) return status;
   Balanced<T> factors = Balance(in);
   if (!factors.finite) return absl::InvalidArgumentError("recompress: a factor has a value that is not finite");
-  if (factors.zero) return Zero(in.d_out, in.d_in);
+  if (factors.zero) return ZeroLowRank(in.d_out, in.d_in);
   return CatchTorch("recompress", [&]() -> absl::StatusOr<LowRank> {
     const c10::InferenceMode inference;
     const at::NoTF32Guard full_precision;
