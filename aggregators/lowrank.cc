@@ -109,6 +109,9 @@ absl::StatusOr<LowRank> Recompress(const FactorPair<double>& input, const Cut& c
   return Call<&F::recompress_doubles>(input, cut, device);
 }
 absl::StatusOr<Eigen> SymmetricEigen(const SmallMatrix& matrix) { return Call<&F::symmetric_eigen>(matrix); }
+absl::StatusOr<LowRank> RecompressRows(const MatrixRows& matrix, const Cut& cut) {
+  return Call<&F::recompress_rows>(matrix, cut);
+}
 
 }  // namespace kernels
 }  // namespace cairn

@@ -7,6 +7,7 @@
 #include "aggregators/kernels/add_product.h"
 #include "aggregators/kernels/product.h"
 #include "aggregators/kernels/recompress.h"
+#include "aggregators/kernels/recompress_rows.h"
 #include "aggregators/kernels/ridge.h"
 #include "aggregators/kernels/streamed_product.h"
 #include "aggregators/kernels/symmetric_eigen.h"
@@ -28,6 +29,7 @@ struct LowRankFunctions {
   absl::StatusOr<kernels::LowRank> (*recompress_doubles)(const kernels::FactorPair<double>&, const kernels::Cut&,
                                                          const std::string&);
   decltype(&kernels::SymmetricEigen) symmetric_eigen;
+  decltype(&kernels::RecompressRows) recompress_rows;
   decltype(&kernels::SetThreads) set_threads;
 };
 

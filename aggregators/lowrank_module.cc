@@ -14,6 +14,7 @@ extern "C" const cairn::LowRankFunctions* cairn_lowrank_functions() {
       .recompress_floats = kernels::Recompress,
       .recompress_doubles = kernels::Recompress,
       .symmetric_eigen = kernels::SymmetricEigen,
+      .recompress_rows = kernels::RecompressRows,
       .set_threads = kernels::SetThreads,
   };
   return &functions;
