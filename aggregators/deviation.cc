@@ -15,51 +15,52 @@ namespace {
 // Of the magnitude of all that was added: below it inner products keep fewer than 5 digits.
 constexpr double kCancelled = 1e-10;
 
-// Forming the product takes fewer multiplications than the inner products of all pairs of units.
-bool FewerWhenFormed(const kernels::StreamedFactors& units) {
-  const auto rank = static_cast<double>(units.rank), d_in = static_cast<double>(units.d_in),
-             d_out = static_cast<double>(units.d_out);
-  return rank * (d_in + d_out) > 2 * d_in * d_out;
-}
-
-// Group g of published, below and beside the sum of the inputs' group g, which counts as -1.
+// The parts of a difference: the inputs' group g, which count as -1, and then that of what was published.
 struct Difference {
-  FactorPtr a, b;          // Of the sum.
-  FactorPtr all_a, all_b;  // With what was published.
-  std::int64_t sum_rank = 0;
+  std::vector<FactorPtr> a, b;
+  std::size_t inputs = 0;
+  std::int64_t sum_rank = 0;  // Of the inputs.
 };
 
 absl::StatusOr<Difference> DifferenceOf(const CombinedModule& published, absl::Span<const WeightedModule> inputs,
                                         std::int64_t group) {
-  Difference out;
-  std::vector<FactorPtr> a, b;
+  Difference out{.inputs = inputs.size()};
   for (const auto& [weight, whole] : inputs) {
     const LoraModule module = GroupOf(*whole, group);
-    CAIRN_ASSIGN_OR_RETURN(a.emplace_back(), FactorA(module));
-    b.push_back(ColumnsOf({{-weight * module.scale, module.b}}));
+    CAIRN_ASSIGN_OR_RETURN(out.a.emplace_back(), FactorA(module));
+    out.b.push_back(ColumnsOf({{-weight * module.scale, module.b}}));
+    out.sum_rank += module.rank;
   }
-  out.all_a = out.a = Below(std::move(a));
-  out.all_b = out.b = Beside(std::move(b));
   const std::int64_t groups = published.spec.layer.groups;
   const std::int64_t units = published.rank / groups, rows = published.spec.d_out / groups;
   if (units == 0) return out;
-  out.all_a = Below({out.a, Part(published.a, group * units, units, published.spec.d_in)});
-  out.all_b = Beside({out.b, Part(published.b, group * rows, rows, units)});
+  out.a.push_back(Part(published.a, group * units, units, published.spec.d_in));
+  out.b.push_back(Part(published.b, group * rows, rows, units));
   return out;
+}
+
+// ||.||^2 of the first `parts` of them.
+absl::StatusOr<double> FormedNorm(const Difference& difference, std::size_t parts) {
+  const auto first = [parts](const std::vector<FactorPtr>& all) {
+    return std::vector<FactorPtr>(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(parts));
+  };
+  const kernels::StreamedFactors factors = Streamed(Below(first(difference.a)), Beside(first(difference.b)));
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<double> inner, kernels::FormedInnerProducts(factors, {0, factors.rank}));
+  return inner[0];
 }
 
 absl::StatusOr<Deviation> FormedDeviation(const Difference& difference) {
   Deviation formed;
-  CAIRN_ASSIGN_OR_RETURN(formed.norm_squared, kernels::SquaredNorm(Streamed(difference.a, difference.b)));
-  CAIRN_ASSIGN_OR_RETURN(formed.error_squared, kernels::SquaredNorm(Streamed(difference.all_a, difference.all_b)));
+  CAIRN_ASSIGN_OR_RETURN(formed.norm_squared, FormedNorm(difference, difference.inputs));
+  CAIRN_ASSIGN_OR_RETURN(formed.error_squared, FormedNorm(difference, difference.a.size()));
   return formed;
 }
 
 absl::StatusOr<Deviation> DeviationOf(const Difference& difference) {
-  const kernels::StreamedFactors all = Streamed(difference.all_a, difference.all_b);
-  if (FewerWhenFormed(all)) return FormedDeviation(difference);
+  const kernels::UnitFactors all = StreamedUnits(difference.a, difference.b);
+  if (kernels::FewerWhenFormed({all.d_out, all.rank, all.d_in}, 1)) return FormedDeviation(difference);
   CAIRN_ASSIGN_OR_RETURN(const kernels::PartProducts parts,
-                         kernels::InnerProducts(all, {0, difference.a->rows(), all.rank}));
+                         kernels::InnerProducts(all, {0, difference.sum_rank, all.rank}));
   const std::vector<double>& inner = parts.inner;
   const Deviation deviation{.error_squared = inner[0] + 2 * inner[1] + inner[3], .norm_squared = inner[0]};
   const double least = kCancelled * parts.magnitude;

@@ -1,19 +1,38 @@
 // How clients lie to each other: the inner products of their updates.
 #pragma once
 
-#include <map>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "aggregators/aggregator.h"
+#include "absl/types/span.h"
+#include "adapter/lora.h"
+#include "aggregators/kernels/small_matrix.h"
 
 namespace cairn {
 
-// Frobenius inner products <dW_i, dW_j> summed over all modules, by client in order of `updates`; of adapters without
-// modules, of their floating-point tensors. In float64, from factors that are read a few rows at a time. Time
-// (d_in + d_out) R^2 a module for R = the sum of all ranks.
-// INVALID_ARGUMENT names the client and the tensor of a value that is not finite.
-absl::StatusOr<std::vector<std::vector<double>>> GramOf(const std::map<std::string, ClientUpdate>& updates);
+struct GramOptions {
+  // Names of modules and tensors that count, or their ends behind a dot ("q_proj" for "layers.0.q_proj"), as in PEFT's
+  // target_modules. Empty: all.
+  std::vector<std::string> modules;
+  int threads = 0;  // 0: one a processor. The bits do not depend on it where no library multiplies.
+  // Called after every module and tensor, by the caller's thread: pages may be dropped. An error ends it.
+  std::function<absl::Status()> after_read = [] { return absl::OkStatus(); };
+};
+
+// Frobenius inner products <x_i, x_j> of the columns, summed over modules (dW = scale * B * A, or scale * B * core * A)
+// and floating-point tensors (times their scale): [columns, columns], in float64. A column that lacks a module or a
+// tensor is zero there; columns of null are zero.
+// Tensors: products of values, summed in float64. Modules: from the factors, in time (d_in + d_out) R^2 / 2 for R = the
+// sum of all ranks, or from dense rows where that is less work; factors whose product is much smaller than they are
+// (c B with A / c, another basis) are made orthonormal first, so that the error is that of float64 relative to
+// ||x_i|| ||x_j||. No module is ever formed whole.
+// A column with a value that is not finite, with a norm that float64 cannot hold, or with factors that cancel to less
+// than 1e-12 of their size, has NaN in its row and column; no other entry is touched by it. INVALID_ARGUMENT: columns
+// whose modules have different dimensions; a name in `modules` that no column has. CANCELLED: InterruptGuard. Else the
+// library's errors.
+absl::StatusOr<kernels::SmallMatrix> GramOf(absl::Span<const Adapter* const> columns, const GramOptions& options = {});
 
 }  // namespace cairn

@@ -91,10 +91,16 @@ absl::StatusOr<double> NormOf(const ScaledProduct& product) { return Call<&F::no
 absl::StatusOr<std::vector<double>> UnitInnerProducts(const FactorPair<double>& units) {
   return Call<&F::unit_inner_products>(units);
 }
-absl::StatusOr<PartProducts> InnerProducts(const StreamedFactors& units, absl::Span<const std::int64_t> starts) {
+absl::StatusOr<PartProducts> InnerProducts(const UnitFactors& units, absl::Span<const std::int64_t> starts) {
   return Call<&F::inner_products>(units, starts);
 }
-absl::StatusOr<double> SquaredNorm(const StreamedFactors& units) { return Call<&F::squared_norm>(units); }
+absl::StatusOr<std::vector<double>> FormedInnerProducts(const StreamedFactors& units,
+                                                        absl::Span<const std::int64_t> starts) {
+  return Call<&F::formed_inner_products>(units, starts);
+}
+absl::StatusOr<OrthonormalFactors> Orthonormalized(const FactorPair<double>& factors) {
+  return Call<&F::orthonormalized>(factors);
+}
 absl::StatusOr<std::vector<double>> NearestB(absl::Span<const ScaledProduct> targets, const FactorPair<double>& start,
                                              double lambda) {
   return Call<&F::nearest_b>(targets, start, lambda);

@@ -5,6 +5,8 @@
 #pragma once
 
 #include "aggregators/kernels/add_product.h"
+#include "aggregators/kernels/factor_gram.h"
+#include "aggregators/kernels/orthonormal.h"
 #include "aggregators/kernels/product.h"
 #include "aggregators/kernels/recompress.h"
 #include "aggregators/kernels/recompress_rows.h"
@@ -21,7 +23,8 @@ struct LowRankFunctions {
   decltype(&kernels::NormOf) norm_of;
   decltype(&kernels::UnitInnerProducts) unit_inner_products;
   decltype(&kernels::InnerProducts) inner_products;
-  decltype(&kernels::SquaredNorm) squared_norm;
+  decltype(&kernels::FormedInnerProducts) formed_inner_products;
+  decltype(&kernels::Orthonormalized) orthonormalized;
   decltype(&kernels::NearestB) nearest_b;
   decltype(&kernels::CheckDevice) check_device;
   absl::StatusOr<kernels::LowRank> (*recompress_floats)(const kernels::FactorPair<float>&, const kernels::Cut&,

@@ -1,8 +1,11 @@
 #include "aggregators/pipeline.h"
 
+#include <cmath>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "aggregators/averages.h"
+#include "aggregators/blame.h"
 #include "aggregators/deviation.h"
 #include "aggregators/gram.h"
 #include "aggregators/recompressed.h"
@@ -23,6 +26,25 @@ bool HasDoubles(const std::map<std::string, ClientUpdate>& updates) {
 }
 
 bool IsNarrow(DType dtype) { return SizeOf(dtype) < SizeOf(DType::kF32); }
+
+// The clients' inner products. INVALID_ARGUMENT: a client's values are not finite.
+absl::StatusOr<std::vector<std::vector<double>>> ClientGram(const std::map<std::string, ClientUpdate>& updates) {
+  std::vector<const Adapter*> columns;
+  for (const auto& [client, update] : updates) columns.push_back(update.adapter);
+  CAIRN_ASSIGN_OR_RETURN(const kernels::SmallMatrix gram, GramOf(columns));
+  std::vector<std::vector<double>> rows;
+  for (const auto& [client, update] : updates) {
+    const auto row = gram.values.begin() + static_cast<std::ptrdiff_t>(rows.size() * gram.columns);
+    if (std::isnan(row[rows.size()])) {
+      const absl::Status finite = CheckFinite(*update.adapter);
+      if (finite.ok())
+        return absl::OutOfRangeError(absl::StrCat("client ", client, ": inner products overflow float64"));
+      return BlameClient(absl::InvalidArgumentError(absl::StrCat("client ", client, ": ", finite.message())), client);
+    }
+    rows.emplace_back(row, row + static_cast<std::ptrdiff_t>(gram.columns));
+  }
+  return rows;
+}
 
 std::optional<double> TotalError(const std::vector<std::optional<Deviation>>& deviations) {
   Deviation total;
@@ -149,8 +171,8 @@ absl::StatusOr<PipelinePlan> Pipeline::Plan() {
   for (const auto& [client, update] : updates) {
     const ClientWeight& weight = weighed.clients[clients_.size()];
     sum += weight.weight;
-    clients_.push_back({client, update.examples, weight.weight, weight.accepted, weight.reason,
-                        weight.distance, weight.cosine});
+    clients_.push_back(
+        {client, update.examples, weight.weight, weight.accepted, weight.reason, weight.distance, weight.cosine});
   }
   if (!(sum > 0)) return absl::InvalidArgumentError("the total weight is zero: no client counts");
   return PipelinePlan{aggregator_->spec(), aggregator_->ranks(), clients_};
@@ -162,7 +184,7 @@ absl::StatusOr<CombineReport> Pipeline::Run(const ResultSink& sink) && {
   for (const ClientReport& client : clients_) weights.push_back(client.weight);
   report.clients = std::move(clients_);
   if (options_.gram) {
-    CAIRN_ASSIGN_OR_RETURN(report.gram, GramOf(aggregator_->updates()));
+    CAIRN_ASSIGN_OR_RETURN(report.gram, ClientGram(aggregator_->updates()));
   }
   Publisher publisher(*this, weights, sink);
   const ResultSink combined{[&](const CombinedModule& module) { return publisher(module); }, sink.tensor};

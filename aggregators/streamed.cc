@@ -1,5 +1,6 @@
 #include "aggregators/streamed.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace cairn {
@@ -9,11 +10,61 @@ kernels::StreamedFactors::ReadRows Reader(FactorPtr factor) {
   return [factor = std::move(factor)](std::int64_t first, absl::Span<double> rows) { factor->Read(first, rows); };
 }
 
+constexpr std::int64_t kTileElements = 8192;
+
+// Columns [first, first + count) of a factor as rows.
+struct Columns {
+  const Factor& factor;
+  std::int64_t first, count;
+};
+
+void ReadTransposed(const Columns& from, double* out) {
+  const std::int64_t rows = from.factor.rows(), width = from.factor.columns();
+  const std::int64_t step = std::max<std::int64_t>(1, kTileElements / width);
+  std::vector<double> tile;
+  for (std::int64_t row = 0; row < rows; row += step) {
+    const std::int64_t here = std::min(step, rows - row);
+    tile.resize(here * width);
+    from.factor.Read(row, absl::MakeSpan(tile));
+    for (std::int64_t k = 0; k < from.count; ++k) {
+      const double* value = tile.data() + from.first + k;
+      double* const to = out + k * rows + row;
+      for (std::int64_t i = 0; i < here; ++i, value += width) to[i] = *value;
+    }
+  }
+}
+
+// Calls read(part, first, count, out) for the units of every part that [first, first + units.size() / length) touches,
+// where `first` is counted from the part's own first unit.
+template <typename Read>
+kernels::UnitFactors::ReadUnits PartsReader(std::vector<std::int64_t> starts, std::int64_t length, Read read) {
+  return [starts = std::move(starts), length, read = std::move(read)](std::int64_t first, absl::Span<double> units) {
+    const std::int64_t end = first + static_cast<std::int64_t>(units.size()) / length;
+    for (std::size_t part = 0; part + 1 < starts.size(); ++part) {
+      const std::int64_t from = std::max(first, starts[part]), to = std::min(end, starts[part + 1]);
+      if (from < to) read(part, from - starts[part], to - from, units.data() + (from - first) * length);
+    }
+  };
+}
+
 }  // namespace
 
 kernels::StreamedFactors Streamed(FactorPtr a, FactorPtr b) {
   const std::int64_t d_out = b->rows(), rank = a->rows(), d_in = a->columns();
   return {d_out, rank, d_in, Reader(std::move(a)), Reader(std::move(b))};
+}
+
+kernels::UnitFactors StreamedUnits(std::vector<FactorPtr> a, std::vector<FactorPtr> b) {
+  std::vector<std::int64_t> starts = {0};
+  for (const FactorPtr& part : a) starts.push_back(starts.back() + part->rows());
+  const std::int64_t d_out = b[0]->rows(), rank = starts.back(), d_in = a[0]->columns();
+  const auto read_a = [a = std::move(a)](std::size_t part, std::int64_t first, std::int64_t count, double* out) {
+    a[part]->Read(first, absl::MakeSpan(out, count * a[part]->columns()));
+  };
+  const auto read_b = [b = std::move(b)](std::size_t part, std::int64_t first, std::int64_t count, double* out) {
+    ReadTransposed({*b[part], first, count}, out);
+  };
+  return {d_out, rank, d_in, PartsReader(starts, d_in, read_a), PartsReader(starts, d_out, read_b)};
 }
 
 }  // namespace cairn

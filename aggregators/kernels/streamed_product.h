@@ -1,5 +1,5 @@
-// Norms and inner products of products B A of many rank units, whose factors are read a few rows at a time and never
-// stand in memory whole. All sums are in float64.
+// Products B A of many rank units, formed a few rows at a time from factors that are read a few rows at a time: neither
+// stands in memory whole. All sums are in float64.
 #pragma once
 
 #include <cstdint>
@@ -19,19 +19,18 @@ struct StreamedFactors {
   ReadRows a, b;
 };
 
-struct PartProducts {
-  // Frobenius inner products of the parts, [parts, parts] row-major, symmetric: rounded by about 1e-15 * magnitude.
-  std::vector<double> inner;
-  double magnitude = 0;  // The square of the sum of ||b_k|| ||a_k|| over units k.
-};
+// Frobenius inner products of the parts of a product, [parts, parts] row-major, by forming the parts a few rows at a
+// time: nothing is lost when units cancel each other. Part p has the units [starts[p], starts[p + 1]). REQUIRES: starts
+// ascend from 0 to units.rank. Time d_in d_out (rank + parts^2); memory 40 MB, or one row of every part where that is
+// more. RESOURCE_EXHAUSTED, INTERNAL: the library's errors.
+absl::StatusOr<std::vector<double>> FormedInnerProducts(const StreamedFactors& units,
+                                                        absl::Span<const std::int64_t> starts);
 
-// Of the parts of a product: part p has the units [starts[p], starts[p + 1]). REQUIRES: starts ascend from 0 to
-// units.rank. Time (d_in + d_out) rank^2; memory 50 MB, or one row of a factor where that is more.
-// Values that are not finite give a magnitude that is not. RESOURCE_EXHAUSTED, INTERNAL: the library's errors.
-absl::StatusOr<PartProducts> InnerProducts(const StreamedFactors& units, absl::Span<const std::int64_t> starts);
-
-// ||B A||^2, by forming the product a few rows at a time: nothing is lost when units cancel each other. Time
-// d_in d_out rank; memory and errors as above.
-absl::StatusOr<double> SquaredNorm(const StreamedFactors& units);
+// Whether that takes fewer multiplications than InnerProducts of all pairs of units (kernels/factor_gram.h).
+inline bool FewerWhenFormed(const StreamedFactors& units, std::size_t parts) {
+  const auto rank = static_cast<double>(units.rank), d_in = static_cast<double>(units.d_in),
+             d_out = static_cast<double>(units.d_out), pairs = static_cast<double>(parts * parts);
+  return rank * rank * (d_in + d_out) / 2 > d_in * d_out * (rank + pairs);
+}
 
 }  // namespace cairn::kernels

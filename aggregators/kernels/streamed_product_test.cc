@@ -36,20 +36,18 @@ Matrix DensePart(const Factors& factors, std::int64_t first, std::int64_t end) {
 }
 
 void ExpectDense(const Factors& factors, const std::vector<std::int64_t>& starts) {
-  const auto out = InnerProducts(Streamed(factors), starts);
-  ASSERT_TRUE(out.ok()) << out.status();
+  const auto inner = FormedInnerProducts(Streamed(factors), starts);
+  ASSERT_TRUE(inner.ok()) << inner.status();
   const std::size_t parts = starts.size() - 1;
   for (std::size_t x = 0; x < parts; ++x) {
     for (std::size_t y = 0; y < parts; ++y) {
-      const double expected = reference::InnerProduct(DensePart(factors, starts[x], starts[x + 1]),
-                                                      DensePart(factors, starts[y], starts[y + 1]));
-      EXPECT_NEAR(out->inner[x * parts + y], expected, 1e-13 * out->magnitude) << x << " " << y;
-      EXPECT_EQ(out->inner[x * parts + y], out->inner[y * parts + x]);
+      const Matrix one = DensePart(factors, starts[x], starts[x + 1]),
+                   other = DensePart(factors, starts[y], starts[y + 1]);
+      EXPECT_NEAR((*inner)[x * parts + y], reference::InnerProduct(one, other),
+                  1e-13 * reference::NormOf(one) * reference::NormOf(other));
+      EXPECT_EQ((*inner)[x * parts + y], (*inner)[y * parts + x]);
     }
   }
-  const Matrix all = DensePart(factors, 0, factors.a.rows);
-  EXPECT_NEAR(*SquaredNorm(Streamed(factors)), reference::InnerProduct(all, all),
-              1e-13 * reference::InnerProduct(all, all));
 }
 
 TEST(StreamedProduct, EqualsTheDenseOne) {
@@ -60,12 +58,7 @@ TEST(StreamedProduct, EqualsTheDenseOne) {
 
 // Wider than a panel, and than what is held: every loop runs more than once.
 TEST(StreamedProduct, TakesFactorsOfManyPanels) {
-  ExpectDense(reference::RandomFactors(4, 3, 6, (1 << 19) + 5), {0, 2, 6});  // Three units are held, one is read.
-}
-
-TEST(StreamedProduct, MagnitudeIsThatOfTheUnits) {
-  const Factors factors{{2, 2, {3, 4, 0, 1}}, {1, 2, {2, -10}}};  // Units of norm 10 and 10.
-  EXPECT_NEAR(InnerProducts(Streamed(factors), {0, 2})->magnitude, 400, 1e-12);
+  ExpectDense(reference::RandomFactors(4, 5, 6, (1 << 19) + 5), {0, 2, 6});  // Three rows of both parts are formed.
 }
 
 TEST(StreamedProduct, UnitsThatCancelKeepTheirDigits) {
@@ -74,16 +67,23 @@ TEST(StreamedProduct, UnitsThatCancelKeepTheirDigits) {
   for (std::int64_t i = 0; i < 30; ++i) factors.b.at(i, 1) = -factors.b.at(i, 0) * (1 - 0x1p-30);
   const Matrix unit = DensePart(factors, 0, 1);
   const double expected = reference::InnerProduct(unit, unit) * 0x1p-60;
-  EXPECT_NEAR(*SquaredNorm(Streamed(factors)), expected, 1e-5 * expected);
+  EXPECT_NEAR(FormedInnerProducts(Streamed(factors), {0, 2})->front(), expected, 1e-5 * expected);
 }
 
-TEST(StreamedProduct, ValuesThatAreNotFiniteShow) {
+TEST(StreamedProduct, ValuesThatAreNotFiniteShowInTheirOwnPart) {
   for (const double value : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
     Factors factors = reference::RandomFactors(6, 4, 3, 5);
     factors.a.at(1, 2) = value;
-    EXPECT_FALSE(std::isfinite(InnerProducts(Streamed(factors), {0, 1, 3})->magnitude));
-    EXPECT_FALSE(std::isfinite(*SquaredNorm(Streamed(factors))));
+    const auto inner = FormedInnerProducts(Streamed(factors), {0, 1, 3});
+    EXPECT_TRUE(std::isfinite((*inner)[0]));
+    for (const std::size_t own : {1, 2, 3}) EXPECT_FALSE(std::isfinite((*inner)[own]));
   }
+}
+
+TEST(StreamedProduct, IsFormedWhereThereAreMoreUnitsThanRows) {
+  EXPECT_FALSE(FewerWhenFormed({.d_out = 4096, .rank = 1600, .d_in = 4096}, 100));
+  EXPECT_TRUE(FewerWhenFormed({.d_out = 512, .rank = 1600, .d_in = 512}, 10));
+  EXPECT_FALSE(FewerWhenFormed({.d_out = 512, .rank = 1600, .d_in = 512}, 100));  // 10 000 pairs of parts.
 }
 
 }  // namespace

@@ -1,0 +1,35 @@
+// Inner products of products B A of many rank units, from the factors alone:
+// <B_i A_i, B_j A_j>_F = sum of (B_i^T B_j) o (A_i A_j^T), for all pairs of parts at once.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+namespace cairn::kernels {
+
+// Unit k is row k of A [rank, d_in] and column k of B [d_out, rank]. `a` and `b` give these vectors of the units
+// [first, first + units.size() / d), one after the other, and are called again for the same ones. All dimensions are 1
+// or more.
+struct UnitFactors {
+  using ReadUnits = std::function<void(std::int64_t first, absl::Span<double> units)>;
+  std::int64_t d_out = 0, rank = 0, d_in = 0;
+  ReadUnits a, b;
+};
+
+struct PartProducts {
+  // Frobenius inner products of the parts, [parts, parts] row-major, symmetric: rounded by about 1e-15 * magnitude.
+  std::vector<double> inner;
+  double magnitude = 0;  // The square of the sum of ||b_k|| ||a_k|| over units k.
+};
+
+// Of the parts of a product: part p has the units [starts[p], starts[p + 1]). REQUIRES: starts ascend from 0 to
+// units.rank. Time (d_in + d_out) rank^2 / 2; memory 2 panels of 64 MiB, or of one unit where that is more.
+// Values that are not finite give a magnitude that is not, and show in the inner products of their own part only.
+// RESOURCE_EXHAUSTED, INTERNAL: the library's errors.
+absl::StatusOr<PartProducts> InnerProducts(const UnitFactors& units, absl::Span<const std::int64_t> starts);
+
+}  // namespace cairn::kernels
