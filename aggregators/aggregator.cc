@@ -77,6 +77,22 @@ absl::Status Aggregator::CheckTypes(const ClientUpdate& update) const {
   return absl::OkStatus();
 }
 
+absl::Status Aggregator::AddBeside(absl::string_view name, const Adapter& adapter) {
+  const auto of = [&](const absl::Status& status) {
+    return absl::InvalidArgumentError(absl::StrCat(name, ": ", status.message()));
+  };
+  AdapterSpec added = SpecOf(adapter);
+  added.base_model.clear();  // Published ones have the name that the server was given.
+  auto spec = UnionOf(spec_, added);
+  if (!spec.ok()) return of(spec.status());
+  auto ranks = RanksWith(*spec, adapter);
+  if (!ranks.ok()) return of(ranks.status());
+  beside_.emplace_back(name, &adapter);
+  spec_ = *std::move(spec);
+  ranks_ = *std::move(ranks);
+  return absl::OkStatus();
+}
+
 void Aggregator::GoOnFrom(absl::string_view holder, const Adapter& published) {
   published_ = std::string(holder);
   // Factors only: tensors that cannot be averaged may change from round to round, if all clients agree.

@@ -63,6 +63,10 @@ class Aggregator {
   virtual RoundStart round_start() const = 0;
   // Whether the result is dW* itself, up to the rounding of what is written. Elsewhere the distance can be measured.
   virtual bool exact() const { return false; }
+  // Whether the result is the sum of w_i x_i of the products x_i themselves, whatever the weights: also below 0, and of
+  // adapters that no client sent (AddBeside). Rules that weigh so, or look at products coordinate by coordinate, need
+  // it.
+  virtual bool linear() const { return false; }
   // What is published unless asked otherwise.
   virtual PublishForm default_publish() const { return PublishForm{}; }
 
@@ -99,6 +103,10 @@ class Aggregator {
   // kept. `holder` names it in errors.
   void GoOnFrom(absl::string_view holder, const Adapter& published);
 
+  // After the clients: another adapter that may have a weight, such as what an earlier round published.
+  // INVALID_ARGUMENT: other dimensions than the clients', a combined rank beyond limits::kRankMax. REQUIRES: linear().
+  absl::Status AddBeside(absl::string_view name, const Adapter& adapter);
+
   // By client id: the canonical order, in which everything is combined.
   const std::map<std::string, ClientUpdate>& updates() const { return updates_; }
   std::size_t clients() const { return updates_.size(); }
@@ -108,10 +116,14 @@ class Aggregator {
   // Of the result, by module of spec(): upper bounds.
   const std::vector<std::int64_t>& ranks() const { return ranks_; }
 
-  // Those with a weight above 0 that have the module, in order of updates(). `weights` as for Report.
+  // Those with a weight that have the module, in order of updates(), then of AddBeside. `weights` as for Report.
   std::vector<WeightedModule> InputsOf(absl::string_view module, absl::Span<const double> weights) const;
 
-  // Combines with `weights`, one per client in order of updates(), finite and >= 0. The same updates give the same
+  // INVALID_ARGUMENT, with the client: an update whose bytes are not there. AccumulateShape takes such.
+  absl::Status CheckBytes() const;
+
+  // Combines with `weights`, one per client in order of updates(), then one per adapter beside them: finite, and >= 0
+  // unless linear(). The same updates give the same
   // bytes, whatever the order of arrival. FAILED_PRECONDITION without any client; INVALID_ARGUMENT when all weights are
   // 0, or values are not finite (named by client and tensor); OUT_OF_RANGE, with the module's name, when the sink
   // says so of combined values (ForEachBlock does); the sink's first error ends the report and is returned.
@@ -151,10 +163,14 @@ class Aggregator {
   void Remember(ClientUpdate update);
   absl::StatusOr<std::vector<std::int64_t>> RanksWith(const AdapterSpec& spec, const Adapter& adapter) const;
   absl::Status ReportModule(const ModuleSpec& spec, absl::Span<const double> weights, const ResultSink& sink) const;
+  absl::Status CheckWeights(absl::Span<const double> weights) const;
+  absl::StatusOr<double> ShareOf(absl::string_view tensor, double holders, absl::Span<const double> weights) const;
+  std::vector<std::pair<std::string, const Adapter*>> Contributors() const;  // Clients, then those beside them.
   absl::Status ReportTensor(const TensorSpec& spec, absl::Span<const double> weights, const ResultSink& sink) const;
   absl::StatusOr<Factors> CombineGroups(const std::vector<WeightedModule>& inputs, std::int64_t groups) const;
 
   std::map<std::string, ClientUpdate> updates_;
+  std::vector<std::pair<std::string, const Adapter*>> beside_;
   std::map<std::string, std::pair<std::string, const LoraModule*>, std::less<>> first_;  // By module.
   std::map<std::string, std::pair<std::string, DType>, std::less<>> types_;              // By tensor, of the first.
   CommonParts common_;

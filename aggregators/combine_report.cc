@@ -20,6 +20,8 @@ Json ToJson(const ClientReport& client) {
   return {{"id", client.id},
           {"examples", Count(client.examples)},
           {"weight", client.weight},
+          {"distance", NumberOrNull(client.distance)},
+          {"cosine", NumberOrNull(client.cosine)},
           {"accepted", client.accepted},
           {"reason", client.reason}};
 }
@@ -46,6 +48,7 @@ std::string ToJson(const CombineReport& report) {
   if (!report.gram.empty()) json["gram"] = report.gram;
   for (const RecipientReport& recipient : report.recipients) json["recipients"].push_back(ToJson(recipient));
   json["rule"] = report.rule;
+  json["guards"] = report.guards;
   json["combine"] = report.combine;
   json["publish"] = report.publish;
   json["seconds"] = report.seconds;

@@ -15,7 +15,7 @@ struct ClientReport {
   double examples = 0;
   double weight = 0;  // As it was used: 0 for a client that does not count.
   bool accepted = true;
-  std::string reason;  // Why it does not count. Empty when accepted.
+  std::string reason;              // Why it has no weight; else empty.
   std::optional<double> distance;  // From the result, in Frobenius norm. None: the rule did not look at the updates.
   std::optional<double> cosine;    // Of the angle to the result.
 };
@@ -41,10 +41,13 @@ struct CombineReport {
   std::vector<ModuleReport> modules;        // Ascending by name.
   std::optional<double> relative_error;     // Of all modules together. None unless every module has one.
   std::optional<DType> dtype;               // Of what is written. None: not one for all modules.
+  bool coordinate_wise = false;             // Errors are from what the rule gave, which is no weighted sum.
   bool before_rounding = false;             // dtype is narrower than F32 and the errors do not contain that.
   std::vector<std::vector<double>> gram;    // <dW_i, dW_j>, in order of `clients`. Empty unless asked for.
   std::vector<RecipientReport> recipients;  // Ascending by id. Empty for other forms.
-  std::string combine, rule, publish;       // As they were asked for; options included.
+  std::string combine, rule;                // As they were asked for; options included.
+  std::vector<std::string> guards;
+  std::string publish;
   double seconds = 0;
   std::uint64_t bytes = 0;  // Of all tensor files written.
 };

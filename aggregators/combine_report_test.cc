@@ -9,7 +9,8 @@ namespace {
 
 TEST(CombineReport, IsTheJsonOfTheManual) {
   CombineReport report;
-  report.clients = {{"a", 1200, 0.75, true, ""}, {"b", 0.5, 0, false, "too far from the others"}};
+  report.clients = {{"a", 1200, 0.75, true, ""}, {"b", 0.5, 0, false, "too far from the others", 3.5, -0.25}};
+  report.guards = {"nnm", "clip:c=1"};
   report.modules = {{"x.q", 24, 8, 0.125}, {"x.v", 24, 24, std::nullopt}};
   report.dtype = DType::kBF16;
   report.gram = {{1, 0.5}, {0.5, 2}};
@@ -24,6 +25,8 @@ TEST(CombineReport, IsTheJsonOfTheManual) {
       "id": "a",
       "examples": 1200,
       "weight": 0.75,
+      "distance": null,
+      "cosine": null,
       "accepted": true,
       "reason": ""
     },
@@ -31,6 +34,8 @@ TEST(CombineReport, IsTheJsonOfTheManual) {
       "id": "b",
       "examples": 0.5,
       "weight": 0.0,
+      "distance": 3.5,
+      "cosine": -0.25,
       "accepted": false,
       "reason": "too far from the others"
     }
@@ -62,6 +67,10 @@ TEST(CombineReport, IsTheJsonOfTheManual) {
     ]
   ],
   "rule": "examples",
+  "guards": [
+    "nnm",
+    "clip:c=1"
+  ],
   "combine": "stack",
   "publish": "rank=8",
   "seconds": 1.5,

@@ -20,12 +20,14 @@ struct Deviation {
   double relative() const;   // sqrt(error / norm); 0 when both are 0.
 };
 
-// One module: dW = B A, scale 1. With groups, run g of the rows of A and of B belong together (adapter/lora.h).
+// One module: dW = B A, scale 1; or dW as it is. With groups, run g of the rows of A and of B belong together
+// (adapter/lora.h).
 struct CombinedModule {
   ModuleSpec spec;
   std::int64_t rank = 0;
   FactorPtr a;                         // [rank, d_in]
   FactorPtr b;                         // [d_out, rank / groups]
+  FactorPtr change;                    // [d_out, d_in]: dW itself, where it is no product; then a and b are null.
   std::int64_t rank_in = 0;            // The sum of the clients' ranks.
   std::optional<Deviation> deviation;  // Where it is known without further work: after recompression.
 };

@@ -43,6 +43,32 @@ TEST_P(Conformance, RanksAreAnnounced) {
   }
 }
 
+TEST_P(Conformance, LinearRulesSumAnyWeightsOfAnyAdapters) {
+  if (!Rule()->linear()) GTEST_SKIP() << GetParam() << " averages factors";
+  const std::vector<Client> clients = Cohort(2);
+  const InMemoryUpdate beside = Newcomer();
+  const std::vector<double> weights = {0.5, -2, 0, 1, 0.25, -0.75};
+  auto rule = Rule();
+  for (const Client& client : clients) ASSERT_TRUE(rule->Accumulate(client.contribution()).ok());
+  ASSERT_TRUE(rule->AddBeside("the last result", beside.adapter()).ok());
+  std::vector<Matrix> products;
+  const ResultSink sink{.module = [&](const CombinedModule& module) {
+    products.push_back(reference::Product({module.spec.d_out, module.rank, ReadAllDouble(*module.b)},
+                                          {module.rank, module.spec.d_in, ReadAllDouble(*module.a)}));
+    return absl::OkStatus();
+  }};
+  ASSERT_TRUE(std::move(*rule).Report(weights, sink).ok());
+  ASSERT_EQ(products.size(), kModules.size());
+  for (std::size_t m = 0; m < products.size(); ++m) {
+    std::vector<reference::Update> updates;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      const Adapter& adapter = i < clients.size() ? clients[i].update.adapter() : beside.adapter();
+      updates.push_back(ReferenceOf(adapter.modules[m], weights[i]));
+    }
+    EXPECT_LE(reference::MaxDifference(products[m], reference::DenseSum(updates)), kTolerance);
+  }
+}
+
 TEST_P(Conformance, OneClientIsTheIdentity) {
   std::vector<Client> clients;
   clients.push_back({"alone", 17, Make(5, kModules, 3, 2)});

@@ -15,10 +15,11 @@ namespace {
 constexpr double kRounding = 1e-9;
 
 absl::Status Wrong(const RuleOptions& options, absl::string_view got) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      options.name(), ": f: expected how many clients may lie, as a whole number from 0 up or as a part of them below "
-                      "0.5, got ",
-      got));
+  return absl::InvalidArgumentError(
+      absl::StrCat(options.name(),
+                   ": f: expected how many clients may lie, as a whole number from 0 up or as a part of them below "
+                   "0.5, got ",
+                   got));
 }
 
 }  // namespace
@@ -54,8 +55,8 @@ std::size_t Faulty::Among(std::size_t clients, std::size_t dropped) const {
 absl::Status CheckBound(absl::string_view who, std::size_t clients, std::size_t faulty, std::size_t least,
                         absl::string_view bound) {
   if (clients >= least) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(who, " with f = ", faulty, " needs at least ", least, " clients (",
-                                                 bound, "), got ", clients));
+  return absl::InvalidArgumentError(
+      absl::StrCat(who, " with f = ", faulty, " needs at least ", least, " clients (", bound, "), got ", clients));
 }
 
 }  // namespace cairn

@@ -1,6 +1,7 @@
 #include "aggregators/frozen.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/digest.h"
+#include "base/status_macros.h"
 
 namespace cairn {
 namespace {
@@ -88,6 +90,36 @@ void CommonParts::Add(absl::string_view holder, absl::string_view digests) {
   ForEachPart(digests, [&](absl::string_view what, absl::string_view digest) {
     first_.try_emplace(std::string(what), First{std::string(holder), std::string(digest)});
   });
+}
+
+namespace {
+
+// Of those that count steps (frozen.h).
+TensorView Largest(const TensorHolders& holders) {
+  const auto value = [](const DenseTensor* tensor) {
+    std::int64_t steps;
+    std::memcpy(&steps, tensor->view.data.data(), sizeof steps);
+    return steps;
+  };
+  return std::max_element(holders.begin(), holders.end(),
+                          [&](const auto& x, const auto& y) { return value(x.second) < value(y.second); })
+      ->second->view;
+}
+
+}  // namespace
+
+absl::StatusOr<TensorView> SameInAll(const TensorHolders& holders) {
+  const TensorView& first = holders.front().second->view;
+  const bool steps = std::all_of(holders.begin(), holders.end(),
+                                 [](const auto& holder) { return IsStepCounter(holder.second->view); });
+  if (steps) return Largest(holders);
+  for (const auto& [client, tensor] : holders) {
+    if (tensor->view.dtype == first.dtype && tensor->view.data == first.data) continue;
+    return absl::InvalidArgumentError(absl::StrCat("tensor \"", first.name, "\" of type ", NameOf(first.dtype),
+                                                   " cannot be averaged and differs between client ",
+                                                   holders.front().first, " and client ", client));
+  }
+  return first;
 }
 
 }  // namespace cairn

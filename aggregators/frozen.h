@@ -5,8 +5,11 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "adapter/lora.h"
 
@@ -25,6 +28,11 @@ bool HasFrozenParts(const Adapter& adapter, FrozenFactors which);
 // A counter of training steps (BatchNorm's `num_batches_tracked`, one int64): clients differ in it, and the largest
 // stands for all.
 bool IsStepCounter(const TensorView& view);
+
+// A tensor that is no float, of those who have it, by client: at least one. INVALID_ARGUMENT, with two clients, when
+// its bytes are not the same in all of them; of step counters it is the largest.
+using TensorHolders = std::vector<std::pair<std::string, const DenseTensor*>>;
+absl::StatusOr<TensorView> SameInAll(const TensorHolders& holders);
 
 // What was seen of each part first.
 class CommonParts {

@@ -64,14 +64,16 @@ void Isolate(SmallMatrix& gram) {
 
 }  // namespace
 
+int GramOptions::workers() const {
+  return threads > 0 ? threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
 absl::StatusOr<SmallMatrix> GramOf(absl::Span<const Adapter* const> columns, const GramOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(AdapterSpec spec, SpecOfAll(columns));
   if (!options.modules.empty()) CAIRN_RETURN_IF_ERROR(Restrict(options.modules, spec));
-  const int threads =
-      options.threads > 0 ? options.threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   SmallMatrix gram = SmallMatrix::Zero(columns.size(), columns.size());
-  CAIRN_RETURN_IF_ERROR(AddModuleProducts(columns, spec.modules, threads, gram));
-  CAIRN_RETURN_IF_ERROR(AddTensorProducts(columns, spec.tensors, threads, gram));
+  CAIRN_RETURN_IF_ERROR(AddModuleProducts(columns, spec.modules, options, gram));
+  CAIRN_RETURN_IF_ERROR(AddTensorProducts(columns, spec.tensors, options, gram));
   Isolate(gram);
   return gram;
 }

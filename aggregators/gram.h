@@ -18,8 +18,11 @@ struct GramOptions {
   // target_modules. Empty: all.
   std::vector<std::string> modules;
   int threads = 0;  // 0: one a processor. The bits do not depend on it where no library multiplies.
-  // Called after every module and tensor, by the caller's thread: pages may be dropped. An error ends it.
+  // Called between modules, and between chunks of tensors, by the caller's thread: pages may be dropped. An error ends
+  // it.
   std::function<absl::Status()> after_read = [] { return absl::OkStatus(); };
+
+  int workers() const;  // What `threads` means here.
 };
 
 // Frobenius inner products <x_i, x_j> of the columns, summed over modules (dW = scale * B * A, or scale * B * core * A)

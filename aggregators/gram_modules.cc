@@ -124,12 +124,14 @@ absl::Status AddGroup(absl::Span<const Adapter* const> columns, const ModuleSpec
 }  // namespace
 
 absl::Status AddModuleProducts(absl::Span<const Adapter* const> columns, const std::vector<ModuleSpec>& modules,
-                               int threads, SmallMatrix& gram) {
+                               const GramOptions& options, SmallMatrix& gram) {
+  const int threads = options.workers();
   for (const ModuleSpec& module : modules) {
     for (std::int64_t group = 0; group < module.layer.groups; ++group) {
       CAIRN_RETURN_IF_ERROR(InterruptGuard::Check());
       CAIRN_RETURN_IF_ERROR(AddGroup(columns, module, group, threads, gram));
     }
+    CAIRN_RETURN_IF_ERROR(options.after_read());
   }
   return absl::OkStatus();
 }

@@ -6,15 +6,16 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "adapter/lora.h"
+#include "aggregators/gram.h"
 #include "aggregators/kernels/small_matrix.h"
 
 namespace cairn {
 
 // Adds the inner products of the columns' deltas dW, over all `modules`, to `gram` [columns, columns]. A module that a
 // column lacks counts as zero. A column gets NaN on the diagonal, and nothing else of that module, where a value of it
-// is not finite or its factors cancel to less than 1e-12 of their size. CANCELLED: InterruptGuard. Else the library's
-// errors.
+// is not finite or its factors cancel to less than 1e-12 of their size. CANCELLED: InterruptGuard.
+// GramOptions::after_read's error; else the library's.
 absl::Status AddModuleProducts(absl::Span<const Adapter* const> columns, const std::vector<ModuleSpec>& modules,
-                               int threads, kernels::SmallMatrix& gram);
+                               const GramOptions& options, kernels::SmallMatrix& gram);
 
 }  // namespace cairn

@@ -88,7 +88,7 @@ void AddScaled(const Tensor& tensor, const SmallMatrix& sums, SmallMatrix& gram)
 }  // namespace
 
 absl::Status AddTensorProducts(absl::Span<const Adapter* const> columns, const std::vector<TensorSpec>& specs,
-                               int threads, SmallMatrix& gram) {
+                               const GramOptions& options, SmallMatrix& gram) {
   std::vector<Tensor> tensors;
   for (const TensorSpec& spec : specs) tensors.push_back(TensorOf(spec, columns));
   const std::vector<Chunk> chunks = ChunksOf(tensors);
@@ -96,11 +96,12 @@ absl::Status AddTensorProducts(absl::Span<const Adapter* const> columns, const s
   for (std::size_t first = 0; first < chunks.size(); first += kWaveChunks) {
     CAIRN_RETURN_IF_ERROR(InterruptGuard::Check());
     const std::size_t count = std::min(kWaveChunks, chunks.size() - first);
-    CAIRN_RETURN_IF_ERROR(ParallelFor(threads, static_cast<std::int64_t>(count), [&](int, std::int64_t i) {
+    CAIRN_RETURN_IF_ERROR(ParallelFor(options.workers(), static_cast<std::int64_t>(count), [&](int, std::int64_t i) {
       sums[i] = SumsOf(chunks[first + i]);
       return absl::OkStatus();
     }));
     for (std::size_t i = 0; i < count; ++i) AddScaled(*chunks[first + i].tensor, sums[i], gram);
+    CAIRN_RETURN_IF_ERROR(options.after_read());
   }
   return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "adapter/lora.h"
+#include "aggregators/gram.h"
 #include "aggregators/kernels/small_matrix.h"
 
 namespace cairn {
@@ -14,6 +15,6 @@ namespace cairn {
 // column lacks, or has in a type that is no float, counts as zero. The same bits for every number of threads.
 // CANCELLED: InterruptGuard.
 absl::Status AddTensorProducts(absl::Span<const Adapter* const> columns, const std::vector<TensorSpec>& tensors,
-                               int threads, kernels::SmallMatrix& gram);
+                               const GramOptions& options, kernels::SmallMatrix& gram);
 
 }  // namespace cairn

@@ -224,5 +224,23 @@ TEST(Gram, IsTheSameForEveryNumberOfThreads) {
   for (const int threads : {2, 3, 8}) EXPECT_EQ(Gram({&one, &other}, {.threads = threads}).values, expected);
 }
 
+TEST(Gram, LetsPagesGoBetweenReadsAndEndsWithTheError) {
+  const InMemoryUpdate update = testing::MakeUpdate(1, {kQ, kV}, 4, 8);
+  const std::vector<float> ones(5, 1);
+  Adapter x = update.adapter();
+  x.tensors = {{.view = View(ones, {5})}};
+  int calls = 0, most = 100;
+  const GramOptions options{
+      .after_read = [&] { return ++calls < most ? absl::OkStatus() : absl::UnknownError("stop"); }};
+  Gram({&x}, options);
+  EXPECT_EQ(calls, 3);  // Two modules and a tensor.
+  const Adapter* const columns[] = {&x};
+  calls = 0;
+  for (most = 1; most <= 3; ++most, calls = 0) {
+    EXPECT_EQ(GramOf(columns, options).status(), absl::UnknownError("stop"));
+    EXPECT_EQ(calls, most);
+  }
+}
+
 }  // namespace
 }  // namespace cairn

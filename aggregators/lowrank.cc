@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "aggregators/lowrank_functions.h"
 #include "aggregators/threads.h"
-#include "base/status_macros.h"
 
 namespace cairn {
 namespace {
@@ -67,8 +66,9 @@ const Module& TheModule() {
 
 template <auto LowRankFunctions::*function, typename... Args>
 auto Call(Args&&... args) -> decltype((std::declval<const LowRankFunctions&>().*function)(args...)) {
-  CAIRN_RETURN_IF_ERROR(TheModule().status);
-  return (TheModule().functions->*function)(std::forward<Args>(args)...);
+  const Module& module = TheModule();
+  if (module.functions == nullptr) return module.status;
+  return (module.functions->*function)(std::forward<Args>(args)...);
 }
 
 }  // namespace

@@ -130,20 +130,6 @@ class Change final : public internal::FactorOf<Change> {
   mutable std::vector<Part> parts_;
 };
 
-// `sum` with one factor the identity, whichever gives the lower rank.
-CombinedModule AtFullRank(CombinedModule sum, FactorPtr change) {
-  const std::int64_t d_in = sum.spec.d_in, d_out = sum.spec.d_out, groups = sum.spec.layer.groups;
-  sum.rank = FullRank(sum.spec);
-  if (sum.rank == groups * d_in) {
-    sum.a = std::make_shared<const Identities>(sum.rank, d_in);
-    sum.b = std::move(change);
-  } else {
-    sum.a = std::move(change);
-    sum.b = std::make_shared<const Identities>(d_out, d_out / groups);
-  }
-  return sum;
-}
-
 }  // namespace
 
 CombinedModule ModuleOf(const LoraModule& module) {
@@ -189,6 +175,20 @@ CombinedModule Concatenated(const CombinedModule& x, const CombinedModule& y) {
 
 std::int64_t FullRank(const ModuleSpec& spec) {
   return spec.layer.groups * std::min(spec.d_in, spec.d_out / spec.layer.groups);
+}
+
+// Whichever gives the lower rank.
+CombinedModule AtFullRank(CombinedModule module, FactorPtr change) {
+  const std::int64_t d_in = module.spec.d_in, d_out = module.spec.d_out, groups = module.spec.layer.groups;
+  module.rank = FullRank(module.spec);
+  if (module.rank == groups * d_in) {
+    module.a = std::make_shared<const Identities>(module.rank, d_in);
+    module.b = std::move(change);
+  } else {
+    module.a = std::move(change);
+    module.b = std::make_shared<const Identities>(d_out, d_out / groups);
+  }
+  return module;
 }
 
 absl::StatusOr<CombinedModule> BoundedSum(const CombinedModule& x, const CombinedModule& y) {

@@ -24,6 +24,10 @@ CombinedModule Concatenated(const CombinedModule& x, const CombinedModule& y);
 // The highest rank that a change of this weight can have: min(d_in, d_out); with groups, of all groups together.
 std::int64_t FullRank(const ModuleSpec& spec);
 
+// A change of a weight as it is, [d_out, d_in], as a module of rank FullRank: one factor is the change, the other the
+// identity.
+CombinedModule AtFullRank(CombinedModule module, FactorPtr change);
+
 // The sum of two changes of one weight at rank FullRank or less. Concatenated where that is enough; else the sum
 // itself is one factor, computed in float64 a block of rows at a time, and the other is the identity. While it is read,
 // the A of both is in memory as float64. No rank is lost; the only rounding is that to what is written.

@@ -1,13 +1,14 @@
 #include "aggregators/pipeline.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "aggregators/averages.h"
-#include "aggregators/blame.h"
 #include "aggregators/deviation.h"
 #include "aggregators/gram.h"
+#include "aggregators/module_sum.h"
 #include "aggregators/recompressed.h"
 #include "aggregators/registry.h"
 #include "aggregators/rounded.h"
@@ -27,25 +28,6 @@ bool HasDoubles(const std::map<std::string, ClientUpdate>& updates) {
 
 bool IsNarrow(DType dtype) { return SizeOf(dtype) < SizeOf(DType::kF32); }
 
-// The clients' inner products. INVALID_ARGUMENT: a client's values are not finite.
-absl::StatusOr<std::vector<std::vector<double>>> ClientGram(const std::map<std::string, ClientUpdate>& updates) {
-  std::vector<const Adapter*> columns;
-  for (const auto& [client, update] : updates) columns.push_back(update.adapter);
-  CAIRN_ASSIGN_OR_RETURN(const kernels::SmallMatrix gram, GramOf(columns));
-  std::vector<std::vector<double>> rows;
-  for (const auto& [client, update] : updates) {
-    const auto row = gram.values.begin() + static_cast<std::ptrdiff_t>(rows.size() * gram.columns);
-    if (std::isnan(row[rows.size()])) {
-      const absl::Status finite = CheckFinite(*update.adapter);
-      if (finite.ok())
-        return absl::OutOfRangeError(absl::StrCat("client ", client, ": inner products overflow float64"));
-      return BlameClient(absl::InvalidArgumentError(absl::StrCat("client ", client, ": ", finite.message())), client);
-    }
-    rows.emplace_back(row, row + static_cast<std::ptrdiff_t>(gram.columns));
-  }
-  return rows;
-}
-
 std::optional<double> TotalError(const std::vector<std::optional<Deviation>>& deviations) {
   Deviation total;
   for (const std::optional<Deviation>& deviation : deviations) {
@@ -55,6 +37,27 @@ std::optional<double> TotalError(const std::vector<std::optional<Deviation>>& de
   }
   if (deviations.empty()) return std::nullopt;
   return total.relative();
+}
+
+absl::Status NotFinite(const std::string& client, const Adapter& adapter) {
+  const absl::Status finite = CheckFinite(adapter);
+  return absl::InvalidArgumentError(
+      absl::StrCat("client ", client, ": ", finite.ok() ? "inner products overflow float64" : finite.message()));
+}
+
+// As the report has them: clients that do not count may have values that are not finite.
+absl::StatusOr<std::vector<std::vector<double>>> InnerProductsOf(const Aggregator& aggregator,
+                                                                 absl::Span<const double> weights) {
+  std::vector<const Adapter*> columns;
+  for (const auto& [client, update] : aggregator.updates()) columns.push_back(update.adapter);
+  CAIRN_ASSIGN_OR_RETURN(const kernels::SmallMatrix gram, GramOf(columns));
+  std::vector<std::vector<double>> rows;
+  for (const auto& [client, update] : aggregator.updates()) {
+    const std::size_t i = rows.size();
+    if (!std::isfinite(gram.at(i, i)) && weights[i] != 0) return NotFinite(client, *update.adapter);
+    rows.emplace_back(gram.values.begin() + i * gram.columns, gram.values.begin() + (i + 1) * gram.columns);
+  }
+  return rows;
 }
 
 }  // namespace
@@ -70,14 +73,15 @@ class Pipeline::Publisher {
 
   absl::Status operator()(const CombinedModule& combined) {
     const std::vector<WeightedModule> inputs = pipeline_.aggregator_->InputsOf(combined.spec.name, weights_);
-    CAIRN_ASSIGN_OR_RETURN(CombinedModule published, InForm(combined, inputs));
-    // For exact rules, what recompression says is the distance from dW* itself.
-    const bool exact = pipeline_.aggregator_->exact();
+    CAIRN_ASSIGN_OR_RETURN(CombinedModule published, InForm(combined));
+    // For exact rules, what recompression says is the distance from dW* itself, or from what a coordinate-wise rule
+    // gave.
+    const bool exact = pipeline_.aggregator_->exact() || combined.change != nullptr;
     if (!exact) published.deviation.reset();
     if (exact && !published.deviation) published.deviation.emplace();
     // Before measuring: values that cannot be written are the sink's to refuse.
     CAIRN_RETURN_IF_ERROR(sink_.module(published));
-    if (exact ? MeasuresRounding() : Measures(published)) {
+    if (combined.change == nullptr && (exact ? MeasuresRounding() : Measures(published))) {
       CAIRN_ASSIGN_OR_RETURN(published.deviation, DeviationOf(AsWritten(published), inputs));
     }
     modules_.push_back({published.spec.name, published.rank_in, published.rank});
@@ -89,8 +93,10 @@ class Pipeline::Publisher {
   void Finish(CombineReport& report) && {
     report.modules = std::move(modules_);
     report.relative_error = TotalError(deviations_);
+    report.coordinate_wise = pipeline_.coordinates_.has_value();
     report.dtype = pipeline_.options_.dtype;
-    report.before_rounding = report.dtype && IsNarrow(*report.dtype) && !MeasuresRounding();
+    const bool measured = MeasuresRounding() && !pipeline_.coordinates_;
+    report.before_rounding = report.dtype && IsNarrow(*report.dtype) && !measured;
   }
 
  private:
@@ -115,12 +121,15 @@ class Pipeline::Publisher {
     return module;
   }
 
-  absl::StatusOr<CombinedModule> InForm(const CombinedModule& combined, const std::vector<WeightedModule>& inputs) {
+  absl::StatusOr<CombinedModule> InForm(const CombinedModule& combined) {
     kernels::Cut cut;
     switch (pipeline_.publish_.kind) {
       case PublishForm::Kind::kStack:
       case PublishForm::Kind::kMerged:
-        return combined;
+        if (combined.change != nullptr) return AtFullRank(combined, combined.change);
+        if (!GrowsForEver(combined)) return combined;
+        cut = kernels::Cut::Rank(FullRank(combined.spec));
+        break;
       case PublishForm::Kind::kRank:
         cut = kernels::Cut::Rank(pipeline_.publish_.rank);
         break;
@@ -131,10 +140,21 @@ class Pipeline::Publisher {
         cut = kernels::Cut::Rank(pipeline_.ranks_max_);
         break;
       case PublishForm::Kind::kWidest:
-        cut = kernels::Cut::Rank(WidestRank(inputs));
+        cut = kernels::Cut::Rank(WidestClient(combined.spec.name));
         break;
     }
     return Recompress(combined, cut, pipeline_.options_.device, precision_);
+  }
+
+  // What rounds hand on to one another would have a higher rank every time.
+  bool GrowsForEver(const CombinedModule& combined) const {
+    return weights_.size() > pipeline_.aggregator_->clients() && combined.rank > FullRank(combined.spec);
+  }
+
+  std::int64_t WidestClient(const std::string& module) const {
+    std::vector<double> own(weights_.begin(), weights_.end());
+    std::fill(own.begin() + static_cast<std::ptrdiff_t>(pipeline_.aggregator_->clients()), own.end(), 0.0);
+    return std::max<std::int64_t>(1, WidestRank(pipeline_.aggregator_->InputsOf(module, own)));
   }
 
   const Pipeline& pipeline_;
@@ -158,37 +178,103 @@ absl::StatusOr<Pipeline> Pipeline::Create(const PipelineOptions& options) {
 absl::Status Pipeline::Add(const ClientUpdate& update) { return aggregator_->AccumulateShape(update); }
 
 absl::StatusOr<PipelinePlan> Pipeline::Plan() {
-  const std::map<std::string, ClientUpdate>& updates = aggregator_->updates();
-  if (updates.empty()) return absl::FailedPreconditionError("no client contributed: there is nothing to combine");
-  WeighingInput input;
-  for (const auto& [client, update] : updates) {
-    input.clients.push_back(client);
-    input.examples.push_back(update.examples);
+  if (aggregator_->updates().empty()) {
+    return absl::FailedPreconditionError("no client contributed: there is nothing to combine");
   }
-  CAIRN_ASSIGN_OR_RETURN(const WeighingOutput weighed, weighing_->Weigh(input));
+  CAIRN_RETURN_IF_ERROR(weighing_->CheckCombine(*aggregator_, memory_.reference != nullptr));
+  CAIRN_RETURN_IF_ERROR(CheckForm());
+  if (weighing_->needs_gram() || weighing_->drops_not_finite()) CAIRN_RETURN_IF_ERROR(aggregator_->CheckBytes());
+  const GramOptions options{
+      .modules = options_.rule_modules, .threads = options_.threads, .after_read = options_.after_read};
+  CAIRN_ASSIGN_OR_RETURN(const WeighingOutput weighed,
+                         WeighRound(*weighing_, *aggregator_, memory_, options, options_.round));
   clients_.clear();
-  double sum = 0;
-  for (const auto& [client, update] : updates) {
+  weights_.clear();
+  for (const auto& [client, update] : aggregator_->updates()) {
     const ClientWeight& weight = weighed.clients[clients_.size()];
-    sum += weight.weight;
     clients_.push_back(
         {client, update.examples, weight.weight, weight.accepted, weight.reason, weight.distance, weight.cosine});
+    weights_.push_back(weight.weight);
   }
-  if (!(sum > 0)) return absl::InvalidArgumentError("the total weight is zero: no client counts");
-  return PipelinePlan{aggregator_->spec(), aggregator_->ranks(), clients_};
+  if (weighed.coordinates) {
+    UseCoordinates(weighed);
+  } else {
+    CAIRN_RETURN_IF_ERROR(UseWeights(weighed));
+  }
+  PipelinePlan plan{aggregator_->spec(), aggregator_->ranks(), clients_};
+  for (std::size_t m = 0; m < plan.ranks.size() && weights_.size() > clients_.size(); ++m) {
+    plan.ranks[m] = std::min(plan.ranks[m], FullRank(plan.spec.modules[m]));
+  }
+  return plan;
+}
+
+// A result without weights has no factors to be stacked.
+absl::Status Pipeline::CheckForm() {
+  if (!weighing_->rule().coordinate_wise() || publish_.kind != PublishForm::Kind::kStack) return absl::OkStatus();
+  if (aggregator_->spec().modules.empty()) return absl::OkStatus();
+  if (options_.publish) {
+    return absl::InvalidArgumentError(absl::StrCat("publish stack: rule ", weighing_->rule().name(),
+                                                   " looks at products entry by entry, which leaves no factors to "
+                                                   "stack: expected rank=N, energy=E, widest, ranks=FILE or merged"));
+  }
+  publish_.kind = PublishForm::Kind::kWidest;
+  return absl::OkStatus();
+}
+
+absl::Status Pipeline::UseWeights(const WeighingOutput& weighed) {
+  const bool none = std::all_of(weights_.begin(), weights_.end(), [](double weight) { return weight == 0; });
+  if (none && weighed.last == 0 && weighed.reference == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("rule ", weighing_->rule().name(),
+                                                   ": the total weight is zero: no client counts; the first of them, ",
+                                                   clients_.front().id, ": ", clients_.front().reason));
+  }
+  CAIRN_RETURN_IF_ERROR(AddBeside("what the last round gave", memory_.last, weighed.last));
+  return AddBeside("what updates are measured from", memory_.reference, weighed.reference);
+}
+
+absl::Status Pipeline::AddBeside(absl::string_view name, const Adapter* adapter, double weight) {
+  if (weight == 0) return absl::OkStatus();
+  weights_.push_back(weight);
+  return aggregator_->AddBeside(name, *adapter);
+}
+
+void Pipeline::UseCoordinates(const WeighingOutput& weighed) {
+  coordinates_.emplace(CoordinatePlan{.rule = *weighed.coordinates, .mixing = {}, .reference = memory_.reference});
+  std::vector<std::size_t>& clients = coordinates_->clients;
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    if (weights_[i] > 0) clients.push_back(i);
+  }
+  if (weighed.mixing.values.empty()) return;
+  coordinates_->mixing = kernels::SmallMatrix::Zero(clients.size(), weighed.mixing.columns);
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    for (std::size_t j = 0; j < weighed.mixing.columns; ++j) {
+      coordinates_->mixing.at(i, j) = weighed.mixing.at(clients[i], j);
+    }
+  }
+}
+
+absl::Status Pipeline::Report(const ResultSink& sink) {
+  if (!coordinates_) return std::move(*aggregator_).Report(weights_, sink);
+  OutcomeTally tally(clients_.size());
+  CAIRN_RETURN_IF_ERROR(ReportCoordinates(*aggregator_, *coordinates_, tally, sink));
+  for (const std::size_t i : coordinates_->clients) {
+    clients_[i].distance = std::sqrt(tally.apart(i));
+    const double norms = std::sqrt(tally.own(i)) * std::sqrt(tally.result());
+    if (norms > 0) clients_[i].cosine = tally.inner(i) / norms;
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<CombineReport> Pipeline::Run(const ResultSink& sink) && {
-  CombineReport report{.combine = options_.combine, .rule = options_.rule, .publish = ToString(publish_)};
-  std::vector<double> weights;
-  for (const ClientReport& client : clients_) weights.push_back(client.weight);
-  report.clients = std::move(clients_);
+  CombineReport report{
+      .combine = options_.combine, .rule = options_.rule, .guards = options_.guards, .publish = ToString(publish_)};
   if (options_.gram) {
-    CAIRN_ASSIGN_OR_RETURN(report.gram, ClientGram(aggregator_->updates()));
+    CAIRN_ASSIGN_OR_RETURN(report.gram, InnerProductsOf(*aggregator_, weights_));
   }
-  Publisher publisher(*this, weights, sink);
+  Publisher publisher(*this, weights_, sink);
   const ResultSink combined{[&](const CombinedModule& module) { return publisher(module); }, sink.tensor};
-  CAIRN_RETURN_IF_ERROR(std::move(*aggregator_).Report(weights, combined));
+  CAIRN_RETURN_IF_ERROR(Report(combined));
+  report.clients = std::move(clients_);
   std::move(publisher).Finish(report);
   return report;
 }

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +16,9 @@
 #include "aggregators/aggregator.h"
 #include "aggregators/combine_report.h"
 #include "aggregators/combined.h"
+#include "aggregators/coordinate_result.h"
 #include "aggregators/publish_form.h"
+#include "aggregators/round_weights.h"
 #include "aggregators/weighing.h"
 
 namespace cairn {
@@ -35,21 +37,15 @@ struct PipelineOptions {
   std::optional<DType> dtype = DType::kF32;
   // Also where it takes work to know: of rules that are not exact, and of rounding to a type narrower than F32
   // (aggregators/deviation.h).
-  bool measure_error = false;          // Also of rules that are not exact, whatever their rank.
-  bool gram = false;  // The clients' inner products, for CombineReport::gram.
+  bool measure_error = false;  // Also of rules that are not exact, whatever their rank.
+  bool gram = false;           // The clients' inner products, for CombineReport::gram.
   // The modules (and tensors) that rules and guards look at: a name, or the end of one behind a dot, as in PEFT's
   // target_modules. Empty: all.
   std::vector<std::string> rule_modules;
   std::uint64_t round = 0;  // For guards that draw lots.
   int threads = 0;          // Of rules that read all updates; 0: one a processor.
-};
-
-// What earlier rounds left, for rules that look at it. The adapters' views must live until Run returns.
-struct RoundMemory {
-  const Adapter* last = nullptr;       // What the last round gave, before it was cut: Rule::Needs::last. Null: zero.
-  const Adapter* reference = nullptr;  // What the updates are measured from: x_i - g_0. Null: zero.
-  // By client, the sum of what it sent in earlier rounds: Rule::Needs::history. Those who are not there: zero.
-  std::map<std::string, const Adapter*> histories;
+  // Called now and then while updates are read to be weighed, by one thread: pages may be dropped. An error ends it.
+  std::function<absl::Status()> after_read = [] { return absl::OkStatus(); };
 };
 
 // What is known before anything is combined.
@@ -72,8 +68,9 @@ class Pipeline {
   // What of it the rule looks at.
   Rule::Needs needs() const { return weighing_->rule().needs(); }
 
-  // Weighs the clients: rules that look at the updates read them here, once. FAILED_PRECONDITION without any; INVALID_ARGUMENT when the weight rule refuses them or no
-  // client counts. Further clients must not be added.
+  // Weighs the clients: rules that look at the updates read them here, once. Further clients must not be added.
+  // FAILED_PRECONDITION without any; INVALID_ARGUMENT when the rule refuses them, when no client counts, or when the
+  // combine rule or the form of publishing cannot do with what the rule gives; GramOf's errors.
   absl::StatusOr<PipelinePlan> Plan();
 
   // Combines, with `sink` receiving every module and tensor in its published form. REQUIRES: Plan was called.
@@ -91,13 +88,21 @@ class Pipeline {
   class Publisher;
   Pipeline() = default;
 
+  absl::Status CheckForm();
+  absl::Status UseWeights(const WeighingOutput& weighed);
+  void UseCoordinates(const WeighingOutput& weighed);
+  absl::Status AddBeside(absl::string_view name, const Adapter* adapter, double weight);
+  absl::Status Report(const ResultSink& sink);
+
   PipelineOptions options_;
   PublishForm publish_;
   std::int64_t ranks_max_ = 0;
   std::unique_ptr<Aggregator> aggregator_;
   std::optional<Weighing> weighing_;
   RoundMemory memory_;
-  std::vector<ClientReport> clients_;  // Once planned.
+  std::vector<double> weights_;                // Of clients, then of adapters beside them. Once planned.
+  std::optional<CoordinatePlan> coordinates_;  // Instead, for rules that have no weights.
+  std::vector<ClientReport> clients_;          // Once planned.
 };
 
 }  // namespace cairn

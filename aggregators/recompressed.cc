@@ -7,6 +7,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "aggregators/kernels/recompress_rows.h"
 #include "aggregators/read_finite.h"
 #include "base/status_macros.h"
 
@@ -57,12 +58,25 @@ class Cutter {
 
  private:
   absl::StatusOr<kernels::LowRank> CutGroup(std::int64_t group, const kernels::Cut& cut) const {
-    const auto [a, b] = GroupOf(module_, group);
-    auto part = precision_ == Precision::kDouble ? RecompressAs<double>(*a, *b, cut, device_)
-                                                 : RecompressAs<float>(*a, *b, cut, device_);
+    auto part = module_.change != nullptr ? CutChange(group, cut) : CutFactors(group, cut);
     if (part.ok() || absl::IsOutOfRange(part.status())) return part;
     return absl::Status(part.status().code(), absl::StrCat("module \"", absl::CHexEscape(module_.spec.name),
                                                            "\": ", part.status().message()));
+  }
+
+  absl::StatusOr<kernels::LowRank> CutFactors(std::int64_t group, const kernels::Cut& cut) const {
+    const auto [a, b] = GroupOf(module_, group);
+    return precision_ == Precision::kDouble ? RecompressAs<double>(*a, *b, cut, device_)
+                                            : RecompressAs<float>(*a, *b, cut, device_);
+  }
+
+  absl::StatusOr<kernels::LowRank> CutChange(std::int64_t group, const kernels::Cut& cut) const {
+    const std::int64_t rows = module_.spec.d_out / module_.spec.layer.groups;
+    const auto read = [&](std::int64_t first, absl::Span<double> out) {
+      module_.change->Read(group * rows + first, out);
+      return absl::OkStatus();
+    };
+    return kernels::RecompressRows({rows, module_.spec.d_in, read}, cut);
   }
 
   CombinedModule Assemble(std::vector<kernels::LowRank> parts, std::int64_t rank) const {

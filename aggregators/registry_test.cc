@@ -27,7 +27,7 @@ TEST(Registry, RefusesOptionsThatTheRuleDoesNotHave) {
   EXPECT_EQ(MakeAggregator("stack:k=3").status(), absl::InvalidArgumentError("stack: has no option \"k\""));
 }
 
-TEST(Registry, WeighsByExamplesAndKnowsNoGuard) {
+TEST(Registry, WeighsByExamplesAndRefusesUnknownGuards) {
   EXPECT_THAT(RuleNames(), ::testing::Contains("examples"));
   EXPECT_TRUE(Weighing::Create("examples", {}).ok());
   EXPECT_EQ(Weighing::Create("examples", {"nothing"}).status().code(), absl::StatusCode::kNotFound);

@@ -1,9 +1,10 @@
 // Aggregator::Report: from the clients' updates to the result, module by module and then tensor by tensor.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <numeric>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "adapter/find.h"
 #include "aggregators/aggregator.h"
@@ -13,62 +14,43 @@
 #include "base/status_macros.h"
 
 namespace cairn {
-namespace {
-
-absl::Status CheckWeights(absl::Span<const double> weights, std::size_t clients) {
-  if (clients == 0) return absl::FailedPreconditionError("no client contributed: there is nothing to combine");
-  if (weights.size() != clients) {
-    return absl::InvalidArgumentError(absl::StrCat("expected ", clients, " weights, got ", weights.size()));
+absl::Status Aggregator::CheckWeights(absl::Span<const double> weights) const {
+  if (updates_.empty()) return absl::FailedPreconditionError("no client contributed: there is nothing to combine");
+  const std::size_t expected = updates_.size() + beside_.size();
+  if (weights.size() != expected) {
+    return absl::InvalidArgumentError(absl::StrCat("expected ", expected, " weights, got ", weights.size()));
   }
-  double sum = 0;
+  double magnitude = 0;
   for (const double weight : weights) {
-    if (!(weight >= 0) || !std::isfinite(weight)) {
-      return absl::InvalidArgumentError(absl::StrCat("weights: expected finite numbers from 0 up, got ", weight));
+    if (!std::isfinite(weight) || (weight < 0 && !linear())) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("weights: expected finite numbers", linear() ? "" : " from 0 up", ", got ", weight));
     }
-    sum += weight;
+    magnitude += std::abs(weight);
   }
-  if (sum > 0 && std::isfinite(sum)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("weights: expected a positive sum, got ", sum));
+  if (magnitude > 0 && std::isfinite(magnitude)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("weights: expected a positive sum, got ", magnitude));
 }
 
-using Holders = std::vector<std::pair<std::string, const DenseTensor*>>;
-
-// Of those that count steps (frozen.h).
-TensorView Largest(const Holders& holders) {
-  const auto value = [](const DenseTensor* tensor) {
-    std::int64_t steps;
-    std::memcpy(&steps, tensor->view.data.data(), sizeof steps);
-    return steps;
-  };
-  return std::max_element(holders.begin(), holders.end(),
-                          [&](const auto& x, const auto& y) { return value(x.second) < value(y.second); })
-      ->second->view;
+std::vector<std::pair<std::string, const Adapter*>> Aggregator::Contributors() const {
+  std::vector<std::pair<std::string, const Adapter*>> all;
+  for (const auto& [client, update] : updates_) all.emplace_back(client, update.adapter);
+  all.insert(all.end(), beside_.begin(), beside_.end());
+  return all;
 }
 
-// A tensor whose bytes are the same in all clients that have it.
-absl::StatusOr<TensorView> SameInAll(const Holders& holders) {
-  const TensorView& first = holders.front().second->view;
-  const bool steps = std::all_of(holders.begin(), holders.end(),
-                                 [](const auto& holder) { return IsStepCounter(holder.second->view); });
-  if (steps) return Largest(holders);
-  for (const auto& [client, tensor] : holders) {
-    if (tensor->view.dtype == first.dtype && tensor->view.data == first.data) continue;
-    return absl::InvalidArgumentError(absl::StrCat("tensor \"", first.name, "\" of type ", NameOf(first.dtype),
-                                                   " cannot be averaged and differs between client ",
-                                                   holders.front().first, " and client ", client));
-  }
-  return first;
-}
-
-}  // namespace
-
-absl::Status Aggregator::Report(absl::Span<const double> weights, const ResultSink& sink) && {
-  CAIRN_RETURN_IF_ERROR(CheckWeights(weights, updates_.size()));
-  // AccumulateShape takes updates without bytes; combining them would read past the end of nothing.
+absl::Status Aggregator::CheckBytes() const {
   for (const auto& [client, update] : updates_) {
     const absl::Status bytes = CheckUpdateBytes(*update.adapter);
     if (!bytes.ok()) return absl::InvalidArgumentError(absl::StrCat("client ", client, ": ", bytes.message()));
   }
+  return absl::OkStatus();
+}
+
+absl::Status Aggregator::Report(absl::Span<const double> weights, const ResultSink& sink) && {
+  CAIRN_RETURN_IF_ERROR(CheckWeights(weights));
+  // AccumulateShape takes updates without bytes; combining them would read past the end of nothing.
+  CAIRN_RETURN_IF_ERROR(CheckBytes());
   for (const ModuleSpec& module : spec_.modules) {
     CAIRN_RETURN_IF_ERROR(Blame(ReportModule(module, weights, sink), updates_, module.name));
   }
@@ -81,10 +63,10 @@ absl::Status Aggregator::Report(absl::Span<const double> weights, const ResultSi
 std::vector<WeightedModule> Aggregator::InputsOf(absl::string_view module, absl::Span<const double> weights) const {
   std::vector<WeightedModule> inputs;
   std::size_t i = 0;
-  for (const auto& [client, update] : updates_) {
+  for (const auto& [name, adapter] : Contributors()) {
     const double weight = weights[i++];
-    const LoraModule* found = FindModule(*update.adapter, module);
-    if (found != nullptr && weight > 0) inputs.push_back({weight, found});
+    const LoraModule* found = FindModule(*adapter, module);
+    if (found != nullptr && weight != 0) inputs.push_back({weight, found});
   }
   return inputs;
 }
@@ -120,19 +102,32 @@ absl::StatusOr<Aggregator::Factors> Aggregator::CombineGroups(const std::vector<
   return Factors{Below(std::move(a)), Below(std::move(b))};
 }
 
+// What absolute values are divided by. Beside factors: the weight of those who have them, so that they are averaged. By
+// themselves: its part of all weights, so that they are what the rule makes of them.
+absl::StatusOr<double> Aggregator::ShareOf(absl::string_view tensor, double holders,
+                                           absl::Span<const double> weights) const {
+  const double all = spec_.modules.empty() ? std::accumulate(weights.begin(), weights.end(), 0.0) : 1;
+  if (holders == all) return 1;
+  if (holders > 0 && all > 0) return holders / all;
+  return absl::InvalidArgumentError(
+      absl::StrCat("tensor \"", absl::CHexEscape(tensor),
+                   "\" cannot be averaged: the weights of the clients that have it sum to ", holders));
+}
+
 // Absolute values mean something only where they are: they are averaged over the clients that have them. A delta is
 // zero for the others.
 absl::Status Aggregator::ReportTensor(const TensorSpec& spec, absl::Span<const double> weights,
                                       const ResultSink& sink) const {
-  Holders holders;
+  TensorHolders holders;
   std::vector<ScaledView> views;
   double total = 0;
   std::size_t i = 0;
-  for (const auto& [client, update] : updates_) {
+  for (const auto& [name, adapter] : Contributors()) {
     const double weight = weights[i++];
-    const DenseTensor* tensor = FindTensor(*update.adapter, spec.name);
+    const DenseTensor* tensor = FindTensor(*adapter, spec.name);
     if (tensor == nullptr || weight == 0) continue;
-    holders.emplace_back(client, tensor);
+    if (i > updates_.size() && !IsFloat(tensor->view.dtype)) continue;  // Those beside may be of an earlier round.
+    holders.emplace_back(name, tensor);
     views.push_back({weight * tensor->scale, tensor->view});
     views.back().view.shape = {tensor->view.elements()};
     total += weight;
@@ -145,7 +140,8 @@ absl::Status Aggregator::ReportTensor(const TensorSpec& spec, absl::Span<const d
     return sink.tensor(combined);
   }
   if (holders.front().second->absolute) {
-    for (ScaledView& view : views) view.coefficient /= total;
+    CAIRN_ASSIGN_OR_RETURN(const double share, ShareOf(spec.name, total, weights));
+    for (ScaledView& view : views) view.coefficient /= share;
   }
   const std::int64_t elements = views.front().view.elements();
   combined.values = SumOf(std::move(views), elements, 1);

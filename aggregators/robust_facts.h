@@ -2,6 +2,7 @@
 // what else differs between rules. For tests only.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <optional>
 #include <ostream>
@@ -225,6 +226,9 @@ struct GuardFacts {
 inline void PrintTo(const GuardFacts& facts, std::ostream* out) { *out << facts.spec; }
 
 inline const std::vector<GuardFacts> kGuardFacts = {
+    {.spec = "finite",
+     .mixture = [](const Columned& in) { return reference::ClipMixture(in.updates, HUGE_VAL); },
+     .bound = {}},
     {.spec = "nnm:f={f}",
      .mixture = [](const Columned& in) { return reference::NearestNeighbourMixture(in.updates, in.faulty); },
      .bound = {2, 1}},

@@ -28,12 +28,12 @@ namespace cairn {
 //   [columns, 2 * columns)   with Needs::history: what each of them sent in earlier rounds, summed
 //   named, last              columns that guards do not change, where Needs asks for them
 struct RuleInput {
-  std::size_t columns = 0;                    // n, 1 or more.
-  std::size_t faulty = 0;                     // f, for rules that have one.
-  const kernels::SmallMatrix* gram = nullptr; // <x_i, x_j>: symmetric, finite. Null for rules that do not need it.
-  absl::Span<const double> examples;          // n_i of the columns, > 0. Mixtures have the mixed counts.
-  std::optional<std::size_t> named;           // The update of the client Needs::client.
-  std::optional<std::size_t> last;            // What the last round gave. None in the first round: zero.
+  std::size_t columns = 0;                     // n, 1 or more.
+  std::size_t faulty = 0;                      // f, for rules that have one.
+  const kernels::SmallMatrix* gram = nullptr;  // <x_i, x_j>: symmetric, finite. Null for rules that do not need it.
+  absl::Span<const double> examples;           // n_i of the columns, > 0. Mixtures have the mixed counts.
+  std::optional<std::size_t> named;            // The update of the client Needs::client.
+  std::optional<std::size_t> last;             // What the last round gave. None in the first round: zero.
 };
 
 struct RuleOutput {

@@ -87,6 +87,7 @@ kernels::reference::Factors ReferenceOf(const ReportedModule& module) {
 namespace {
 
 absl::StatusOr<std::vector<double>> WeightsOf(const std::string& rule, const Aggregator& aggregator) {
+  if (aggregator.clients() == 0) return std::vector<double>();
   CAIRN_ASSIGN_OR_RETURN(const Weighing weighing, Weighing::Create(rule, {}));
   WeighingInput input;
   for (const auto& [client, update] : aggregator.updates()) {

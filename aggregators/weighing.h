@@ -19,6 +19,9 @@
 #include "aggregators/rule.h"
 
 namespace cairn {
+namespace internal {
+class WeighingRound;
+}  // namespace internal
 
 // What a rule and its guards say of one client.
 struct ClientWeight {
@@ -26,57 +29,68 @@ struct ClientWeight {
   std::optional<double> distance;  // ||x_i - y|| from the result. None: not measured.
   std::optional<double> cosine;    // Of the angle between x_i and y. None: not measured, or one of them is zero.
   bool accepted = true;
-  std::string reason;              // Why not, for people. Empty when accepted.
+  std::string reason;  // Why it has no weight, for people: not accepted, or trusted and held against the others.
 };
 
-// Which columns the Gram matrix has, in this order: every client's update; with Rule::Needs::history what each client
-// sent in earlier rounds, summed; `last`; `reference`.
+// Columns of the Gram matrix, in this order: every client's update; with Rule::Needs::history what each client sent in
+// earlier rounds, summed; `last`, if there; `reference`, if there.
 struct WeighingInput {
-  std::vector<std::string> clients;         // Ids, ascending.
-  std::vector<double> examples;             // By client.
-  const kernels::SmallMatrix* gram = nullptr;  // Null unless Weighing::needs_gram. A row and column with NaN: the
-                                               // client's values are not finite.
-  bool last = false;       // The last column but the reference: what the last round gave (Needs::last).
-  bool reference = false;  // The last column: the adapter that updates are measured from, x_i - g_0.
+  std::vector<std::string> clients;            // Ids, ascending.
+  std::vector<double> examples;                // By client.
+  std::vector<std::string> not_finite;         // By client: what of it is not finite. Empty text: nothing.
+  const kernels::SmallMatrix* gram = nullptr;  // Null unless Weighing::needs_gram. Of clients that are not finite,
+                                               // rows and columns are not looked at.
+  bool last = false;                           // What the last round gave (Needs::last).
+  bool reference = false;                      // What updates are measured from: rules see x_i - g and last - g.
   std::uint64_t round = 0;
 };
 
 struct WeighingOutput {
   std::vector<ClientWeight> clients;
-  double last = 0, reference = 0;  // What those columns count.
-  // Coordinate-wise rules: what is made of the columns X * mixing, X [., clients (, reference)], with `reference` added
-  // to the result again where there is one.
+  double last = 0, reference = 0;  // What those columns count: y = sum of w_i x_i + last v + reference g.
+  // Coordinate-wise rules: what is made of the columns (X - g) * mixing, X [., clients]; g is added to the result.
+  // Without guards `mixing` is empty and the columns are those of the clients with a weight.
   std::optional<kernels::CoordinateRule> coordinates;
   kernels::SmallMatrix mixing;
 };
 
 class Weighing {
  public:
-  // NOT_FOUND: no rule or guard of that name, with those that there are. INVALID_ARGUMENT: options; `finite` twice.
+  // NOT_FOUND: no rule or guard of that name, with those that there are. INVALID_ARGUMENT: options; a guard that needs
+  // f where neither it nor the rule has one.
   static absl::StatusOr<Weighing> Create(const std::string& rule, absl::Span<const std::string> guards);
 
   const Rule& rule() const { return *rule_; }
-  // Whether anything is to be known of the updates beside their example counts.
+  // Whether inner products are to be known.
   bool needs_gram() const { return needs_gram_; }
+  // Whether clients with values that are not finite are left out, with a reason; by `examples` alone they are not:
+  // there they are an error. What is not finite shows in the Gram matrix, where one is needed.
+  bool drops_not_finite() const { return drops_; }
 
-  // Whether so many clients are enough for the rule and each guard. INVALID_ARGUMENT with the name, the bound and the
-  // numbers. Ask before a round opens.
+  // Whether so many clients, a trusted one included, are enough for the rule and every guard. INVALID_ARGUMENT with the
+  // name, the bound and the numbers. Ask before a round opens.
   absl::Status CheckClients(std::size_t clients) const;
-  // For every number of clients from `least` to `most`.
+  // The same for every number from `least` to `most`.
   absl::Status CheckClients(std::size_t least, std::size_t most) const;
-  // INVALID_ARGUMENT when the combine rule cannot take the weights that the rule gives; says which can.
-  absl::Status CheckCombine(const Aggregator& combine) const;
+  // INVALID_ARGUMENT when the combine rule cannot take the weights that this gives, with updates measured from an
+  // adapter if `relative`. Names those that can.
+  absl::Status CheckCombine(const Aggregator& combine, bool relative = false) const;
 
-  // INVALID_ARGUMENT as CheckClients, after clients with values that are not finite were dropped, and when the trusted
-  // client is not there.
+  // INVALID_ARGUMENT as CheckClients, and when the trusted client is not there or not finite.
   absl::StatusOr<WeighingOutput> Weigh(const WeighingInput& input) const;
 
  private:
+  friend class internal::WeighingRound;
   Weighing() = default;
+
+  // Of `columns` that count, of which so many more were dropped.
+  std::size_t RuleFaulty(std::size_t clients, std::size_t dropped) const;
+  std::size_t GuardFaulty(const Guard& guard, std::size_t clients, std::size_t dropped) const;
+  absl::Status CheckColumns(std::size_t clients, std::size_t dropped) const;
 
   std::unique_ptr<Rule> rule_;
   std::vector<std::unique_ptr<Guard>> guards_;
-  bool needs_gram_ = false;
+  bool needs_gram_ = false, drops_ = false;
 };
 
 }  // namespace cairn

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "aggregators/guard.h"
 #include "aggregators/registry.h"
 #include "aggregators/rule.h"
 #include "cli/exit_code.h"
@@ -32,16 +33,31 @@ void AddChoices(CLI::App& command, AggregateFlags& flags) {
                      absl::StrCat("How factors merge, NAME[:key=value,...]: ", absl::StrJoin(AggregatorNames(), ", "),
                                   "; default stack for LoRA, dense_mean for other tensors"));
   command
-      .add_option(
-          "--rule", flags.rule,
-          absl::StrCat("How much each client counts, NAME[:key=value,...]: ", absl::StrJoin(RuleNames(), ", ")))
+      .add_option("--rule", flags.rule,
+                  absl::StrCat("How much each client counts, NAME[:key=value,...]: ", absl::StrJoin(RuleNames(), ", ")))
       ->capture_default_str();
-  command.add_option("--guard", flags.guards, "Applied before the rule, in order, NAME[:key=value,...]; repeatable")
+  command
+      .add_option("--guard", flags.guards,
+                  absl::StrCat("Applied to the updates before the rule, in order, NAME[:key=value,...]; repeatable: ",
+                               absl::StrJoin(GuardNames(), ", ")))
       ->allow_extra_args(false);
   command.add_option("--publish", flags.publish,
                      "stack, merged, rank=N, energy=E, ranks=FILE (lines of: client rank [alpha]), widest; default the "
                      "combine rule's own, mostly stack");
   command.add_option("--base", flags.base, "For --publish merged: the model, a .safetensors file, index or folder");
+}
+
+void AddRuleInputs(CLI::App& command, AggregateFlags& flags) {
+  command
+      .add_option("--rule-module", flags.rule_modules,
+                  "What rules and guards look at: a module's or tensor's name, or its end behind a dot (q_proj); "
+                  "repeatable; default all")
+      ->allow_extra_args(false);
+  command.add_option("--relative-to", flags.relative_to,
+                     "The adapter that clients started from: rules see what each changed, not what it has");
+  command.add_option("--last", flags.last, "The result of the round before, for centered_clipping; default zero");
+  command.add_option("--history", flags.history,
+                     "For foolsgold: a folder of adapters, CLIENT/ each: the sum of what the client sent before");
 }
 
 void AddFiles(CLI::App& command, AggregateFlags& flags) {
@@ -64,6 +80,7 @@ void AddAggregate(CLI::App& app) {
                    "PEFT adapter folders, or .safetensors files of named tensors; the base name is the client id")
       ->required();
   AddChoices(*command, *flags);
+  AddRuleInputs(*command, *flags);
   AddFiles(*command, *flags);
   command->footer(kFooter);
   command->callback([flags] {

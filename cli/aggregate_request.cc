@@ -81,7 +81,9 @@ absl::Status CheckReport(const fs::path& report, const fs::path& out) {
 absl::Status CheckRules(const AggregateFlags& flags) {
   if (!flags.combine.empty()) CAIRN_RETURN_IF_ERROR(InFlag("--combine", MakeAggregator(flags.combine).status()));
   CAIRN_RETURN_IF_ERROR(InFlag("--rule", MakeRule(flags.rule).status()));
-  return InFlag("--guard", Weighing::Create(flags.rule, flags.guards).status());
+  const auto weighing = Weighing::Create(flags.rule, flags.guards);
+  CAIRN_RETURN_IF_ERROR(InFlag("--guard", weighing.status()));
+  return InFlag("--rule", weighing->CheckClients(flags.inputs.size()));
 }
 
 absl::Status CheckBase(const AggregateFlags& flags, const std::optional<PublishForm>& publish) {
@@ -105,6 +107,10 @@ absl::StatusOr<AggregateRequest> ParseAggregateFlags(const AggregateFlags& flags
   request.combine = flags.combine;
   request.rule = flags.rule;
   request.guards = flags.guards;
+  request.rule_modules = flags.rule_modules;
+  request.relative_to = flags.relative_to;
+  request.last = flags.last;
+  request.history = flags.history;
   if (!flags.publish.empty()) {
     const auto form = ParsePublishForm(flags.publish);
     if (!form.ok()) return absl::InvalidArgumentError(absl::StrCat("--", form.status().message()));

@@ -16,7 +16,8 @@ namespace cairn {
 struct AggregateFlags {
   std::vector<std::string> inputs;
   std::string examples, combine, rule = "examples";
-  std::vector<std::string> guards;
+  std::vector<std::string> guards, rule_modules;
+  std::string relative_to, last, history;
   std::string publish, base, out, report, device = "cpu", dtype;
   int threads = 0;  // 0: one a processor.
   bool gram = false, force = false;
@@ -27,10 +28,11 @@ struct AggregateRequest {
   std::vector<double> examples;  // One an input.
   std::string combine;           // Empty: what suits the inputs.
   std::string rule;
-  std::vector<std::string> guards;
-  std::optional<PublishForm> publish;  // None: the combine rule's own.
-  std::filesystem::path base;          // For kMerged.
-  std::filesystem::path out, report;   // No report: empty.
+  std::vector<std::string> guards, rule_modules;
+  std::filesystem::path relative_to, last, history;  // Of earlier rounds: an adapter, an adapter, a folder of adapters.
+  std::optional<PublishForm> publish;                // None: the combine rule's own.
+  std::filesystem::path base;                        // For kMerged.
+  std::filesystem::path out, report;                 // No report: empty.
   std::string device;
   std::optional<DType> dtype;  // None: the widest input.
   int threads = 1;

@@ -20,6 +20,7 @@
 #include "base/status_macros.h"
 #include "cli/aggregate.h"
 #include "cli/aggregate_inputs.h"
+#include "cli/aggregate_memory.h"
 #include "cli/aggregate_output.h"
 #include "cli/aggregate_summary.h"
 #include "cli/exhaustion.h"
@@ -57,7 +58,12 @@ class Run {
                                                                 .device = request_.device,
                                                                 .dtype = OutputType(),
                                                                 .measure_error = !request_.report.empty(),
-                                                                .gram = request_.gram}));
+                                                                .gram = request_.gram,
+                                                                .rule_modules = request_.rule_modules,
+                                                                .threads = request_.threads,
+                                                                .after_read = [this] { return AfterRead(); }}));
+    CAIRN_ASSIGN_OR_RETURN(memory_, AggregateMemory::Open(request_, inputs_.clients()));
+    pipeline.Remember(memory_.memory());
     for (const AggregateInput& input : inputs_.list) {
       CAIRN_RETURN_IF_ERROR(pipeline.Add({input.client, input.examples, &input.stored.adapter, ""}));
     }
@@ -135,15 +141,22 @@ class Run {
 
   // Mapped inputs must not pile up in memory: what the next module needs comes back from the page cache.
   absl::Status Step(const absl::Status& status) {
-    inputs_.DropPages();
+    const absl::Status go_on = AfterRead();
     ++done_;
     if (form_ != PublishForm::Kind::kMerged) bar_.Show(static_cast<double>(done_) / static_cast<double>(steps_));
     CAIRN_RETURN_IF_ERROR(status);
+    return go_on;
+  }
+
+  absl::Status AfterRead() const {
+    inputs_.DropPages();
+    memory_.DropPages();
     return CheckGuards();
   }
 
   const AggregateRequest& request_;
   const AggregateInputs& inputs_;
+  AggregateMemory memory_;
   OutputSettings settings_;
   TensorFiles base_;
   std::unique_ptr<AggregateOutput> output_;

@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/limits.h"
 #include "base/table.h"
 
@@ -22,14 +23,20 @@ std::string ErrorText(const std::optional<double>& error) {
   return *error < kRounding ? "exact" : absl::StrFormat("%.3g", *error);
 }
 
+std::string NumberText(const std::optional<double>& number) { return number ? absl::StrFormat("%.4g", *number) : "-"; }
+
 std::string ClientTable(const CombineReport& report) {
   Rows rows = {{"client", "examples", "weight"}};
+  const bool measured = std::any_of(report.clients.begin(), report.clients.end(),
+                                    [](const ClientReport& client) { return client.distance.has_value(); });
+  if (measured) rows.front().insert(rows.front().end(), {"distance", "cosine"});
   const bool refusals = std::any_of(report.clients.begin(), report.clients.end(),
-                                    [](const ClientReport& client) { return !client.accepted; });
+                                    [](const ClientReport& client) { return !client.reason.empty(); });
   if (refusals) rows.front().push_back("reason");
   for (const ClientReport& client : report.clients) {
     rows.push_back({client.id, absl::StrFormat("%.0f", client.examples), absl::StrFormat("%.4f", client.weight)});
-    if (!client.accepted) rows.back().push_back(client.reason);
+    if (measured) rows.back().insert(rows.back().end(), {NumberText(client.distance), NumberText(client.cosine)});
+    if (!client.reason.empty()) rows.back().push_back(client.reason);
   }
   return FormatTable(rows, Align::kRight);
 }
@@ -47,11 +54,13 @@ std::string Ranks(const std::vector<ModuleReport>& modules, std::int64_t ModuleR
 
 std::string ErrorLine(const CombineReport& report) {
   const std::optional<double>& error = report.relative_error;
-  if (!error) return "how far the result is from the exact weighted sum: --report FILE measures it";
+  const absl::string_view exact =
+      report.coordinate_wise ? "what the rule gives entry by entry" : "the exact weighted sum";
+  if (!error) return absl::StrCat("how far the result is from ", exact, ": --report FILE measures it");
   const std::string rounding =
       report.before_rounding ? absl::StrCat(", before rounding to ", NameOf(*report.dtype)) : std::string();
-  if (*error < kRounding) return absl::StrCat("the result is the exact weighted sum", rounding);
-  return absl::StrFormat("the result differs from the exact weighted sum by %.3g of its norm%s", *error, rounding);
+  if (*error < kRounding) return absl::StrCat("the result is ", exact, rounding);
+  return absl::StrFormat("the result differs from %s by %.3g of its norm%s", exact, *error, rounding);
 }
 
 std::string WorstModules(std::vector<ModuleReport> modules) {
@@ -96,8 +105,9 @@ std::string BytesText(std::uint64_t bytes) {
 }
 
 std::string SummaryOf(const CombineReport& report) {
-  return absl::StrCat(ClientTable(report), "\ncombine ", report.combine, ", rule ", report.rule, ", publish ",
-                      report.publish, "\n", ModuleLines(report), RecipientTable(report));
+  return absl::StrCat(ClientTable(report), "\ncombine ", report.combine, ", rule ", report.rule,
+                      report.guards.empty() ? "" : absl::StrCat(", guards ", absl::StrJoin(report.guards, ", ")),
+                      ", publish ", report.publish, "\n", ModuleLines(report), RecipientTable(report));
 }
 
 }  // namespace cairn

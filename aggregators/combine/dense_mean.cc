@@ -15,6 +15,7 @@ class DenseMean final : public Aggregator {
   absl::string_view name() const override { return "dense_mean"; }
   Locality locality() const override { return Locality::kMergeable; }
   RoundStart round_start() const override { return RoundStart::kWarm; }
+  bool linear() const override { return true; }
 
  protected:
   // Whoever names this rule wants it for this kind.

@@ -11,6 +11,7 @@ class Stack final : public Aggregator {
   absl::string_view name() const override { return "stack"; }
   Locality locality() const override { return Locality::kMergeable; }
   RoundStart round_start() const override { return RoundStart::kMerge; }
+  bool linear() const override { return true; }
   bool exact() const override { return true; }
 
  protected:

@@ -13,6 +13,7 @@ class Svd final : public Aggregator {
   // The decomposition looks at all factors of a module at once.
   Locality locality() const override { return Locality::kShardLocal; }
   RoundStart round_start() const override { return RoundStart::kWarm; }
+  bool linear() const override { return true; }
   PublishForm default_publish() const override { return {.kind = PublishForm::Kind::kWidest}; }
   bool exact() const override { return true; }
 

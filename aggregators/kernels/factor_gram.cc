@@ -4,6 +4,7 @@
 // clang-format off
 #include <ATen/core/ivalue.h>
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 // clang-format on
 
 #include <algorithm>
@@ -17,18 +18,26 @@ namespace {
 using at::Tensor;
 
 constexpr std::int64_t kPanelElements = 1 << 23;  // 64 MiB of units of both factors.
+constexpr std::int64_t kReadUnits = 64;           // By one thread, at least.
 constexpr std::int64_t kBlockUnits = 256;         // Multiplied at a time: the finer, the less is done beyond a half.
+
+// Vectors of units [first, first + count), by rows.
+Tensor ReadPanel(const UnitFactors::ReadUnits& read, std::int64_t first, std::int64_t count, std::int64_t width) {
+  Tensor panel = at::empty({count, width}, at::kDouble);
+  double* const values = panel.data_ptr<double>();
+  at::parallel_for(0, count, kReadUnits, [&](std::int64_t begin, std::int64_t end) {
+    read(first + begin, absl::MakeSpan(values + begin * width, static_cast<std::size_t>((end - begin) * width)));
+  });
+  return panel;
+}
 
 // Consecutive units, in memory.
 struct Panel {
   Panel(const UnitFactors& units, std::int64_t first, std::int64_t count)
       : first(first),
         count(count),
-        a(at::empty({count, units.d_in}, at::kDouble)),
-        b(at::empty({count, units.d_out}, at::kDouble)) {
-    units.a(first, absl::MakeSpan(a.data_ptr<double>(), static_cast<std::size_t>(a.numel())));
-    units.b(first, absl::MakeSpan(b.data_ptr<double>(), static_cast<std::size_t>(b.numel())));
-  }
+        a(ReadPanel(units.a, first, count, units.d_in)),
+        b(ReadPanel(units.b, first, count, units.d_out)) {}
 
   std::int64_t first, count;
   Tensor a, b;  // [count, d_in], [count, d_out]

@@ -12,8 +12,8 @@
 namespace cairn::kernels {
 
 // Unit k is row k of A [rank, d_in] and column k of B [d_out, rank]. `a` and `b` give these vectors of the units
-// [first, first + units.size() / d), one after the other, and are called again for the same ones. All dimensions are 1
-// or more.
+// [first, first + units.size() / d), one after the other; they are called again for the same ones, and by several of
+// libtorch's threads at a time. All dimensions are 1 or more.
 struct UnitFactors {
   using ReadUnits = std::function<void(std::int64_t first, absl::Span<double> units)>;
   std::int64_t d_out = 0, rank = 0, d_in = 0;

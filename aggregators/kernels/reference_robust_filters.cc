@@ -8,7 +8,7 @@
 namespace cairn::kernels::reference {
 namespace {
 
-constexpr double kStandsStill = 1e-12;  // Change of a weight of the geometric median.
+constexpr double kStandsStill = 1e-12;  // How far the geometric median moves, in the mean distance from it.
 constexpr int kIterationsMax = 10'000;
 
 double Sum(const Vector& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
@@ -39,10 +39,14 @@ Vector GeometricMedian(const Columns& x, double nu, int iterations) {
     Vector next;
     for (const Vector& column : x) next.push_back(1 / std::max(nu, Norm(Minus(column, z))));
     next = Scaled(next, 1 / Sum(next));
-    double change = 0;
-    for (std::size_t j = 0; j < n; ++j) change = std::max(change, std::abs(next[j] - weights[j]));
+    // How far z moves, at most, and how far the columns are from it.
+    double move = 0, mean = 0;
+    for (std::size_t j = 0; j < n; ++j) {
+      move += std::abs(next[j] - weights[j]) * Norm(Minus(x[j], z));
+      mean += next[j] * Norm(Minus(x[j], z));
+    }
     weights = next;
-    if (iterations == 0 && change <= kStandsStill) break;
+    if (iterations == 0 && move <= kStandsStill * mean) break;
   }
   return Combination(x, weights);
 }

@@ -46,7 +46,7 @@ class OddEvenMergeSort {
 std::vector<Comparator> SortingNetwork(std::size_t rows, std::size_t first, std::size_t end) {
   const OddEvenMergeSort sort(rows);
   std::vector<bool> needed(rows);
-  std::fill(needed.begin() + first, needed.begin() + end, true);
+  for (std::size_t row = first; row < end; ++row) needed[row] = true;
   std::vector<Comparator> kept;
   for (auto at = sort.network().rbegin(); at != sort.network().rend(); ++at) {
     if (!needed[at->low] && !needed[at->high]) continue;

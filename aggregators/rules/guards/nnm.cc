@@ -19,7 +19,7 @@ std::vector<std::size_t> Nearest(const SmallMatrix& gram, std::size_t i, std::si
   for (std::size_t j = 0; j < gram.rows; ++j) {
     distances.emplace_back(j == i ? kItself : kernels::SquaredDistance(gram, i, j), j);
   }
-  std::nth_element(distances.begin(), distances.begin() + (count - 1), distances.end());
+  std::nth_element(distances.begin(), distances.begin() + static_cast<std::ptrdiff_t>(count - 1), distances.end());
   std::vector<std::size_t> nearest;
   for (std::size_t at = 0; at < count; ++at) nearest.push_back(distances[at].second);
   return nearest;

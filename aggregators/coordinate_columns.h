@@ -1,0 +1,29 @@
+// What coordinate_result.cc reads its columns from.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "adapter/lora.h"
+#include "aggregators/factor.h"
+
+namespace cairn::internal {
+
+// One client's dense values of a module or a tensor, rows of a matrix. Reading is thread-safe.
+class DenseColumn {
+ public:
+  virtual ~DenseColumn() = default;
+  // Adds sign * rows [first, first + out.size() / columns) to `out`. INTERNAL, RESOURCE_EXHAUSTED: the library's.
+  virtual absl::Status AddTo(std::int64_t first, double sign, absl::Span<double> out) const = 0;
+};
+using DenseColumnPtr = std::unique_ptr<const DenseColumn>;
+
+// scale * B * A of a module, with groups too. A is read now, as float64; OUT_OF_RANGE when it is not finite.
+absl::StatusOr<DenseColumnPtr> ProductColumn(const LoraModule& module);
+// scale * values, [elements, 1].
+DenseColumnPtr TensorColumn(const DenseTensor& tensor);
+
+}  // namespace cairn::internal

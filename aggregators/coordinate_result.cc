@@ -1,0 +1,206 @@
+#include "aggregators/coordinate_result.h"
+
+#include <algorithm>
+#include <limits>
+#include <mutex>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "adapter/find.h"
+#include "aggregators/blame.h"
+#include "aggregators/coordinate_columns.h"
+#include "aggregators/factor_views.h"
+#include "aggregators/frozen.h"
+#include "aggregators/kernels/add_product.h"
+#include "base/status_macros.h"
+
+namespace cairn {
+namespace {
+
+using internal::DenseColumnPtr;
+
+constexpr std::int64_t kBlockElements = 1 << 20;  // Of all columns together: 8 MiB of float64.
+
+// What a result is computed from.
+struct Columns {
+  std::vector<DenseColumnPtr> clients;  // In order of CoordinatePlan::clients; null: zero.
+  DenseColumnPtr reference;             // Null: zero.
+};
+
+// mixing^T as kernels::AddProduct takes it, [columns, clients].
+std::vector<double> Transposed(const kernels::SmallMatrix& mixing) {
+  std::vector<double> out(mixing.values.size());
+  for (std::size_t i = 0; i < mixing.rows; ++i) {
+    for (std::size_t j = 0; j < mixing.columns; ++j) out[j * mixing.rows + i] = mixing.at(i, j);
+  }
+  return out;
+}
+
+// What the rule makes of the columns, row by row.
+class Result final : public internal::FactorOf<Result> {
+ public:
+  Result(std::int64_t rows, std::int64_t columns, const CoordinatePlan& plan, Columns of, OutcomeTally& tally)
+      : FactorOf(rows, columns),
+        plan_(plan),
+        mixing_(Transposed(plan.mixing)),
+        of_(std::move(of)),
+        tally_(tally),
+        told_(static_cast<std::size_t>(rows)) {}
+
+  template <typename T>
+  void ReadAs(std::int64_t first, absl::Span<T> out) const {
+    const std::int64_t rows = static_cast<std::int64_t>(out.size()) / columns();
+    const auto held = static_cast<std::int64_t>(of_.clients.size() + plan_.mixing.columns + 1) * columns();
+    const std::int64_t step = std::max<std::int64_t>(1, kBlockElements / held);
+    for (std::int64_t row = 0; row < rows; row += step) {
+      const std::int64_t count = std::min(step, rows - row);
+      const absl::Span<T> block = out.subspan(row * columns(), count * columns());
+      std::vector<double> values(block.size());
+      // Who reads a factor refuses values that are not finite.
+      const absl::Status status = Compute(first + row, absl::MakeSpan(values));
+      if (!status.ok()) std::fill(values.begin(), values.end(), std::numeric_limits<double>::quiet_NaN());
+      std::transform(values.begin(), values.end(), block.begin(), [](double value) { return static_cast<T>(value); });
+    }
+  }
+
+ private:
+  absl::Status Compute(std::int64_t first, absl::Span<double> out) const {
+    const std::size_t clients = of_.clients.size(), width = out.size();
+    std::vector<double> reference(of_.reference == nullptr ? 0 : width);
+    if (of_.reference != nullptr) CAIRN_RETURN_IF_ERROR(of_.reference->AddTo(first, 1, absl::MakeSpan(reference)));
+    std::vector<double> x(clients * width);
+    for (std::size_t i = 0; i < clients; ++i) {
+      const absl::Span<double> own = absl::MakeSpan(x).subspan(i * width, width);
+      if (of_.clients[i] != nullptr) CAIRN_RETURN_IF_ERROR(of_.clients[i]->AddTo(first, 1, own));
+      for (std::size_t k = 0; k < reference.size(); ++k) own[k] -= reference[k];
+    }
+    CAIRN_RETURN_IF_ERROR(Apply(x, out));
+    Tell(first, x, out);
+    for (std::size_t k = 0; k < reference.size(); ++k) out[k] += reference[k];
+    return absl::OkStatus();
+  }
+
+  absl::Status Apply(const std::vector<double>& x, absl::Span<double> out) const {
+    if (mixing_.empty()) {
+      std::vector<double> scratch = x;
+      kernels::ApplyCoordinates(plan_.rule, of_.clients.size(), absl::MakeSpan(scratch), out);
+      return absl::OkStatus();
+    }
+    std::vector<double> mixed(plan_.mixing.columns * out.size());
+    CAIRN_RETURN_IF_ERROR(kernels::AddProduct(mixing_, x, false, static_cast<std::int64_t>(plan_.mixing.rows),
+                                              static_cast<std::int64_t>(out.size()), absl::MakeSpan(mixed)));
+    kernels::ApplyCoordinates(plan_.rule, plan_.mixing.columns, absl::MakeSpan(mixed), out);
+    return absl::OkStatus();
+  }
+
+  // Rows are read as often as a decomposition needs them, and counted once.
+  void Tell(std::int64_t first, const std::vector<double>& x, absl::Span<const double> y) const {
+    const auto rows = static_cast<std::size_t>(y.size() / columns());
+    {
+      const std::lock_guard lock(mutex_);
+      const auto begin = told_.begin() + first, end = begin + static_cast<std::ptrdiff_t>(rows);
+      if (std::find(begin, end, true) != end) return;
+      std::fill(begin, end, true);
+    }
+    tally_.Add<double>(plan_.clients, x, y);
+  }
+
+  const CoordinatePlan& plan_;
+  const std::vector<double> mixing_;
+  const Columns of_;
+  OutcomeTally& tally_;
+  mutable std::mutex mutex_;
+  mutable std::vector<bool> told_;  // By row.
+};
+
+class Reporter {
+ public:
+  Reporter(const Aggregator& aggregator, const CoordinatePlan& plan, OutcomeTally& tally) : plan_(plan), tally_(tally) {
+    std::size_t i = 0, next = 0;
+    for (const auto& [client, update] : aggregator.updates()) {
+      if (next < plan.clients.size() && plan.clients[next] == i++) {
+        names_.push_back(client);
+        adapters_.push_back(update.adapter);
+        ++next;
+      }
+    }
+  }
+
+  absl::Status Module(const ModuleSpec& spec, const ResultSink& sink) const {
+    CombinedModule combined{.spec = spec};
+    Columns columns;
+    for (const Adapter* adapter : adapters_) {
+      const LoraModule* module = FindModule(*adapter, spec.name);
+      if (module != nullptr) combined.rank_in += module->rank;
+      CAIRN_ASSIGN_OR_RETURN(columns.clients.emplace_back(), ColumnOf(module));
+    }
+    if (combined.rank_in == 0) return absl::OkStatus();
+    if (plan_.reference != nullptr) {
+      CAIRN_ASSIGN_OR_RETURN(columns.reference, ColumnOf(FindModule(*plan_.reference, spec.name)));
+    }
+    combined.change = std::make_shared<const Result>(spec.d_out, spec.d_in, plan_, std::move(columns), tally_);
+    return sink.module(combined);
+  }
+
+  absl::Status Tensor(const TensorSpec& spec, const ResultSink& sink) const {
+    CombinedTensor combined{.spec = spec};
+    TensorHolders holders;
+    Columns columns;
+    for (std::size_t i = 0; i < adapters_.size(); ++i) {
+      const DenseTensor* tensor = FindTensor(*adapters_[i], spec.name);
+      if (tensor != nullptr) holders.emplace_back(names_[i], tensor);
+      columns.clients.push_back(tensor == nullptr ? nullptr : internal::TensorColumn(*tensor));
+    }
+    if (holders.empty()) return absl::OkStatus();
+    const DenseTensor& first = *holders.front().second;
+    if (!IsFloat(first.view.dtype)) {
+      CAIRN_ASSIGN_OR_RETURN(combined.same, SameInAll(holders));
+      return sink.tensor(combined);
+    }
+    if (first.absolute) CAIRN_RETURN_IF_ERROR(CheckAllHave(spec, columns));
+    if (const DenseTensor* own = plan_.reference == nullptr ? nullptr : FindTensor(*plan_.reference, spec.name)) {
+      columns.reference = internal::TensorColumn(*own);
+    }
+    combined.values = std::make_shared<const Result>(first.view.elements(), 1, plan_, std::move(columns), tally_);
+    return sink.tensor(combined);
+  }
+
+ private:
+  static absl::StatusOr<DenseColumnPtr> ColumnOf(const LoraModule* module) {
+    if (module == nullptr) return nullptr;
+    return internal::ProductColumn(*module);
+  }
+
+  // Nothing can be said for those who lack an absolute value: zero would be a vote.
+  absl::Status CheckAllHave(const TensorSpec& spec, const Columns& columns) const {
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      if (columns.clients[i] != nullptr) continue;
+      return absl::InvalidArgumentError(absl::StrCat("tensor \"", absl::CHexEscape(spec.name), "\": client ", names_[i],
+                                                     " lacks it; a coordinate-wise rule needs it of every client"));
+    }
+    return absl::OkStatus();
+  }
+
+  const CoordinatePlan& plan_;
+  OutcomeTally& tally_;
+  std::vector<std::string> names_;
+  std::vector<const Adapter*> adapters_;
+};
+
+}  // namespace
+
+absl::Status ReportCoordinates(const Aggregator& aggregator, const CoordinatePlan& plan, OutcomeTally& tally,
+                               const ResultSink& sink) {
+  CAIRN_RETURN_IF_ERROR(aggregator.CheckBytes());
+  const Reporter reporter(aggregator, plan, tally);
+  for (const ModuleSpec& module : aggregator.spec().modules) {
+    CAIRN_RETURN_IF_ERROR(Blame(reporter.Module(module, sink), aggregator.updates(), module.name));
+  }
+  for (const TensorSpec& tensor : aggregator.spec().tensors) {
+    CAIRN_RETURN_IF_ERROR(Blame(reporter.Tensor(tensor, sink), aggregator.updates(), tensor.name));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace cairn
