@@ -12,9 +12,8 @@ struct Row {
 
 [[gnu::always_inline]] inline void AddScaled(double x, const double* right_high, const double* right_low,
                                              const Row& row) {
-  double* const high = row.high;
-  double* const low = row.low;
-#pragma GCC ivdep
+  double* __restrict high = row.high;
+  double* __restrict low = row.low;
   for (std::size_t j = 0; j < row.columns; ++j) {
     const double product = x * right_high[j];
     const double product_error = __builtin_fma(x, right_high[j], -product) + x * right_low[j];
