@@ -1,7 +1,6 @@
 #include "bench/combine_recompress.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
@@ -17,6 +16,7 @@
 #include "bench/combine_cohort.h"
 #include "bench/combine_stock.h"
 #include "bench/median.h"
+#include "bench/seconds.h"
 
 namespace cairn::bench {
 namespace {
@@ -35,13 +35,6 @@ struct Outcome {
   double stock_whole() const { return Median(stock) * kLlamaModules; }
   double ours_whole() const { return std::accumulate(ours.begin(), ours.end(), 0.0); }
 };
-
-template <typename Work>
-double Seconds(const Work& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 absl::StatusOr<LowRankFactors> Recompress(const StackedModule& module, const std::string& device) {
   const kernels::FactorPair<float> pair{module.a, module.b, kLlamaDim, module.rank, kLlamaDim};

@@ -11,20 +11,34 @@
 
 namespace cairn::bench {
 
-absl::StatusOr<ResidentMemory> ResidentMemoryOf(pid_t pid) {
-  CAIRN_ASSIGN_OR_RETURN(const std::string text, ReadFile(absl::StrCat("/proc/", pid, "/status"), 100'000));
-  auto field = [&](absl::string_view name) -> std::uint64_t {
-    for (absl::string_view line : absl::StrSplit(text, '\n')) {
-      std::uint64_t kib = 0;
-      if (absl::ConsumePrefix(&line, name) && absl::ConsumeSuffix(&line, " kB") && absl::SimpleAtoi(line, &kib)) {
-        return kib * 1024;
-      }
+namespace {
+
+constexpr std::int64_t kTextBytesMax = 100'000;
+
+// In bytes, of a line `name` of kB; 0 where there is none.
+std::uint64_t Field(absl::string_view text, absl::string_view name) {
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    std::uint64_t kib = 0;
+    if (absl::ConsumePrefix(&line, name) && absl::ConsumeSuffix(&line, " kB") && absl::SimpleAtoi(line, &kib)) {
+      return kib * 1024;
     }
-    return 0;
-  };
-  ResidentMemory memory{field("VmHWM:"), 0, field("RssAnon:"), field("RssFile:"), field("RssShmem:")};
+  }
+  return 0;
+}
+
+}  // namespace
+
+absl::StatusOr<ResidentMemory> ResidentMemoryOf(pid_t pid) {
+  CAIRN_ASSIGN_OR_RETURN(const std::string text, ReadFile(absl::StrCat("/proc/", pid, "/status"), kTextBytesMax));
+  ResidentMemory memory{Field(text, "VmHWM:"), 0, Field(text, "RssAnon:"), Field(text, "RssFile:"),
+                        Field(text, "RssShmem:")};
   memory.now = memory.anonymous + memory.file + memory.shared;
   return memory;
+}
+
+absl::StatusOr<std::uint64_t> AvailableMemory() {
+  CAIRN_ASSIGN_OR_RETURN(const std::string text, ReadFile("/proc/meminfo", kTextBytesMax));
+  return Field(text, "MemAvailable:");
 }
 
 }  // namespace cairn::bench

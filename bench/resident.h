@@ -1,4 +1,4 @@
-// How much memory a process holds.
+// How much memory a process holds, and how much there is.
 #pragma once
 
 #include <sys/types.h>
@@ -16,5 +16,8 @@ struct ResidentMemory {
   std::uint64_t anonymous = 0, file = 0, shared = 0;
 };
 absl::StatusOr<ResidentMemory> ResidentMemoryOf(pid_t pid);
+
+// What this machine has left, without swapping.
+absl::StatusOr<std::uint64_t> AvailableMemory();
 
 }  // namespace cairn::bench
