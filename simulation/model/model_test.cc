@@ -83,6 +83,18 @@ TEST_F(ModelTest, TrainingLowersTheLoss) {
   EXPECT_LT(*HeldOutLoss(weights, nullptr, Text()), before - 0.5);
 }
 
+TEST_F(ModelTest, FlippedLabelsAreLearnedInPlaceOfTheText) {
+  Weights weights = base_.Clone();
+  at::Tensor tokens = at::empty({1, 13}, at::kLong);
+  for (int i = 0; i < 13; ++i) tokens.data_ptr<std::int64_t>()[i] = static_cast<unsigned char>(Text()[i]);
+  const auto loss = [&](bool flip) { return Loss(weights, nullptr, tokens, flip).item<double>(); };
+  const double before = loss(true);
+  const TrainOptions options{.steps = 30, .batch = 4, .learning_rate = 1e-2, .flip_labels = true};
+  ASSERT_TRUE(TrainWeights(weights, Text(), options).ok());
+  EXPECT_LT(loss(true), before - 0.5);
+  EXPECT_LT(loss(true), loss(false));
+}
+
 TEST_F(ModelTest, SameSeedsGiveTheSameBytes) {
   const auto first = ToAdapter(Trained(base_, 4), "base"), second = ToAdapter(Trained(base_, 4), "base");
   ASSERT_TRUE(first.ok() && second.ok());

@@ -60,7 +60,8 @@ absl::Status Run(Job job, absl::string_view text, const TrainOptions& options, c
   Adam adam(job.parameters);
   Random random(options.seed);
   for (int step = 0; step < options.steps; ++step) {
-    const at::Tensor loss = Loss(job.weights, job.lora, RandomBatch(text, window, options.batch, random));
+    const at::Tensor tokens = RandomBatch(text, window, options.batch, random);
+    const at::Tensor loss = Loss(job.weights, job.lora, tokens, options.flip_labels);
     loss.backward();
     adam.Step(RateAt(options, step));
     if (on_step) CAIRN_RETURN_IF_ERROR(on_step(step + 1, loss.item<double>()));

@@ -19,6 +19,8 @@ struct TrainOptions {
   double learning_rate = 2e-3;  // Peak: linear rise over the first tenth of the steps, then a cosine down to a tenth.
   std::uint64_t seed = 0;
   bool freeze_a = false;  // TrainLora changes B only (FFA-LoRA).
+  // Learns to say 255 - b where the text says b: label flipping, the last label for the first and so on.
+  bool flip_labels = false;
 };
 
 // Called after each step, from 1. The loss is that step's, in nats per byte. A status that is not OK ends the training.

@@ -67,10 +67,12 @@ at::Tensor Logits(const Weights& weights, const Lora* lora, const at::Tensor& to
   return at::linear(net.Norm(x, "final_norm"), embed);
 }
 
-at::Tensor Loss(const Weights& weights, const Lora* lora, const at::Tensor& tokens) {
+at::Tensor Loss(const Weights& weights, const Lora* lora, const at::Tensor& tokens, bool flip_labels) {
   const std::int64_t time = tokens.size(1) - 1;
   const at::Tensor logits = Logits(weights, lora, tokens.narrow(1, 0, time));
-  return at::cross_entropy_loss(logits.reshape({-1, kVocabulary}), tokens.narrow(1, 1, time).reshape({-1}));
+  at::Tensor labels = tokens.narrow(1, 1, time).reshape({-1});
+  if (flip_labels) labels = (kVocabulary - 1) - labels;
+  return at::cross_entropy_loss(logits.reshape({-1, kVocabulary}), labels);
 }
 
 }  // namespace cairn

@@ -12,6 +12,7 @@ namespace cairn {
 at::Tensor Logits(const Weights& weights, const Lora* lora, const at::Tensor& tokens);
 
 // Mean cross-entropy in nats per byte of predicting tokens[:, 1:] from tokens[:, :-1]; [batch, time + 1]. A scalar.
-at::Tensor Loss(const Weights& weights, const Lora* lora, const at::Tensor& tokens);
+// `flip_labels`: of predicting 255 - b where the next byte is b.
+at::Tensor Loss(const Weights& weights, const Lora* lora, const at::Tensor& tokens, bool flip_labels = false);
 
 }  // namespace cairn
