@@ -17,7 +17,17 @@ struct FederatedOptions {
   LocalOptions local;
   ClientOptions connection;
   FederatedDirectories directories{.work = "work", .adapter_out = {}};
+  AttackerOptions attacker;
 };
+
+void AddAttackOptions(CLI::App& command, AttackerOptions& options) {
+  command.add_option("--attack", options.attack, "Send what an attack makes of the update: NAME[:key=value,...]");
+  command.add_option("--accomplices", options.accomplices,
+                     "Directory in which those who attack together share their updates");
+  command.add_option("--clients", options.clients, "How many clients the federation has, for attacks that count");
+  command.add_option("--attackers", options.attackers, "How many of them attack together");
+  command.add_option("--attacker", options.attacker, "Which one of these this client is, from 0");
+}
 
 AdapterShape ShapeOf(const Weights& base) {
   AdapterShape shape{base.base_model, {}, {}};
@@ -30,12 +40,18 @@ AdapterShape ShapeOf(const Weights& base) {
 absl::Status TakePartInFederation(const FederatedOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(Weights base, LoadWeights(options.local.base));
   CAIRN_ASSIGN_OR_RETURN(LocalClient local, options.local.Load());
+  std::unique_ptr<Attacker> attacker;
+  if (!options.attacker.attack.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(attacker, Attacker::Create(options.attacker, local.seed));
+  }
   Events().Phase(1, "joining");
   ClientOptions connection = options.connection;
   connection.client = local.name;
   connection.tls.enabled = !connection.tls.root_ca.empty() || !connection.tls.certificate.empty();
   CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<Client> client, Client::Join(connection, ShapeOf(base)));
-  return FederatedTrainer(options.directories, std::move(local), std::move(base), std::move(client)).Run();
+  return FederatedTrainer(options.directories, std::move(local), std::move(base), std::move(client),
+                          std::move(attacker))
+      .Run();
 }
 
 }  // namespace
@@ -55,6 +71,7 @@ void AddClient(CLI::App& app, Command& run) {
   command->add_option("--work", options->directories.work, "Directory for pulled adapters");
   command->add_option("--adapter-out", options->directories.adapter_out,
                       "Directory for the last published adapter (PEFT)");
+  AddAttackOptions(*command, options->attacker);
   command->callback([&run, options] { run = [options] { return TakePartInFederation(*options); }; });
 }
 

@@ -11,7 +11,7 @@ namespace cairn {
 class Events {
  public:
   // What it does now, in which round (0: none yet): "joining", "waiting", "pulling", "evaluating", "training",
-  // "pushing".
+  // "forging" (attackers), "pushing".
   void Phase(std::uint64_t round, absl::string_view phase);
   // Loss in nats per byte. Only every kStepEvery-th step is told, and the last.
   void Step(std::uint64_t round, int step, int steps, double loss);

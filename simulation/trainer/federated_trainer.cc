@@ -3,25 +3,36 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "base/status_macros.h"
 
 namespace cairn {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+constexpr absl::Duration kAccompliceTimeout = absl::Minutes(10);  // They train as long as this client does.
+constexpr absl::Duration kRefusedPause = absl::Milliseconds(200);
+
+}  // namespace
+
 FederatedTrainer::FederatedTrainer(FederatedDirectories directories, LocalClient local, Weights base,
-                                   std::unique_ptr<Client> client)
+                                   std::unique_ptr<Client> client, std::unique_ptr<Attacker> attacker)
     : directories_(std::move(directories)),
       local_(std::move(local)),
       base_(std::move(base)),
       master_(base_.Clone()),
-      client_(std::move(client)) {}
+      client_(std::move(client)),
+      attacker_(std::move(attacker)) {
+  if (attacker_ != nullptr) local_.options.flip_labels = attacker_->flips_labels();
+}
 
 absl::Status FederatedTrainer::Run() {
   std::uint64_t last = 0;
   while (true) {
     events_.Phase(last, "waiting");
-    const absl::StatusOr<Round> round = client_->AwaitRound();
+    const absl::StatusOr<Round> round = NextRound();
     if (absl::IsOutOfRange(round.status())) break;
     if (!round.ok()) return round.status();
     CAIRN_RETURN_IF_ERROR(TakePart(*round));
@@ -31,12 +42,22 @@ absl::Status FederatedTrainer::Run() {
   return client_->Leave();
 }
 
+// A round that refused this client stays open to it; the same would be refused again.
+absl::StatusOr<Round> FederatedTrainer::NextRound() {
+  while (true) {
+    CAIRN_ASSIGN_OR_RETURN(Round round, client_->AwaitRound());
+    if (round.number != refused_) return round;
+    absl::SleepFor(kRefusedPause);
+  }
+}
+
 absl::Status FederatedTrainer::TakePart(const Round& round) {
   CAIRN_ASSIGN_OR_RETURN(const Start start, Begin(round));
   CAIRN_RETURN_IF_ERROR(Measure(start, round.version, round.number));
   events_.Phase(round.number, "training");
   CAIRN_ASSIGN_OR_RETURN(const Lora update, Train(round, start));
-  CAIRN_ASSIGN_OR_RETURN(const bool counted, Upload(round, update));
+  CAIRN_ASSIGN_OR_RETURN(const Lora sent, Forge(round, start, update));
+  CAIRN_ASSIGN_OR_RETURN(const bool counted, Upload(round, sent));
   // A round that closed without this client says nothing about its rank.
   if (counted && round.start == StartMode::kWarm) Prune(local_, base_.config, start.published(), update);
   return absl::OkStatus();
@@ -51,6 +72,7 @@ absl::StatusOr<FederatedTrainer::Start> FederatedTrainer::Begin(const Round& rou
   if (form == Form::kBase) BackToBase();
   if (!form || form == Form::kBase) return Start{round.start == StartMode::kWarm ? &base_ : &master_, std::nullopt};
   CAIRN_ASSIGN_OR_RETURN(Lora pulled, ReadAdapter(directory));
+  if (attacker_ != nullptr) pulled_ = pulled;
   return BeginWith(round, *form, std::move(pulled));
 }
 
@@ -82,8 +104,21 @@ absl::StatusOr<Lora> FederatedTrainer::Train(const Round& round, const Start& st
   return TrainWarm(local_, *start.weights, start.published(), round.number, on_step);
 }
 
+// What an honest client sends is what it trained.
+absl::StatusOr<Lora> FederatedTrainer::Forge(const Round& round, const Start& start, const Lora& update) {
+  if (attacker_ == nullptr) return update;
+  events_.Phase(round.number, "forging");
+  std::optional<Lora> began;
+  if (start.adapter) began = WarmStart(local_, base_.config, start.published());
+  return attacker_->Forge({.number = round.number,
+                           .own = &update,
+                           .start = began ? &*began : nullptr,
+                           .last = pulled_ ? &*pulled_ : nullptr},
+                          kAccompliceTimeout);
+}
+
 // Whether it counts. FAILED_PRECONDITION means that the round closed without this client, which then takes part in the
-// next one.
+// next one; so does an attacker whose update the server refuses.
 absl::StatusOr<bool> FederatedTrainer::Upload(const Round& round, const Lora& update) {
   events_.Phase(round.number, "pushing");
   CAIRN_ASSIGN_OR_RETURN(const AdapterBytes adapter, ToAdapter(update, base_.base_model));
@@ -92,6 +127,10 @@ absl::StatusOr<bool> FederatedTrainer::Upload(const Round& round, const Lora& up
       client_->PushBytes(round, adapter.config_json, adapter.safetensors, examples,
                          [this](std::uint64_t done, std::uint64_t total) { events_.Transfer("push", done, total); });
   if (absl::IsFailedPrecondition(receipt.status())) return false;
+  if (attacker_ != nullptr && absl::IsInvalidArgument(receipt.status())) {
+    refused_ = round.number;
+    return false;
+  }
   CAIRN_RETURN_IF_ERROR(receipt.status());
   return true;
 }

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/sdk/client.h"
+#include "simulation/trainer/attacker.h"
 #include "simulation/trainer/events.h"
 #include "simulation/trainer/local_training.h"
 
@@ -22,7 +23,9 @@ struct FederatedDirectories {
 
 class FederatedTrainer {
  public:
-  FederatedTrainer(FederatedDirectories directories, LocalClient local, Weights base, std::unique_ptr<Client> client);
+  // `attacker` may be null: an honest client.
+  FederatedTrainer(FederatedDirectories directories, LocalClient local, Weights base, std::unique_ptr<Client> client,
+                   std::unique_ptr<Attacker> attacker = nullptr);
 
   // Takes part until AwaitRound says that there are no more rounds; then pulls the last version and leaves.
   absl::Status Run();
@@ -35,10 +38,12 @@ class FederatedTrainer {
     const Lora* published() const { return adapter ? &*adapter : nullptr; }
   };
 
+  absl::StatusOr<Round> NextRound();
   absl::Status TakePart(const Round& round);
   absl::StatusOr<Start> Begin(const Round& round);
   absl::StatusOr<Start> BeginWith(const Round& round, Form form, Lora pulled);
   absl::StatusOr<Lora> Train(const Round& round, const Start& start);
+  absl::StatusOr<Lora> Forge(const Round& round, const Start& start, const Lora& update);
   absl::StatusOr<bool> Upload(const Round& round, const Lora& update);
   absl::Status Measure(const Start& start, std::uint64_t version, std::uint64_t round);
   absl::Status Finish(std::uint64_t round);
@@ -52,6 +57,9 @@ class FederatedTrainer {
   std::string merged_;         // Round::version_sha256 of what master_ stands for. Empty: the base.
   std::optional<Lora> begun_;  // Residual rounds: what the latest one began with.
   const std::unique_ptr<Client> client_;
+  const std::unique_ptr<Attacker> attacker_;
+  std::optional<Lora> pulled_;  // Attackers: what was published last, as it was pulled.
+  std::uint64_t refused_ = 0;   // Attackers: the round in which the server did not take what they sent. 0: none.
   Events events_;
 };
 

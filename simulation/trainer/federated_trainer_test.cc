@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/test_directory.h"
+#include "simulation/attacks/dense.h"
 
 namespace cairn {
 namespace {
@@ -97,10 +98,7 @@ class FederatedTrainerTest : public ::testing::Test {
  protected:
   FederatedTrainerTest() {
     UseThreads(1);
-    local_.name = "c";
-    local_.rank = 4;
-    local_.alpha = 4;
-    local_.options = {.steps = 2, .batch = 2, .learning_rate = 1e-2};
+    local_ = {.name = "c", .rank = 4, .alpha = 4, .options = {.steps = 2, .batch = 2, .learning_rate = 1e-2}};
     for (int i = 0; i < 30; ++i) absl::StrAppend(&local_.train_text, "it writes line ", i, "\n");
     local_.held_out_text = local_.train_text;
   }
@@ -108,10 +106,12 @@ class FederatedTrainerTest : public ::testing::Test {
   static Round RoundFrom(std::uint64_t version, StartMode start, const std::string& name) {
     return {version + 1, version, start, absl::InfiniteFuture(), name, ""};
   }
-  Seen Run(std::deque<Scripted> script) {
+  Seen Run(std::deque<Scripted> script, const std::string& attack = "") {
     Seen seen;
     auto client = std::make_unique<ScriptedClient>(std::move(script), seen);
-    FederatedTrainer trainer({directory_ / "work", {}}, local_, base_.Clone(), std::move(client));
+    std::unique_ptr<Attacker> attacker;
+    if (!attack.empty()) attacker = *Attacker::Create({.attack = attack}, local_.seed);
+    FederatedTrainer trainer({directory_ / "work", {}}, local_, base_.Clone(), std::move(client), std::move(attacker));
     const absl::Status status = trainer.Run();
     EXPECT_TRUE(status.ok()) << status;
     return seen;
@@ -171,6 +171,42 @@ TEST_F(FederatedTrainerTest, PrunesOnlyAfterARoundThatCounted) {
   };
   EXPECT_THAT(ranks(absl::OkStatus()), ElementsAre(4, 2));
   EXPECT_THAT(ranks(absl::FailedPreconditionError("closed")), ElementsAre(4, 4));
+}
+
+// What an attacker that knows only itself sends, by what an honest client sends in its place: -(own - start) + start.
+TEST_F(FederatedTrainerTest, AnAttackerTurnsRoundWhatItLearned) {
+  const Lora published = Adapter(3, 4);
+  const Scripted first{RoundFrom(0, StartMode::kMerge, ""), std::nullopt, {}, {}};
+  const Scripted warm{RoundFrom(1, StartMode::kWarm, "one"), Form::kAdapter, published, {}};
+  const Seen honest = Run({first, warm}), lies = Run({first, warm}, "sign_flip");
+  const auto misses = [&](std::size_t round, double of_start) {
+    attacks::Vector sum = *attacks::ValuesOf(lies.updates[round], published);
+    attacks::AddScaled(1, *attacks::ValuesOf(honest.updates[round], published), sum);
+    attacks::AddScaled(-of_start, *attacks::ValuesOf(published, published), sum);
+    return attacks::NormOf(sum);
+  };
+  EXPECT_LT(misses(0, 0), 1e-5);
+  EXPECT_LT(misses(1, 2), 1e-5);
+}
+
+TEST_F(FederatedTrainerTest, AnAttackerReplaysWhatWasPublished) {
+  const Lora published = Adapter(3, 2);
+  const Scripted round{RoundFrom(1, StartMode::kMerge, "one"), Form::kDelta, published, {}};
+  attacks::Vector sent = *attacks::ValuesOf(Run({round}, "stale_replay").updates[0], published);
+  attacks::AddScaled(-1, *attacks::ValuesOf(published, published), sent);
+  EXPECT_LT(attacks::NormOf(sent), 1e-5);
+}
+
+TEST_F(FederatedTrainerTest, FlippedLabelsTeachSomethingElse) {
+  const Scripted round{RoundFrom(1, StartMode::kMerge, "one"), Form::kDelta, Adapter(3, 4), {}};
+  EXPECT_NE(Bytes(Run({round}).updates[0]), Bytes(Run({round}, "label_flip").updates[0]));
+}
+
+TEST_F(FederatedTrainerTest, AnAttackerGoesOnWhereTheServerRefusesWhatItSent) {
+  const absl::Status refusal = absl::InvalidArgumentError("tensor x is NaN");
+  const Scripted first{RoundFrom(0, StartMode::kMerge, ""), std::nullopt, {}, refusal};
+  const Scripted second{RoundFrom(1, StartMode::kMerge, "one"), Form::kDelta, Adapter(3, 4), refusal};
+  EXPECT_EQ(Run({first, second}, "nan").updates.size(), 2u);
 }
 
 }  // namespace
