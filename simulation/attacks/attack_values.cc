@@ -38,7 +38,7 @@ Vector UniformValues(const AttackSpec& spec, const AttackerView& view, Vectors h
 Vector ByzMeanValues(const AttackSpec& spec, const AttackerView& view, Vectors honest) {
   AttackerView first = view;
   first.attacker = 0;
-  const Vector wanted = ForgedValues(*ParseAttack(spec.base), first, honest);
+  Vector wanted = ForgedValues(*ParseAttack(spec.base), first, honest);
   const std::size_t same = view.attackers / 2;
   if (view.attacker < same) return wanted;
   return CompletesMean(honest, wanted, view.clients, view.attackers, same);

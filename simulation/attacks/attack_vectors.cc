@@ -21,8 +21,9 @@ Vector WithNorm(Vector x, double norm) {
 }  // namespace
 
 double AlieQuantile(std::size_t clients, std::size_t attackers) {
+  const std::size_t majority = clients / 2 + 1;
   const double honest = static_cast<double>(clients - attackers);
-  const double supporters = static_cast<double>(clients / 2 + 1) - static_cast<double>(attackers);
+  const double supporters = static_cast<double>(majority) - static_cast<double>(attackers);
   return NormalQuantile(std::clamp(honest - supporters, 0.5, honest - 0.5) / honest);
 }
 

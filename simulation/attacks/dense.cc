@@ -1,6 +1,10 @@
 #include "simulation/attacks/dense.h"
 
+// clang 14 reads ATen.h only after this one.
+// clang-format off
+#include <ATen/core/ivalue.h>
 #include <ATen/ATen.h>
+// clang-format on
 
 #include <algorithm>
 #include <cstring>
