@@ -25,8 +25,9 @@ struct SimulateOptions {
 };
 
 void PrintResults(const Results& results, const std::filesystem::path& out) {
-  std::printf("\nHeld-out loss, nats per byte; lower is better, * is below the base\n\n%s\n",
-              ResultsTable(results).c_str());
+  const bool attacked = results.HonestClients() < results.experiment.clients.size();
+  std::printf("\nHeld-out loss, nats per byte; lower is better, * is below the base%s\n\n%s\n",
+              attacked ? ", ! attacks" : "", ResultsTable(results).c_str());
   const std::string verdict = Verdict(results);
   if (!verdict.empty()) std::printf("%s\n", verdict.c_str());
   std::printf("%.0f s in all. Report: %s  adapter: %s\n", results.seconds, (out / "report.html").c_str(),

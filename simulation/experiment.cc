@@ -1,5 +1,6 @@
 #include "simulation/experiment.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "base/status_macros.h"
 #include "config/yaml.h"
 #include "proto/cairn/v1/simulation.pb.h"
+#include "simulation/attacks/attack_spec.h"
 #include "simulation/data/corpus.h"
 #include "simulation/method_check.h"
 
@@ -34,7 +36,8 @@ ExperimentClient ClientOf(const v1::SimulatedClient& proto) {
   return {proto.name(),
           proto.rank(),
           proto.alpha() != 0 ? proto.alpha() : 2.0 * proto.rank(),
-          {proto.documents().begin(), proto.documents().end()}};
+          {proto.documents().begin(), proto.documents().end()},
+          proto.attack()};
 }
 
 Experiment FromProto(const v1::SimulationConfig& proto) {
@@ -51,6 +54,8 @@ Experiment FromProto(const v1::SimulationConfig& proto) {
   out.training = TrainingOf(proto.training(), out.training);
   for (const v1::SimulatedClient& client : proto.clients()) out.clients.push_back(ClientOf(client));
   out.methods.assign(proto.methods().begin(), proto.methods().end());
+  if (!proto.rule().empty()) out.rule = proto.rule();
+  out.guards.assign(proto.guards().begin(), proto.guards().end());
   if (out.methods.empty()) out.methods = {kAlone, "zero_pad", "svd", "stack"};
   return out;
 }
@@ -67,6 +72,19 @@ absl::Status CheckPrune(const Experiment& experiment) {
 absl::Status CheckTraining(absl::string_view key, const ExperimentTraining& training) {
   if (training.learning_rate > 0 && training.learning_rate <= 1) return absl::OkStatus();
   return Wrong(absl::StrCat(key, ".learning_rate"), "more than 0, at most 1", absl::StrCat(training.learning_rate));
+}
+
+absl::Status CheckAttacks(const Experiment& experiment) {
+  std::size_t honest = 0;
+  for (const ExperimentClient& client : experiment.clients) {
+    honest += client.attack.empty();
+    if (client.attack.empty()) continue;
+    const absl::Status known = ParseAttack(client.attack).status();
+    if (known.ok()) continue;
+    return Wrong(absl::StrCat("attack of client ", client.name), "an attack", known.message());
+  }
+  if (honest > 0) return absl::OkStatus();
+  return Wrong("clients", "at least one that does not attack", "none");
 }
 
 absl::Status CheckClients(const Experiment& experiment) {
@@ -107,6 +125,8 @@ absl::Status CheckMethods(const Experiment& experiment) {
     if (method == kAlone) continue;
     const absl::Status taken = CheckTakesClients(method, experiment);
     if (!taken.ok()) return Wrong("methods", "rules that take these clients' ranks", taken.message());
+    const absl::Status weighed = CheckWeighing(method, experiment);
+    if (!weighed.ok()) return Wrong("rule", "what these clients and methods allow", weighed.message());
   }
   return absl::OkStatus();
 }
@@ -118,6 +138,7 @@ absl::Status Check(const Experiment& experiment) {
   CAIRN_RETURN_IF_ERROR(CheckTraining("training", experiment.training));
   CAIRN_RETURN_IF_ERROR(CheckPrune(experiment));
   CAIRN_RETURN_IF_ERROR(CheckClients(experiment));
+  CAIRN_RETURN_IF_ERROR(CheckAttacks(experiment));
   return CheckMethods(experiment);
 }
 
@@ -138,10 +159,28 @@ absl::StatusOr<Experiment> WithData(Experiment experiment, const std::filesystem
   experiment.clients.clear();
   for (std::size_t i = 0; i < corpora.size(); ++i) {
     const ExperimentClient& like = given[i % given.size()];
-    experiment.clients.push_back({corpora[i].client, like.rank, like.alpha, {}});
+    experiment.clients.push_back({corpora[i].client, like.rank, like.alpha, {}, like.attack});
   }
   experiment.data = directory;
+  CAIRN_RETURN_IF_ERROR(CheckAttacks(experiment));
+  CAIRN_RETURN_IF_ERROR(CheckMethods(experiment));
   return experiment;
+}
+
+std::size_t ContributorsOf(const Experiment& experiment) {
+  return std::count_if(experiment.clients.begin(), experiment.clients.end(), [](const ExperimentClient& client) {
+    return client.attack.empty() || !IsRefused(*ParseAttack(client.attack));
+  });
+}
+
+Accomplice AccompliceOf(const Experiment& experiment, const ExperimentClient& client) {
+  Accomplice out;
+  for (const ExperimentClient& other : experiment.clients) {
+    if (other.attack != client.attack) continue;
+    if (other.name == client.name) out.number = out.of;
+    ++out.of;
+  }
+  return out;
 }
 
 std::string MethodTitle(const std::string& method) {

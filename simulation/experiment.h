@@ -23,6 +23,7 @@ struct ExperimentClient {
   std::uint32_t rank = 0;
   double alpha = 0;
   std::vector<std::string> documents;  // File names in Experiment::data; empty: every text file of the folder `name`.
+  std::string attack;                  // What it sends instead of its update; empty: it is honest.
 };
 
 struct Experiment {
@@ -34,14 +35,27 @@ struct Experiment {
   ExperimentTraining pretraining{600, 16, 3e-3}, training{40, 8, 1e-2};
   std::vector<ExperimentClient> clients;
   std::vector<std::string> methods;
+  // Of every federated method.
+  std::string rule = "examples";
+  std::vector<std::string> guards;
 };
 
 // INVALID_ARGUMENT names the file, the key, what was expected and what came.
 absl::StatusOr<Experiment> LoadExperiment(const std::filesystem::path& file);
 
 // The same experiment on other text: one client per sub-folder of `directory`; ranks and alphas are taken from the
-// experiment's clients in turn.
+// experiment's clients in turn, and so are attacks. INVALID_ARGUMENT as LoadExperiment, when methods and rules do not
+// take so many clients.
 absl::StatusOr<Experiment> WithData(Experiment experiment, const std::filesystem::path& directory);
+
+// How many clients a round waits for: all whose uploads a server takes.
+std::size_t ContributorsOf(const Experiment& experiment);
+
+// Which one of those with the same attack a client is, from 0, and how many they are. REQUIRES that it attacks.
+struct Accomplice {
+  std::size_t number = 0, of = 0;
+};
+Accomplice AccompliceOf(const Experiment& experiment, const ExperimentClient& client);
 
 // "FLoRA stacking" for "stack". A rule with options has these behind its title.
 std::string MethodTitle(const std::string& method);

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "aggregators/rule.h"
 
 namespace cairn {
 namespace {
@@ -21,6 +22,18 @@ constexpr char kEqual[] =
 constexpr char kMinimal[] =
     "name: test\ndata: /texts\nclients:\n"
     "  - {name: a, rank: 8, documents: [one]}\n  - {name: b, rank: 2, alpha: 3, documents: [two]}\n";
+
+// A rule that needs three clients and trusts one of them.
+class TrustsB final : public Rule {
+ public:
+  absl::string_view name() const override { return "trusts_b"; }
+  Needs needs() const override { return {.client = "b"}; }
+  absl::Status CheckClients(std::size_t columns, std::size_t faulty) const override {
+    return CheckBound("rule trusts_b", columns, faulty, 3, "n >= 3");
+  }
+  absl::StatusOr<RuleOutput> Weigh(const RuleInput&) const override { return absl::UnimplementedError("not run"); }
+};
+CAIRN_REGISTER_RULE("trusts_b", TrustsB);
 
 class ExperimentTest : public ::testing::Test {
  protected:
@@ -85,6 +98,76 @@ TEST_F(ExperimentTest, RulesThatWantEqualRanksGetThem) {
   }
 }
 
+// Five clients, two of whom lie together.
+constexpr char kAttacked[] =
+    "name: test\ndata: /texts\nclients:\n"
+    "  - {name: a, rank: 4, documents: [one]}\n  - {name: b, rank: 4, documents: [two]}\n"
+    "  - {name: c, rank: 4, documents: [one]}\n"
+    "  - {name: x, rank: 4, documents: [two], attack: 'ipm:epsilon=2'}\n"
+    "  - {name: y, rank: 4, documents: [two], attack: 'ipm:epsilon=2'}\n";
+
+TEST_F(ExperimentTest, ClientsMayAttackTogether) {
+  const auto experiment = Load(kAttacked);
+  ASSERT_TRUE(experiment.ok()) << experiment.status();
+  EXPECT_EQ(experiment->clients[0].attack, "");
+  EXPECT_EQ(experiment->clients[4].attack, "ipm:epsilon=2");
+  const Accomplice last = AccompliceOf(*experiment, experiment->clients[4]);
+  EXPECT_EQ(last.number, 1u);
+  EXPECT_EQ(last.of, 2u);
+  EXPECT_EQ(ContributorsOf(*experiment), 5u);
+}
+
+TEST_F(ExperimentTest, NobodyWaitsForWhatNoServerTakes) {
+  const auto experiment =
+      Load(absl::StrCat(kMinimal, "  - {name: x, rank: 4, documents: [two], attack: nan}\nmethods: [stack]\n"));
+  ASSERT_TRUE(experiment.ok()) << experiment.status();
+  EXPECT_EQ(ContributorsOf(*experiment), 2u);
+}
+
+TEST_F(ExperimentTest, AttacksAreCheckedBeforeAnythingRuns) {
+  const std::string liar = absl::StrCat(kEqual, "  - {name: x, rank: 4, documents: [two], attack: ");
+  EXPECT_THAT(Load(liar + "bribe}\n").status().message(), HasSubstr("\"attack of client x\": expected an attack, got"));
+  EXPECT_THAT(Load("name: x\ndata: y\nclients:\n  - {name: a, rank: 1, documents: [b], attack: ipm}\n"
+                   "  - {name: c, rank: 1, documents: [b], attack: ipm}\n")
+                  .status()
+                  .message(),
+              HasSubstr("at least one that does not attack"));
+}
+
+// An attacker whose update is refused would leave every round waiting for it.
+TEST_F(ExperimentTest, RulesThatWantUpdatesAlikeGetThemFromAttackersToo) {
+  const auto load = [&](const std::string& attack, const std::string& method) {
+    return Load(absl::StrCat(kEqual, "  - {name: x, rank: 4, documents: [two], attack: '", attack, "'}\nmethods: [",
+                             method, "]\n"))
+        .status();
+  };
+  EXPECT_THAT(load("alie", "mean").message(),
+              HasSubstr("(x sends what attack alie makes, of any rank unless rank=N is given)"));
+  EXPECT_TRUE(load("alie:rank=4", "mean").ok());
+  EXPECT_TRUE(load("alie", "stack").ok());
+  EXPECT_FALSE(load("rank_inflation", "mean").ok());
+  EXPECT_FALSE(load("fake_alpha", "mean").ok());
+  EXPECT_TRUE(load("rescale", "mean").ok());
+  EXPECT_FALSE(load("rescale", "ffa").ok()) << "its A is another";
+  EXPECT_FALSE(load("alie:rank=4", "ffa").ok()) << "its A is another";
+  EXPECT_TRUE(load("half_poison", "ffa").ok());
+}
+
+TEST_F(ExperimentTest, RulesAndGuardsAreCheckedBeforeAnythingRuns) {
+  const auto experiment = Load(absl::StrCat(kMinimal, "rule: examples\n"));
+  ASSERT_TRUE(experiment.ok()) << experiment.status();
+  EXPECT_EQ(experiment->rule, "examples");
+  EXPECT_THAT(Load(absl::StrCat(kMinimal, "rule: dice\n")).status().message(), HasSubstr("\"rule\": expected"));
+  EXPECT_THAT(Load(absl::StrCat(kMinimal, "rule: trusts_b\n")).status().message(), HasSubstr("at least 3 clients"));
+  const std::string three = absl::StrCat("rule: trusts_b\n", kMinimal, "  - {name: c, rank: 4, documents: [two]");
+  EXPECT_TRUE(Load(three + "}\n").ok()) << Load(three + "}\n").status();
+  EXPECT_THAT(Load(three + ", attack: nan}\n").status().message(), HasSubstr("at least 3 clients"));
+  std::string without_b = three + "}\n";
+  without_b.replace(without_b.find("name: b"), 7, "name: d");
+  EXPECT_THAT(Load(without_b).status().message(), HasSubstr("trusts client b, which is none of the clients"));
+  EXPECT_THAT(Load(absl::StrCat(kMinimal, "guards: [walls]\n")).status().message(), HasSubstr("walls"));
+}
+
 TEST_F(ExperimentTest, OtherDataTakesRanksInTurn) {
   for (const char* client : {"x", "y", "z"}) {
     fs::create_directories(root_ / "data" / client);
@@ -96,6 +179,16 @@ TEST_F(ExperimentTest, OtherDataTakesRanksInTurn) {
   EXPECT_EQ(experiment->clients[1].name, "y");
   EXPECT_EQ(experiment->clients[1].rank, 2u);
   EXPECT_EQ(experiment->clients[2].rank, 8u);
+}
+
+TEST_F(ExperimentTest, OtherDataIsCheckedForItsNumberOfClients) {
+  for (const char* client : {"b", "z"}) {
+    fs::create_directories(root_ / "data" / client);
+    std::ofstream(root_ / "data" / client / "text") << "words";
+  }
+  const auto three = Load(absl::StrCat("rule: trusts_b\n", kMinimal, "  - {name: c, rank: 4, documents: [two]}\n"));
+  ASSERT_TRUE(three.ok()) << three.status();
+  EXPECT_THAT(WithData(*three, root_ / "data").status().message(), HasSubstr("at least 3 clients"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,7 +12,9 @@
 #include "adapter/lora.h"
 #include "adapter/safetensors.h"
 #include "aggregators/registry.h"
+#include "aggregators/weighing.h"
 #include "base/status_macros.h"
+#include "simulation/attacks/attack_spec.h"
 
 namespace cairn {
 namespace {
@@ -37,12 +40,13 @@ class Rehearsal {
  public:
   explicit Rehearsal(Aggregator& combine) : combine_(combine) {}
 
-  absl::Status Add(const std::string& client, std::int64_t rank, double alpha) {
-    CAIRN_ASSIGN_OR_RETURN(Adapter made, AdapterWith(rank, alpha, combine_.name() != kDenseMean));
+  absl::Status Add(const std::string& client, const Sent& sent) {
+    CAIRN_ASSIGN_OR_RETURN(Adapter made, AdapterWith(sent.rank, sent.alpha, combine_.name() != kDenseMean));
     const Adapter& adapter = adapters_.emplace_back(std::move(made));
     // Where A is frozen all begin with one A, of which a client of lower rank has the first rows.
+    const absl::string_view what = sent.another_a ? "another" : "of-rank-";
     const std::string frozen =
-        combine_.HasFrozenParts(adapter) ? absl::StrCat(LoraAName(kModule), " of-rank-", rank, "\n") : "";
+        combine_.HasFrozenParts(adapter) ? absl::StrCat(LoraAName(kModule), " ", what, sent.rank, "\n") : "";
     return combine_.AccumulateShape({client, 1, &adapter, frozen});
   }
 
@@ -51,6 +55,25 @@ class Rehearsal {
   std::deque<Adapter> adapters_;  // The rule keeps pointers.
 };
 
+// A refusal of what a client sends, which is nothing that it trained where it attacks.
+absl::Status Explained(const absl::Status& refusal, const ExperimentClient& client) {
+  if (refusal.ok() || client.attack.empty()) return refusal;
+  const absl::StatusOr<AttackSpec> spec = ParseAttack(client.attack);
+  const bool any = spec.ok() && spec->forges_values && spec->rank == 0;
+  return absl::Status(refusal.code(),
+                      absl::StrCat(refusal.message(), " (", client.name, " sends what attack ", client.attack, " makes",
+                                   any ? ", of any rank unless rank=N is given)" : ")"));
+}
+
+// What a client sends that trains with this rank, at the scale that it begins with. None: nothing that a server takes.
+absl::StatusOr<std::optional<Sent>> SentBy(const ExperimentClient& client, std::int64_t rank) {
+  const double alpha = client.alpha * static_cast<double>(rank) / client.rank;
+  if (client.attack.empty()) return Sent{rank, alpha};
+  CAIRN_ASSIGN_OR_RETURN(const AttackSpec spec, ParseAttack(client.attack));
+  if (IsRefused(spec)) return std::nullopt;
+  return SentWith(spec, rank, alpha);
+}
+
 }  // namespace
 
 absl::Status CheckTakesClients(const std::string& method, const Experiment& experiment) {
@@ -58,13 +81,28 @@ absl::Status CheckTakesClients(const std::string& method, const Experiment& expe
   Rehearsal rehearsal(*combine);
   const double prune = experiment.training.prune;
   for (const ExperimentClient& client : experiment.clients) {
-    CAIRN_RETURN_IF_ERROR(rehearsal.Add(client.name, client.rank, client.alpha));
+    CAIRN_ASSIGN_OR_RETURN(const std::optional<Sent> sent, SentBy(client, client.rank));
+    if (sent) CAIRN_RETURN_IF_ERROR(Explained(rehearsal.Add(client.name, *sent), client));
     if (prune == 0) continue;
     const double pruned = std::max(1.0, std::floor(prune * client.rank));
-    CAIRN_RETURN_IF_ERROR(rehearsal.Add(absl::StrCat(client.name, "-pruned"), static_cast<std::int64_t>(pruned),
-                                        client.alpha * pruned / client.rank));
+    CAIRN_ASSIGN_OR_RETURN(const std::optional<Sent> less, SentBy(client, static_cast<std::int64_t>(pruned)));
+    if (less) CAIRN_RETURN_IF_ERROR(Explained(rehearsal.Add(absl::StrCat(client.name, "-pruned"), *less), client));
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckWeighing(const std::string& method, const Experiment& experiment) {
+  CAIRN_ASSIGN_OR_RETURN(const auto combine, MakeAggregator(method));
+  CAIRN_ASSIGN_OR_RETURN(const Weighing weighing, Weighing::Create(experiment.rule, experiment.guards));
+  CAIRN_RETURN_IF_ERROR(weighing.CheckClients(ContributorsOf(experiment)));
+  CAIRN_RETURN_IF_ERROR(weighing.CheckCombine(*combine));
+  const std::string trusted = weighing.rule().needs().client;
+  const auto is_trusted = [&](const ExperimentClient& client) { return client.name == trusted; };
+  if (trusted.empty() || std::any_of(experiment.clients.begin(), experiment.clients.end(), is_trusted)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("rule ", weighing.rule().name(), " trusts client ", trusted, ", which is none of the clients"));
 }
 
 }  // namespace cairn

@@ -1,4 +1,4 @@
-// Whether a combine rule takes the ranks and alphas of an experiment's clients, before anything runs.
+// Whether a combine rule, and the experiment's rule and guards, take an experiment's clients, before anything runs.
 #pragma once
 
 #include <string>
@@ -10,6 +10,11 @@ namespace cairn {
 
 // In the words of the rule: INVALID_ARGUMENT names the first client that it would refuse beside those before it. With
 // `training.prune` every client is there a second time, with the rank that it may be pruned to.
+// Attackers are there with what they send.
 absl::Status CheckTakesClients(const std::string& method, const Experiment& experiment);
+
+// In the words of the rule or guard: INVALID_ARGUMENT when so many clients are too few for its bound, when the client
+// that it trusts is none of them, or when the combine rule cannot take its weights. NOT_FOUND: no such rule or guard.
+absl::Status CheckWeighing(const std::string& method, const Experiment& experiment);
 
 }  // namespace cairn

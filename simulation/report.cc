@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "simulation/chart.h"
 #include "simulation/report_style.h"
 
@@ -35,13 +36,15 @@ std::string LossTable(const Results& results) {
     }
     bases.push_back(results.Base(c));
     const ExperimentClient& client = results.experiment.clients[c];
-    absl::StrAppend(&out, "<tr><th>", EscapeXml(client.name), "</th><td>", client.rank, "</td>",
+    const std::string attack =
+        client.attack.empty() ? "" : absl::StrCat(" <small>attacks: ", EscapeXml(client.attack), "</small>");
+    absl::StrAppend(&out, "<tr><th>", EscapeXml(client.name), attack, "</th><td>", client.rank, "</td>",
                     Cells(bases.back(), finals), "</tr>\n");
   }
   std::vector<double> means;
-  for (const std::vector<double>& column : columns) means.push_back(MeanOf(column));
-  return absl::StrCat(out, "<tr class=\"mean\"><th>mean</th><td></td>", Cells(MeanOf(bases), means),
-                      "</tr>\n</tbody>\n</table>\n");
+  for (const std::vector<double>& column : columns) means.push_back(results.MeanOfHonest(column));
+  return absl::StrCat(out, "<tr class=\"mean\"><th>", results.MeanTitle(), "</th><td></td>",
+                      Cells(results.MeanOfHonest(bases), means), "</tr>\n</tbody>\n</table>\n");
 }
 
 std::string Legend(const Results& results) {
@@ -110,6 +113,8 @@ std::string ConfigList(const Results& results) {
       e.width, e.layers, e.heads, e.context, e.pretraining.steps, e.pretraining.batch, e.pretraining.learning_rate,
       results.base_from_cache ? " (from the cache)" : "", e.training.steps, e.training.batch, e.training.learning_rate,
       e.rounds, e.seed);
+  absl::StrAppend(&out, "<dt>rule</dt><dd>", EscapeXml(absl::StrJoin(e.guards, ", ")),
+                  e.guards.empty() ? "" : ", then ", EscapeXml(e.rule), "</dd>\n");
   for (const MethodResult& method : results.methods) {
     std::uint64_t sent = 0, received = 0;
     for (const TrainerState& state : method.clients) sent += state.bytes_sent, received += state.bytes_received;

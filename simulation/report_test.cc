@@ -84,6 +84,39 @@ TEST(Results, TableIsAlignedAndMarksWhatIsBelowTheBase) {
             "mean                    2.0000       2.0000        1.8000*\n");
 }
 
+Results Attacked() {
+  Results results = Example();
+  results.experiment.clients.push_back({"evil", 2, 4, {}, "ipm:epsilon=<2>"});
+  results.data.push_back({});
+  results.methods[0].clients.push_back(State("evil", {2, 1, 1}));
+  results.methods[1].clients.push_back(State("evil", {2, 9, 9}));
+  return results;
+}
+
+TEST(Results, AttackersAreMarkedAndNotInTheMean) {
+  EXPECT_EQ(ResultsTable(Attacked()),
+            "client         rank       base        alone         stack \n"
+            "gpl              16     2.0000       1.8000*       1.7000*\n"
+            "bsd               2     2.0000       2.2000        1.9000*\n"
+            "evil!             2     2.0000       1.0000*       9.0000 \n"
+            "honest mean             2.0000       2.0000        1.8000*\n");
+  EXPECT_EQ(Verdict(Attacked()), "FLoRA stacking: below the base for 2 of 2 honest clients, below alone for 2.");
+}
+
+TEST(Report, AttackersAreMarkedAndNotInTheMean) {
+  const std::string html = ReportHtml(Attacked());
+  EXPECT_EQ(XmlFault(html), "");
+  EXPECT_THAT(html, HasSubstr("<th>evil <small>attacks: ipm:epsilon=&lt;2&gt;</small></th>"));
+  EXPECT_THAT(html, HasSubstr("<th>honest mean</th><td></td><td>2.0000</td>"));
+}
+
+TEST(Report, SaysWhichRuleAndGuards) {
+  Results results = Example();
+  EXPECT_THAT(ReportHtml(results), HasSubstr("<dt>rule</dt><dd>examples</dd>"));
+  results.experiment.guards = {"nnm", "arc"};
+  EXPECT_THAT(ReportHtml(results), HasSubstr("<dt>rule</dt><dd>nnm, arc, then examples</dd>"));
+}
+
 TEST(Results, VerdictCounts) {
   EXPECT_EQ(Verdict(Example()), "FLoRA stacking: below the base for 2 of 2 clients, below alone for 2.");
 }

@@ -62,11 +62,19 @@ double Results::Final(const MethodResult& method, std::size_t client) const {
   return held_out.empty() ? kNone : held_out.rbegin()->second;
 }
 
-double MeanOf(const std::vector<double>& values) {
-  double sum = 0;
-  for (double value : values) sum += value;
-  return values.empty() ? kNone : sum / static_cast<double>(values.size());
+std::size_t Results::HonestClients() const {
+  std::size_t count = 0;
+  for (std::size_t c = 0; c < experiment.clients.size(); ++c) count += Honest(c);
+  return count;
 }
+
+double Results::MeanOfHonest(const std::vector<double>& values) const {
+  double sum = 0;
+  for (std::size_t c = 0; c < values.size(); ++c) sum += Honest(c) ? values[c] : 0;
+  return HonestClients() == 0 ? kNone : sum / static_cast<double>(HonestClients());
+}
+
+std::string Results::MeanTitle() const { return HonestClients() == experiment.clients.size() ? "mean" : "honest mean"; }
 
 std::string ResultsTable(const Results& results) {
   const std::vector<ExperimentClient>& clients = results.experiment.clients;
@@ -84,24 +92,26 @@ std::string ResultsTable(const Results& results) {
       columns[m].push_back(finals.back());
     }
     bases.push_back(results.Base(c));
-    absl::StrAppend(&out, Row(results, clients[c].name, absl::StrCat(clients[c].rank), bases.back(), finals));
+    const std::string name = absl::StrCat(clients[c].name, results.Honest(c) ? "" : "!");
+    absl::StrAppend(&out, Row(results, name, absl::StrCat(clients[c].rank), bases.back(), finals));
   }
   std::vector<double> means;
-  for (const std::vector<double>& column : columns) means.push_back(MeanOf(column));
-  return out + Row(results, "mean", "", MeanOf(bases), means);
+  for (const std::vector<double>& column : columns) means.push_back(results.MeanOfHonest(column));
+  return out + Row(results, results.MeanTitle(), "", results.MeanOfHonest(bases), means);
 }
 
 std::string Verdict(const Results& results) {
   const MethodResult* own = Judged(results);
   if (own == nullptr) return "";
-  const std::size_t clients = results.experiment.clients.size();
+  const std::size_t clients = results.experiment.clients.size(), honest = results.HonestClients();
   const auto count_below = [&](const auto& other) {
     std::size_t count = 0;
-    for (std::size_t c = 0; c < clients; ++c) count += results.Final(*own, c) < other(c);
+    for (std::size_t c = 0; c < clients; ++c) count += results.Honest(c) && results.Final(*own, c) < other(c);
     return count;
   };
-  std::vector<std::string> parts = {absl::StrFormat(
-      "below the base for %d of %d clients", count_below([&](std::size_t c) { return results.Base(c); }), clients)};
+  std::vector<std::string> parts = {absl::StrFormat("below the base for %d of %d %sclients",
+                                                    count_below([&](std::size_t c) { return results.Base(c); }), honest,
+                                                    honest < clients ? "honest " : "")};
   for (const MethodResult& method : results.methods) {
     if (&method == own) continue;
     parts.push_back(absl::StrFormat("below %s for %d", MethodTitle(method.method),
@@ -123,6 +133,7 @@ std::string ResultsJson(const Results& results) {
     clients.push_back({{"name", client.name},
                        {"rank", client.rank},
                        {"alpha", client.alpha},
+                       {"attack", client.attack},
                        {"pretrain_bytes", data.pretrain_bytes},
                        {"train_bytes", data.train_bytes},
                        {"held_out_bytes", data.held_out_bytes},
@@ -133,6 +144,8 @@ std::string ResultsJson(const Results& results) {
                                       {"rounds", results.experiment.rounds},
                                       {"seconds", results.seconds},
                                       {"unit", "nats per byte"},
+                                      {"rule", results.experiment.rule},
+                                      {"guards", results.experiment.guards},
                                       {"clients", clients},
                                       {"methods", methods}};
   return all.dump(2) + "\n";

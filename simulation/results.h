@@ -31,14 +31,20 @@ struct Results {
   // Held-out loss of the base, and of a method's last version. NaN when it is not there.
   double Base(std::size_t client) const;
   double Final(const MethodResult& method, std::size_t client) const;
+  bool Honest(std::size_t client) const { return experiment.clients[client].attack.empty(); }
+  std::size_t HonestClients() const;
+  // Of a value of every client, what honest clients have on average.
+  double MeanOfHonest(const std::vector<double>& values) const;
+  // "mean", or "honest mean" where some attack.
+  std::string MeanTitle() const;
 };
 
-double MeanOf(const std::vector<double>& values);
-
-// An aligned table, one line per client and their mean; '*' marks what is below the base.
+// An aligned table, one line per client and the mean of the honest ones; '*' marks what is below the base, '!' those
+// who attack.
 std::string ResultsTable(const Results& results);
 
-// "FLoRA stacking: below the base for 6 of 6 clients, below zero-padded averaging for 5, below alone for 3."
+// "FLoRA stacking: below the base for 6 of 6 clients, below zero-padded averaging for 5, below alone for 3." Of honest
+// clients.
 std::string Verdict(const Results& results);
 
 std::string ResultsJson(const Results& results);

@@ -63,8 +63,14 @@ class Runner {
     const std::vector<std::string> methods = FederatedMethods(experiment());
     if (methods.empty()) return absl::OkStatus();
     CAIRN_ASSIGN_OR_RETURN(RunningServer server,
-                           StartServer({workspace_.cairn, workspace_.out / "server", workspace_.log("server"), methods,
-                                        experiment().rounds, static_cast<std::uint32_t>(experiment().clients.size())}));
+                           StartServer({.executable = workspace_.cairn,
+                                        .directory = workspace_.out / "server",
+                                        .log = workspace_.log("server"),
+                                        .methods = methods,
+                                        .rule = experiment().rule,
+                                        .guards = experiment().guards,
+                                        .rounds = experiment().rounds,
+                                        .clients = static_cast<std::uint32_t>(ContributorsOf(experiment()))}));
     std::printf("server: cairn serve on %s\n", server.endpoint.c_str());
     server_.emplace(std::move(server));
     return absl::OkStatus();
@@ -93,6 +99,10 @@ class Runner {
       if (experiment().training.prune > 0) add({"--prune", absl::StrCat(experiment().training.prune)});
       const bool keeps = method == KeptMethod(experiment()) && client.name == experiment().clients.front().name;
       if (keeps) add({"--adapter-out", workspace_.adapter().string()});
+      if (!client.attack.empty()) {
+        const std::vector<std::string> flags = AttackFlags(method, client);
+        arguments.insert(arguments.end(), flags.begin(), flags.end());
+      }
     }
     const ExperimentTraining& training = experiment().training;
     add({"--base",          workspace_.base().string(),
@@ -109,6 +119,16 @@ class Runner {
             {std::move(arguments),
              {{"OPENBLAS_NUM_THREADS", "1"}},
              workspace_.log(absl::StrCat(FederationOf(method), "-", client.name))}};
+  }
+
+  std::vector<std::string> AttackFlags(const std::string& method, const ExperimentClient& client) const {
+    const Accomplice accomplice = AccompliceOf(experiment(), client);
+    const std::string directory = absl::StrCat("accomplices-", FederationOf(client.attack));
+    return {"--attack",      client.attack,
+            "--accomplices", (workspace_.out / "work" / FederationOf(method) / directory).string(),
+            "--clients",     absl::StrCat(experiment().clients.size()),
+            "--attackers",   absl::StrCat(accomplice.of),
+            "--attacker",    absl::StrCat(accomplice.number)};
   }
 
   const Workspace workspace_;

@@ -27,6 +27,8 @@ std::string ConfigOf(const ServerSpec& spec) {
     v1::FederationConfig* federation = config.add_federations();
     federation->set_name(FederationOf(method));
     federation->set_combine(method);
+    federation->set_rule(spec.rule);
+    for (const std::string& guard : spec.guards) federation->add_guards(guard);
     federation->set_rounds(spec.rounds);
     federation->mutable_clients()->set_min(spec.clients);
     federation->mutable_clients()->set_target(spec.clients);

@@ -15,6 +15,8 @@ struct ServerSpec {
   std::filesystem::path directory;   // For its configuration and data; created.
   std::filesystem::path log;
   std::vector<std::string> methods;  // Combine rules; FederationOf names their federations.
+  std::string rule;                  // Of all of them; so are the guards.
+  std::vector<std::string> guards;
   std::uint64_t rounds = 1;
   std::uint32_t clients = 1;  // Every round waits for all of them.
 };

@@ -135,12 +135,13 @@ bool FlipsLabels(const AttackSpec& spec) { return spec.name == "label_flip"; }
 
 bool IsRefused(const AttackSpec& spec) { return spec.name == "nan" || spec.name == "inf"; }
 
-SentRank SentRankOf(const AttackSpec& spec, std::int64_t rank, double alpha) {
+Sent SentWith(const AttackSpec& spec, std::int64_t rank, double alpha) {
   if (spec.name == "fake_alpha") return {rank, alpha * spec.c};
+  if (spec.name == "rescale" || spec.name == "ill_conditioned") return {rank, alpha, true};
   std::int64_t sent = rank;
   if (spec.name == "rank_inflation") sent = rank * spec.times;
   if (spec.forges_values) sent = spec.rank > 0 ? spec.rank : limits::kUsualRankMax;
-  return {sent, alpha / static_cast<double>(rank) * static_cast<double>(sent)};
+  return {sent, alpha / static_cast<double>(rank) * static_cast<double>(sent), sent != rank || spec.forges_values};
 }
 
 }  // namespace cairn

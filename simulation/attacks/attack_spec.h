@@ -38,12 +38,14 @@ bool FlipsLabels(const AttackSpec& spec);
 // Whether a server refuses what it sends when it is uploaded: values that are not finite.
 bool IsRefused(const AttackSpec& spec);
 
-// Rank and alpha of what an attacker sends that trains with `rank` and `alpha`. Forged values without the option rank
-// may have any rank up to limits::kUsualRankMax, which is then given.
-struct SentRank {
+// What combine rules ask of updates to be alike.
+struct Sent {
   std::int64_t rank = 0;
   double alpha = 0;
+  bool another_a = false;  // Its A is not the one that clients who freeze it have.
 };
-SentRank SentRankOf(const AttackSpec& spec, std::int64_t rank, double alpha);
+// Of what an attacker sends that trains with `rank` and `alpha`. Forged values without the option rank may have any
+// rank up to limits::kUsualRankMax, which is then given.
+Sent SentWith(const AttackSpec& spec, std::int64_t rank, double alpha);
 
 }  // namespace cairn

@@ -29,7 +29,7 @@ TEST(AttackSpec, RefusesWhatItDoesNotKnow) {
 }
 
 TEST(AttackSpec, SaysWhichRankIsSent) {
-  const auto sent = [](absl::string_view attack) { return SentRankOf(*ParseAttack(attack), 4, 8); };
+  const auto sent = [](absl::string_view attack) { return SentWith(*ParseAttack(attack), 4, 8); };
   EXPECT_EQ(sent("rescale").rank, 4);
   EXPECT_EQ(sent("rank_inflation:times=3").rank, 12);
   EXPECT_EQ(sent("rank_inflation:times=3").alpha, 24);

@@ -85,7 +85,7 @@ TEST_F(AttackTest, EveryAttackSendsTheRankThatItsSpecSays) {
     AttackerView view = View();
     view.last = &honest_[0];
     const Lora forged = Forge(spec, view);
-    const SentRank sent = SentRankOf(*ParseAttack(spec), own_.rank, own_.alpha);
+    const Sent sent = SentWith(*ParseAttack(spec), own_.rank, own_.alpha);
     if (name == "mimic") continue;  // Sends another's.
     EXPECT_EQ(forged.rank, sent.rank) << name;
     EXPECT_EQ(forged.alpha, sent.alpha) << name;
