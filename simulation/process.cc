@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -43,6 +45,12 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
 struct Pipe {
   UniqueFd read, write;
 };
+// A socket, not a pipe: writing to a child that has ended can then be asked not to end this process as well.
+absl::StatusOr<Pipe> MakeInput() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return ErrnoStatus(errno, "open", "a socket");
+  return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
 absl::StatusOr<Pipe> MakePipe() {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "open", "a pipe");
@@ -50,12 +58,12 @@ absl::StatusOr<Pipe> MakePipe() {
 }
 
 // In the child, between fork and exec: async-signal-safe calls only. Tells the parent the error when exec fails.
-[[noreturn]] void Execute(char* const* argv, char* const* envp, int output, int log, int failure, pid_t parent) {
+[[noreturn]] void Execute(char* const* argv, char* const* envp, int input, int output, int log, int failure,
+                          pid_t parent) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);  // The parent died before the call above.
-  const int null = open("/dev/null", O_RDONLY);
-  dup2(null, STDIN_FILENO);
+  dup2(input >= 0 ? input : open("/dev/null", O_RDONLY), STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(log, STDERR_FILENO);
   execve(argv[0], argv, envp);
@@ -68,11 +76,12 @@ int CodeOf(int wait_status) { return WIFEXITED(wait_status) ? WEXITSTATUS(wait_s
 
 }  // namespace
 
-ChildProcess::ChildProcess(pid_t pid, UniqueFd output, UniqueFd log)
-    : pid_(pid), output_(std::move(output)), log_(std::move(log)) {}
+ChildProcess::ChildProcess(pid_t pid, UniqueFd input, UniqueFd output, UniqueFd log)
+    : pid_(pid), input_(std::move(input)), output_(std::move(output)), log_(std::move(log)) {}
 
 ChildProcess::ChildProcess(ChildProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
+      input_(std::move(other.input_)),
       output_(std::move(other.output_)),
       log_(std::move(other.log_)),
       partial_(std::move(other.partial_)),
@@ -85,12 +94,16 @@ absl::StatusOr<ChildProcess> ChildProcess::Spawn(const ProcessSpec& spec) {
   const std::vector<char*> argv = Pointers(arguments), envp = Pointers(environment);
   UniqueFd log(open(spec.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!log) return ErrnoStatus(errno, "open", spec.log);
+  Pipe input;
+  if (spec.input) {
+    CAIRN_ASSIGN_OR_RETURN(input, MakeInput());
+  }
   CAIRN_ASSIGN_OR_RETURN(Pipe output, MakePipe());
   CAIRN_ASSIGN_OR_RETURN(Pipe failure, MakePipe());
   const pid_t parent = getpid(), pid = fork();
   if (pid < 0) return ErrnoStatus(errno, "fork for", spec.arguments[0]);
   if (pid == 0) {
-    Execute(argv.data(), envp.data(), output.write.get(), log.get(), failure.write.get(), parent);
+    Execute(argv.data(), envp.data(), input.read.get(), output.write.get(), log.get(), failure.write.get(), parent);
   }
   failure.write.Reset();
   int error = 0;
@@ -99,7 +112,19 @@ absl::StatusOr<ChildProcess> ChildProcess::Spawn(const ProcessSpec& spec) {
     return ErrnoStatus(error, "run", spec.arguments[0]);
   }
   fcntl(output.read.get(), F_SETFL, O_NONBLOCK);
-  return ChildProcess(pid, std::move(output.read), std::move(log));
+  return ChildProcess(pid, std::move(input.write), std::move(output.read), std::move(log));
+}
+
+absl::Status ChildProcess::Write(absl::string_view text) {
+  while (!text.empty()) {
+    const ssize_t sent = send(input_.get(), text.data(), text.size(), MSG_NOSIGNAL);
+    if (sent >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(sent));
+    } else if (errno != EINTR) {
+      return absl::UnavailableError(absl::StrCat("write to process ", pid_, ": ", std::strerror(errno)));
+    }
+  }
+  return absl::OkStatus();
 }
 
 std::vector<std::string> ChildProcess::ReadLines() {

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/files.h"
 
@@ -20,6 +21,7 @@ struct ProcessSpec {
   std::vector<std::string> arguments;                            // The first is the path of the executable.
   std::vector<std::pair<std::string, std::string>> environment;  // Besides the parent's.
   std::filesystem::path log;                                     // Standard output and error are appended to it.
+  bool input = false;  // Whether Write is used; else there is nothing to read.
 };
 
 // One running child. It is in a process group of its own, so that Ctrl-C reaches only the parent, which ends it in
@@ -34,6 +36,8 @@ class ChildProcess {
 
   pid_t pid() const { return pid_; }
   int output() const { return output_.get(); }  // For poll; not blocking.
+  // To its standard input. UNAVAILABLE when the child has closed it. REQUIRES: ProcessSpec::input.
+  absl::Status Write(absl::string_view text);
   // The lines that the child wrote to its standard output since the last call. They are in the log as well.
   std::vector<std::string> ReadLines();
   // The exit code once it has ended: 128 + the signal's number when a signal ended it.
@@ -42,9 +46,9 @@ class ChildProcess {
   void Terminate(absl::Duration grace = absl::Seconds(3));
 
  private:
-  ChildProcess(pid_t pid, UniqueFd output, UniqueFd log);
+  ChildProcess(pid_t pid, UniqueFd input, UniqueFd output, UniqueFd log);
   pid_t pid_ = -1;
-  UniqueFd output_, log_;
+  UniqueFd input_, output_, log_;
   std::string partial_;  // A line without its end yet.
   std::optional<int> exit_code_;
 };

@@ -56,6 +56,26 @@ TEST_F(ProcessTest, SaysWhatCannotBeRun) {
   EXPECT_THAT(child.status().message(), HasSubstr("/nowhere/cairn-trainer"));
 }
 
+TEST_F(ProcessTest, WhatIsWrittenIsItsInput) {
+  ProcessSpec spec = Shell("read a; read b; echo $b $a");
+  spec.input = true;
+  auto child = ChildProcess::Spawn(spec);
+  ASSERT_TRUE(child.ok()) << child.status();
+  EXPECT_TRUE(child->Write("one\ntwo\n").ok());
+  EXPECT_THAT(ReadAll(*child), ElementsAre("two one"));
+  EXPECT_EQ(Wait(*child), 0);
+}
+
+// Without a signal that would end this process.
+TEST_F(ProcessTest, AChildThatHasEndedCannotBeWrittenTo) {
+  ProcessSpec spec = Shell("exit 0");
+  spec.input = true;
+  auto child = ChildProcess::Spawn(spec);
+  ASSERT_TRUE(child.ok()) << child.status();
+  Wait(*child);
+  EXPECT_EQ(child->Write("one\n").code(), absl::StatusCode::kUnavailable);
+}
+
 TEST_F(ProcessTest, TerminateKillsWhatIgnoresTheRequest) {
   auto child = ChildProcess::Spawn(Shell("trap '' TERM; echo ready; while true; do sleep 0.05; done"));
   ASSERT_TRUE(child.ok()) << child.status();
