@@ -15,22 +15,24 @@ constexpr double kWidth = 340, kHeight = 220, kLeft = 46, kRight = 12, kTop = 28
 constexpr int kYTicks = 4;
 
 struct Frame {
-  double x_max, y_min, y_max;
+  double x_max, y_min, y_max, y_limit;
   double X(double x) const { return kLeft + x / x_max * (kWidth - kLeft - kRight); }
-  double Y(double y) const { return kTop + (y_max - y) / (y_max - y_min) * (kHeight - kTop - kBottom); }
+  double Y(double y) const {
+    return kTop + (y_max - std::min(y, y_limit)) / (y_max - y_min) * (kHeight - kTop - kBottom);
+  }
 };
 
 Frame FrameOf(const Chart& chart) {
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (const Series& series : chart.series) {
     for (const auto& [x, y] : series.points) {
-      low = std::min(low, y);
-      high = std::max(high, y);
+      low = std::min({low, y, chart.y_limit});
+      high = std::max(high, std::min(y, chart.y_limit));
     }
   }
   if (!(low <= high)) low = 0, high = 1;
   const double margin = std::max(0.05 * (high - low), 1e-3);
-  return {std::max(chart.x_max, 1e-9), low - margin, high + margin};
+  return {std::max(chart.x_max, 1e-9), low - margin, high + margin, chart.y_limit};
 }
 
 std::string Text(double x, double y, const char* anchor, const char* css, const std::string& text) {

@@ -2,6 +2,7 @@
 // chart follows light and dark.
 #pragma once
 
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,7 +20,8 @@ struct Chart {
   std::string title, x_label;
   std::vector<Series> series;
   double x_max = 1;
-  bool whole_x = false;  // Ticks at whole numbers only.
+  bool whole_x = false;                                      // Ticks at whole numbers only.
+  double y_limit = std::numeric_limits<double>::infinity();  // Points above it, infinite ones too, are drawn at it.
 };
 
 // Empty series are left out; the y axis fits the points. Well-formed XML.

@@ -15,6 +15,7 @@
 #include "proto/cairn/v1/simulation.pb.h"
 #include "simulation/attacks/attack_spec.h"
 #include "simulation/data/corpus.h"
+#include "simulation/grid/grid_config.h"
 #include "simulation/method_check.h"
 
 namespace cairn {
@@ -40,7 +41,7 @@ ExperimentClient ClientOf(const v1::SimulatedClient& proto) {
           proto.attack()};
 }
 
-Experiment FromProto(const v1::SimulationConfig& proto) {
+absl::StatusOr<Experiment> FromProto(const v1::SimulationConfig& proto) {
   Experiment out;
   out.name = proto.name();
   out.seed = proto.seed();
@@ -56,7 +57,10 @@ Experiment FromProto(const v1::SimulationConfig& proto) {
   out.methods.assign(proto.methods().begin(), proto.methods().end());
   if (!proto.rule().empty()) out.rule = proto.rule();
   out.guards.assign(proto.guards().begin(), proto.guards().end());
-  if (out.methods.empty()) out.methods = {kAlone, "zero_pad", "svd", "stack"};
+  if (proto.has_grid()) {
+    CAIRN_ASSIGN_OR_RETURN(out.grid, GridFromProto(proto.grid(), proto.seed()));
+  }
+  if (out.methods.empty() && !out.grid) out.methods = {kAlone, "zero_pad", "svd", "stack"};
   return out;
 }
 
@@ -131,12 +135,23 @@ absl::Status CheckMethods(const Experiment& experiment) {
   return absl::OkStatus();
 }
 
+absl::Status CheckWithGrid(const Experiment& experiment) {
+  if (!experiment.clients.empty() || !experiment.methods.empty()) {
+    return Wrong("grid", "a grid, or clients and methods", "both");
+  }
+  if (experiment.training.prune != 0) {
+    return Wrong("training.prune", "nothing in a grid: its rounds merge", absl::StrCat(experiment.training.prune));
+  }
+  return CheckGrid(*experiment.grid);
+}
+
 absl::Status Check(const Experiment& experiment) {
   if (experiment.name.empty()) return Wrong("name", "a name", "nothing");
   if (experiment.data.empty()) return Wrong("data", "a directory", "nothing");
   CAIRN_RETURN_IF_ERROR(CheckTraining("pretraining", experiment.pretraining));
   CAIRN_RETURN_IF_ERROR(CheckTraining("training", experiment.training));
   CAIRN_RETURN_IF_ERROR(CheckPrune(experiment));
+  if (experiment.grid) return CheckWithGrid(experiment);
   CAIRN_RETURN_IF_ERROR(CheckClients(experiment));
   CAIRN_RETURN_IF_ERROR(CheckAttacks(experiment));
   return CheckMethods(experiment);
@@ -147,24 +162,40 @@ absl::Status Check(const Experiment& experiment) {
 absl::StatusOr<Experiment> LoadExperiment(const std::filesystem::path& file) {
   v1::SimulationConfig proto;
   CAIRN_RETURN_IF_ERROR(LoadYamlFile(file, &proto));
-  Experiment experiment = FromProto(proto);
-  const absl::Status status = Check(experiment);
-  if (!status.ok()) return absl::Status(status.code(), absl::StrCat(file.string(), ": ", status.message()));
+  const auto in_file = [&file](const absl::Status& status) {
+    return absl::Status(status.code(), absl::StrCat(file.string(), ": ", status.message()));
+  };
+  absl::StatusOr<Experiment> experiment = FromProto(proto);
+  if (!experiment.ok()) return in_file(experiment.status());
+  const absl::Status status = Check(*experiment);
+  if (!status.ok()) return in_file(status);
   return experiment;
 }
 
 absl::StatusOr<Experiment> WithData(Experiment experiment, const std::filesystem::path& directory) {
   CAIRN_ASSIGN_OR_RETURN(const std::vector<ClientCorpus> corpora, ReadFolders(directory));
+  experiment.data = directory;
+  if (experiment.grid) {
+    experiment.grid->domains.clear();
+    for (const ClientCorpus& corpus : corpora) experiment.grid->domains.push_back({corpus.client, {}});
+    return experiment;
+  }
   const std::vector<ExperimentClient> given = std::move(experiment.clients);
   experiment.clients.clear();
   for (std::size_t i = 0; i < corpora.size(); ++i) {
     const ExperimentClient& like = given[i % given.size()];
     experiment.clients.push_back({corpora[i].client, like.rank, like.alpha, {}, like.attack});
   }
-  experiment.data = directory;
   CAIRN_RETURN_IF_ERROR(CheckAttacks(experiment));
   CAIRN_RETURN_IF_ERROR(CheckMethods(experiment));
   return experiment;
+}
+
+std::vector<TextSource> SourcesOf(const Experiment& experiment) {
+  if (experiment.grid) return experiment.grid->domains;
+  std::vector<TextSource> sources;
+  for (const ExperimentClient& client : experiment.clients) sources.push_back({client.name, client.documents});
+  return sources;
 }
 
 std::size_t ContributorsOf(const Experiment& experiment) {

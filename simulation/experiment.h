@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "simulation/grid/grid.h"
 
 namespace cairn {
 
@@ -38,15 +40,19 @@ struct Experiment {
   // Of every federated method.
   std::string rule = "examples";
   std::vector<std::string> guards;
+  std::optional<Grid> grid;  // Instead of clients and methods.
 };
 
 // INVALID_ARGUMENT names the file, the key, what was expected and what came.
 absl::StatusOr<Experiment> LoadExperiment(const std::filesystem::path& file);
 
 // The same experiment on other text: one client per sub-folder of `directory`; ranks and alphas are taken from the
-// experiment's clients in turn, and so are attacks. INVALID_ARGUMENT as LoadExperiment, when methods and rules do not
-// take so many clients.
+// experiment's clients in turn, and so are attacks. Of a grid: one domain per sub-folder, all of which the base model
+// sees. INVALID_ARGUMENT as LoadExperiment, when methods and rules do not take so many clients.
 absl::StatusOr<Experiment> WithData(Experiment experiment, const std::filesystem::path& directory);
+
+// What is read for it: each client's text, or each domain's.
+std::vector<TextSource> SourcesOf(const Experiment& experiment);
 
 // How many clients a round waits for: all whose uploads a server takes.
 std::size_t ContributorsOf(const Experiment& experiment);

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "simulation/chart.h"
+#include "simulation/xml_testing.h"
 
 namespace cairn {
 namespace {
@@ -30,31 +31,6 @@ Results Example() {
   results.methods = {{"alone", 1.5, {State("gpl", {2, 1.9, 1.8}), State("bsd", {2, 2.1, 2.2})}},
                      {"stack", 2.5, {State("gpl", {2, 1.8, 1.7}), State("bsd", {2, 1.9, 1.9})}}};
   return results;
-}
-
-// "" when every element is closed in order and '&' only begins the four entities that EscapeXml writes.
-std::string XmlFault(const std::string& xml) {
-  std::vector<std::string> open;
-  for (std::size_t at = 0; at < xml.size(); ++at) {
-    if (xml[at] == '&') {
-      const std::string entity = xml.substr(at, xml.find(';', at) - at + 1);
-      if (entity != "&amp;" && entity != "&lt;" && entity != "&gt;" && entity != "&quot;")
-        return "bad entity " + entity;
-    }
-    if (xml[at] != '<') continue;
-    const std::size_t end = xml.find('>', at);
-    if (end == std::string::npos) return "'<' without '>'";
-    const std::string tag = xml.substr(at + 1, end - at - 1), name = tag.substr(0, tag.find_first_of(" /", 1));
-    if (tag[0] == '!' || tag.back() == '/') continue;
-    if (tag[0] != '/') {
-      open.push_back(name);
-    } else if (open.empty() || tag.substr(1) != open.back()) {
-      return "unexpected </" + tag.substr(1) + ">";
-    } else {
-      open.pop_back();
-    }
-  }
-  return open.empty() ? "" : "unclosed <" + open.back() + ">";
 }
 
 TEST(Report, IsWellFormedAndSelfContained) {

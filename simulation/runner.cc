@@ -140,7 +140,8 @@ class Runner {
 
 absl::StatusOr<Results> RunExperiment(const Experiment& experiment, const std::filesystem::path& out) {
   const InterruptGuard guard;
-  CAIRN_ASSIGN_OR_RETURN(Workspace workspace, PrepareWorkspace(experiment, out));
+  CAIRN_ASSIGN_OR_RETURN(Workspace workspace, PlanWorkspace(experiment, out));
+  CAIRN_RETURN_IF_ERROR(WriteWorkspace(workspace));
   return Runner(experiment, std::move(workspace)).Run();
 }
 

@@ -16,12 +16,6 @@ namespace {
 constexpr absl::Duration kPlainEvery = absl::Seconds(5);
 constexpr int kBarWidth = 30;
 
-std::size_t Columns() {
-  winsize size = {};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return 80;
-}
-
 // The number of steps is known once the first one is told.
 bool IsStepping(const TrainerState& state) { return state.phase == "training" && state.steps > 0; }
 
@@ -60,6 +54,12 @@ double ProgressOf(const std::vector<TrainerState>& states, std::uint64_t rounds)
   return states.empty() ? 0 : sum / static_cast<double>(states.size());
 }
 
+std::size_t TerminalColumns() {
+  winsize size = {};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 80;
+}
+
 std::string ProgressBar(double part, int width) {
   const int full = static_cast<int>(std::clamp(part, 0.0, 1.0) * width);
   return absl::StrCat("[", std::string(full, '#'), std::string(width - full, '-'), "]");
@@ -87,7 +87,7 @@ void TerminalView::Show(const std::vector<TrainerState>& states) {
 }
 
 void TerminalView::ShowLive(const std::vector<TrainerState>& states) {
-  const std::size_t columns = Columns();
+  const std::size_t columns = TerminalColumns();
   const double part = ProgressOf(states, rounds_);
   std::vector<std::string> lines = {absl::StrFormat("%-28s %s %3.0f %%  %3.0f s", title_, ProgressBar(part, kBarWidth),
                                                     100 * part, absl::ToDoubleSeconds(absl::Now() - started_))};

@@ -19,9 +19,9 @@ constexpr const char* kOwnEntries[] = {"logs",        "data",        "server", "
 
 absl::StatusOr<std::vector<ClientCorpus>> ReadCorpora(const Experiment& experiment) {
   std::vector<ClientCorpus> corpora;
-  for (const ExperimentClient& client : experiment.clients) {
-    if (client.documents.empty()) return ReadFolders(experiment.data);
-    CAIRN_ASSIGN_OR_RETURN(ClientCorpus corpus, ReadDocuments(client.name, experiment.data, client.documents));
+  for (const TextSource& source : SourcesOf(experiment)) {
+    if (source.documents.empty()) return ReadFolders(experiment.data);
+    CAIRN_ASSIGN_OR_RETURN(ClientCorpus corpus, ReadDocuments(source.name, experiment.data, source.documents));
     corpora.push_back(std::move(corpus));
   }
   return corpora;
@@ -52,7 +52,7 @@ absl::Status WriteParts(const Workspace& workspace) {
 
 }  // namespace
 
-absl::StatusOr<Workspace> PrepareWorkspace(const Experiment& experiment, const fs::path& out) {
+absl::StatusOr<Workspace> PlanWorkspace(const Experiment& experiment, const fs::path& out) {
   std::error_code error;
   Workspace workspace;
   workspace.cairn = fs::read_symlink("/proc/self/exe", error);
@@ -66,9 +66,16 @@ absl::StatusOr<Workspace> PrepareWorkspace(const Experiment& experiment, const f
   CAIRN_ASSIGN_OR_RETURN(const std::vector<ClientCorpus> corpora, ReadCorpora(experiment));
   // A window and its target, twice over, so that training has more than one window to draw.
   CAIRN_ASSIGN_OR_RETURN(workspace.splits, Split(corpora, 2 * (experiment.context + 1)));
-  CAIRN_RETURN_IF_ERROR(ClearAndCreate(workspace.out));
-  CAIRN_RETURN_IF_ERROR(WriteParts(workspace));
+  const std::vector<TextSource> sources = SourcesOf(experiment);
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (sources[i].unseen) workspace.splits[i].pretrain.clear();
+  }
   return workspace;
+}
+
+absl::Status WriteWorkspace(const Workspace& workspace) {
+  CAIRN_RETURN_IF_ERROR(ClearAndCreate(workspace.out));
+  return WriteParts(workspace);
 }
 
 }  // namespace cairn

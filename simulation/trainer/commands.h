@@ -14,5 +14,6 @@ void AddPretrain(CLI::App& app, Command& run);
 void AddClient(CLI::App& app, Command& run);
 void AddAlone(CLI::App& app, Command& run);
 void AddEvaluate(CLI::App& app, Command& run);
+void AddGrid(CLI::App& app, Command& run);
 
 }  // namespace cairn

@@ -31,6 +31,7 @@ int Run(int argc, char** argv) {
   cairn::AddClient(app, run);
   cairn::AddAlone(app, run);
   cairn::AddEvaluate(app, run);
+  cairn::AddGrid(app, run);
   CLI11_PARSE(app, argc, argv);
   PinBlasThreads(argv, std::to_string(threads).c_str());
   cairn::UseThreads(threads);

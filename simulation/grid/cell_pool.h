@@ -1,0 +1,61 @@
+// Worker processes, each with one cell at a time.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <list>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "simulation/grid/cell.h"
+#include "simulation/process.h"
+
+namespace cairn {
+
+struct CellPoolOptions {
+  std::vector<std::string> command;  // Of a worker: `cairn-trainer grid` and its flags.
+  std::filesystem::path logs;        // worker-1.log, …
+  std::size_t workers = 1;
+};
+
+class CellPool {
+ public:
+  explicit CellPool(CellPoolOptions options) : options_(std::move(options)) {}
+
+  // Called once for each cell, in the order in which they end. An error ends the run.
+  using OnDone = std::function<absl::Status(const Cell& cell, const CellOutcome& outcome)>;
+  // Called at least every 100 ms with the cells that are under way.
+  using OnTurn = std::function<void(const std::vector<const Cell*>& running)>;
+
+  // Returns when all cells have an outcome. A worker that dies fails the cell that it had, with the end of its log, and
+  // is replaced; but one that dies before it has answered at all ends the run: INTERNAL. CANCELLED on Ctrl-C.
+  absl::Status Run(const std::vector<Cell>& cells, const OnDone& on_done, const OnTurn& on_turn);
+
+ private:
+  struct Worker {
+    ChildProcess process;
+    std::filesystem::path log;
+    const Cell* cell = nullptr;  // That it works on.
+    bool answered = false;
+  };
+
+  absl::Status Start();
+  absl::Status HandOut(Worker& worker);
+  absl::Status Follow(std::list<Worker>::iterator worker);
+  absl::Status Bury(std::list<Worker>::iterator worker, int exit_code);
+  void WaitForOutput() const;
+  std::vector<const Cell*> Running() const;
+
+  const CellPoolOptions options_;
+  std::list<Worker> workers_;
+  std::size_t started_ = 0;  // Workers so far: for the names of logs.
+
+  // Of the run under way.
+  const std::vector<Cell>* cells_ = nullptr;
+  const OnDone* on_done_ = nullptr;
+  std::size_t next_ = 0, done_ = 0;
+};
+
+}  // namespace cairn

@@ -1,0 +1,69 @@
+#include "simulation/trainer/cell_server.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "simulation/model/training.h"
+
+namespace cairn {
+namespace {
+
+const ModelConfig kTiny{.width = 16, .layers = 1, .heads = 2, .context = 12};
+
+Lora RandomLora(std::int64_t rank, double alpha, std::uint64_t seed) {
+  Lora lora = FreshLora(kTiny, rank, alpha, seed);
+  at::manual_seed(seed);
+  for (auto& [module, factors] : lora.modules) factors.b = at::randn(factors.b.sizes());
+  return lora;
+}
+
+at::Tensor ChangeOf(const Factors& factors) { return at::matmul(factors.b, factors.a) * factors.scale; }
+
+class CellServerTest : public ::testing::Test {
+ protected:
+  CellServerTest() { UseThreads(1); }
+};
+
+TEST_F(CellServerTest, MixedRanksBecomeTheirWeightedMean) {
+  auto server = CellServer::Create({"mean", "examples", {}, "stack", ""}, "base");
+  ASSERT_TRUE(server.ok()) << server.status();
+  const Lora x = RandomLora(2, 4, 1), y = RandomLora(5, 3, 2);
+  const auto result = server->Combine(1, {{"x", 3, x}, {"y", 1, y}});
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_EQ(result->modules.size(), x.modules.size());
+  for (const auto& [module, factors] : result->modules) {
+    const at::Tensor mean = 0.75 * ChangeOf(x.modules.at(module)) + 0.25 * ChangeOf(y.modules.at(module));
+    EXPECT_TRUE(at::allclose(ChangeOf(factors), mean, 1e-4, 1e-5)) << module;
+  }
+}
+
+TEST_F(CellServerTest, PublishesInTheFormAskedFor) {
+  auto server = CellServer::Create({"mean", "examples", {}, "stack", "rank=3"}, "base");
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto result = server->Combine(1, {{"x", 1, RandomLora(4, 4, 1)}, {"y", 1, RandomLora(4, 4, 2)}});
+  ASSERT_TRUE(result.ok()) << result.status();
+  for (const auto& [module, factors] : result->modules) EXPECT_EQ(factors.a.size(0), 3) << module;
+}
+
+// As with a server, which refuses it when it is uploaded.
+TEST_F(CellServerTest, AnUploadThatIsNoAdapterDoesNotTakePart) {
+  auto server = CellServer::Create({"mean", "examples", {}, "stack", ""}, "base");
+  ASSERT_TRUE(server.ok()) << server.status();
+  Lora wrong = RandomLora(4, 4, 2);
+  wrong.rank = 7;
+  const Lora x = RandomLora(2, 4, 1);
+  const auto result = server->Combine(1, {{"x", 1, x}, {"y", 1, wrong}});
+  ASSERT_TRUE(result.ok()) << result.status();
+  const std::string module = x.modules.begin()->first;
+  EXPECT_TRUE(at::allclose(ChangeOf(result->modules.at(module)), ChangeOf(x.modules.at(module)), 1e-4, 1e-5));
+  EXPECT_FALSE(server->Combine(2, {{"y", 1, wrong}}).ok());
+}
+
+TEST_F(CellServerTest, WrongRulesAreRefusedAtOnce) {
+  EXPECT_EQ(CellServer::Create({"", "magic", {}, "stack", ""}, "").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_FALSE(CellServer::Create({"", "examples", {}, "stack", "rank=many"}, "").ok());
+}
+
+}  // namespace
+}  // namespace cairn
