@@ -32,7 +32,7 @@ figure { margin: 0; padding: .5rem; border: 1px solid var(--rule); border-radius
 svg { width: 100%; height: auto; display: block; font-family: inherit; }
 .title { font-size: 13px; font-weight: 600; fill: var(--ink); } .tick { font-size: 10px; fill: var(--soft); }
 .grid { stroke: var(--rule); stroke-width: 1; } .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
-.legend span { margin-right: 1.2rem; } .legend i { display: inline-block; width: 1rem; height: .25rem; margin-right: .4rem;
+.legend span { display: inline-block; margin-right: 1.2rem; } .legend i { display: inline-block; width: 1rem; height: .25rem; margin-right: .4rem;
   vertical-align: middle; border-radius: .1rem; }
 .heat { stroke: var(--rule); } .value { font-size: 13px; fill: var(--ink); } .note { font-size: 9px; fill: var(--ink); }
 .scale i { width: 1.6rem; height: 1rem; margin: 0 .1rem 0 0; border: 1px solid var(--rule); }

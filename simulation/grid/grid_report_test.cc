@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "simulation/grid/grid_example_testing.h"
+#include "simulation/grid/grid_figures.h"
 #include "simulation/xml_testing.h"
 
 namespace cairn {

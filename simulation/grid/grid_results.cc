@@ -27,6 +27,12 @@ GridResults::GridResults(Experiment experiment, std::map<std::string, CellOutcom
   for (const auto& [key, outcome] : outcomes_) {
     if (outcome.kind == CellOutcome::Kind::kDone) base_ = outcome.result.base;
   }
+  for (const GridPlace& place : Places()) {
+    for (const std::string& attack : AttacksOf(place)) {
+      const std::optional<double> score = Score(place, attack);
+      if (score && (!best_ || *score < *best_)) best_ = score;
+    }
+  }
 }
 
 const std::vector<std::string>& GridResults::AttacksOf(const GridPlace& place) const {
@@ -76,17 +82,6 @@ std::optional<double> GridResults::Score(const GridPlace& place, const std::stri
   const std::vector<double> curve = Curve(place, attack);
   if (curve.empty()) return std::nullopt;
   return curve.back();
-}
-
-std::optional<double> GridResults::best() const {
-  std::optional<double> best;
-  for (const GridPlace& place : Places()) {
-    for (const std::string& attack : AttacksOf(place)) {
-      const std::optional<double> score = Score(place, attack);
-      if (score && (!best || *score < *best)) best = score;
-    }
-  }
-  return best;
 }
 
 std::optional<GridResults::Worst> GridResults::WorstOf(const GridPlace& place) const {

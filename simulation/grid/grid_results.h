@@ -32,7 +32,7 @@ class GridResults {
   // Before the first round; the same in all cells. None: no cell is done.
   std::optional<double> base() const { return base_; }
   // The lowest score of all. None: as above.
-  std::optional<double> best() const;
+  std::optional<double> best() const { return best_; }
 
   // After the last round. None: no seed's cell is done.
   std::optional<double> Score(const GridPlace& place, const std::string& attack) const;
@@ -62,7 +62,7 @@ class GridResults {
 
   Experiment experiment_;
   std::map<std::string, CellOutcome> outcomes_;
-  std::optional<double> base_;
+  std::optional<double> base_, best_;
 };
 
 // "2.913", "broken".
