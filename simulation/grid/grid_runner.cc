@@ -125,9 +125,13 @@ class Runner {
       progress_.elapsed = absl::Now() - started;
       view.Show(progress_, running);
     };
-    CAIRN_RETURN_IF_ERROR(pool.Run(cells_, on_done, on_turn));
+    const absl::Status status = pool.Run(cells_, on_done, on_turn);
+    if (absl::IsCancelled(status)) {
+      return absl::CancelledError(absl::StrCat(status.message(), " with ", progress_.done, " of ", progress_.cells,
+                                               " cells done; the same command goes on from there"));
+    }
     on_turn({});
-    return absl::OkStatus();
+    return status;
   }
 
   absl::Status Keep(const Cell& cell, CellOutcome outcome) {
