@@ -108,9 +108,12 @@ void Close(State& state, std::vector<Effect>& effects) {
   effects.push_back(RoundClosed{state.round, Contributors(state)});
 }
 
+// Whether the round may close without anybody else.
+bool IsEnough(const State& state) { return state.has_required() && state.contributed() >= state.policy.clients_min; }
+
 // Closes again, or asks for more.
 void TryAgain(State& state, absl::Time now, std::vector<Effect>& effects) {
-  if (state.contributed() >= state.policy.clients_min) return Close(state, effects);
+  if (IsEnough(state)) return Close(state, effects);
   state.phase = Phase::kOpen;
   state.opened = state.last_progress = now;
   state.deadline = now + state.policy.deadline;
@@ -119,13 +122,11 @@ void TryAgain(State& state, absl::Time now, std::vector<Effect>& effects) {
 }
 
 void DecideOpen(State& state, absl::Time now, std::vector<Effect>& effects) {
-  const std::uint32_t have = state.contributed();
-  const bool enough = have >= state.policy.clients_min;
   const bool late = now >= state.deadline || now >= state.last_progress + state.policy.progress_timeout;
-  if (have >= state.policy.clients_target || (enough && late)) {
+  if (IsEnough(state) && (late || state.contributed() >= state.policy.clients_target)) {
     Close(state, effects);
   } else if (now >= state.deadline) {
-    // Too few to publish anything: the round goes on, and says so.
+    // Nothing can be published of these: the round goes on, and says so.
     state.deadline = now + state.policy.deadline;
     effects.push_back(RoundExtended{state.deadline});
   }
@@ -172,6 +173,12 @@ std::uint32_t State::contributed() const {
                        [](const auto& entry) { return entry.second.part == Part::kContributed; });
 }
 
+bool State::has_required() const {
+  if (policy.required.empty()) return true;
+  const auto it = clients.find(policy.required);
+  return it != clients.end() && it->second.part == Part::kContributed;
+}
+
 Transition Step(State state, const Event& event, absl::Time now) {
   const bool was_finished = state.phase == Phase::kFinished;
   std::vector<Effect> effects;
@@ -201,7 +208,7 @@ absl::Status CheckUpload(const State& state, absl::string_view client, std::uint
 absl::Time NextAlarm(const State& state) {
   if (state.phase == Phase::kAggregating) return state.retry_at;
   if (state.phase != Phase::kOpen) return absl::InfiniteFuture();
-  if (state.contributed() < state.policy.clients_min) return state.deadline;
+  if (!IsEnough(state)) return state.deadline;
   return std::min(state.deadline, state.last_progress + state.policy.progress_timeout);
 }
 

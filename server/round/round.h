@@ -5,6 +5,8 @@
 //      ^                                                                                      |
 //      '-------------------------------- Published (more rounds to come) --------------------'--> kFinished
 //
+// With a required client no round closes, for whatever reason, before that one has contributed; others may contribute
+// meanwhile, beyond the target too.
 // Dropped in kAggregating: closes again with the others, or goes back to kOpen when they are too few.
 #pragma once
 
@@ -29,6 +31,7 @@ struct Policy {
   absl::Duration deadline = absl::InfiniteDuration();   // From the opening.
   absl::Duration progress_timeout = absl::Minutes(10);  // Since the last received byte of anyone.
   std::uint64_t rounds = 0;                             // 0: no end.
+  std::string required;                                 // Empty: none. A client that every round needs.
 };
 
 struct Client {
@@ -54,6 +57,7 @@ struct State {
 
   std::uint32_t active() const;
   std::uint32_t contributed() const;
+  bool has_required() const;  // It has contributed, or there is none.
 };
 
 // What happened.
@@ -98,7 +102,7 @@ struct RoundClosed {  // Aggregate these contributions; again after a failure.
   std::uint64_t round = 0;
   std::vector<std::string> contributors;  // Ascending.
 };
-struct RoundReopened {  // Of the contributions too few are left.
+struct RoundReopened {  // Of the contributions too few are left, or not the one that is required.
   std::uint64_t round = 0;
 };
 struct FederationFinished {};

@@ -202,14 +202,86 @@ TEST(RoundTest, RecoveryDropsUploadsAndRestartsTheAggregation) {
   EXPECT_THAT(std::get<RoundClosed>(next.effects[0]).contributors, ElementsAre("c1", "c2", "c3"));
 }
 
-// Whatever happens in whatever order: a round closes with at least the minimum, versions follow rounds, nobody counts
-// twice.
+Policy TwoOfThreeWithRoot() {
+  Policy policy = TwoOfThree();
+  policy.required = "root";
+  return policy;
+}
+
+TEST(RoundTest, DoesNotCloseAtTheTargetWithoutTheRequiredClient) {
+  Script script(TwoOfThreeWithRoot());
+  script.Join(4);
+  for (const char* id : {"c1", "c2", "c3", "c4"}) EXPECT_THAT(script.Do(Contributed{id}), ElementsAre()) << id;
+  EXPECT_THAT(script.Do(Joined{"root"}), ElementsAre());
+  EXPECT_THAT(script.Do(Contributed{"root"}), ElementsAre("close c1 c2 c3 c4 root"));
+}
+
+TEST(RoundTest, TheRequiredClientOpensNoRoundAndClosesNoneByItself) {
+  Script script(TwoOfThreeWithRoot());
+  EXPECT_THAT(script.Do(Joined{"root"}), ElementsAre());
+  EXPECT_THAT(script.Do(Joined{"c1"}), ElementsAre("open 1"));
+  EXPECT_THAT(script.Do(Contributed{"root"}), ElementsAre());
+  EXPECT_THAT(script.At(absl::Seconds(100)).Do(Tick{}), ElementsAre("extend"));
+  EXPECT_THAT(script.Do(Contributed{"c1"}), ElementsAre());
+  EXPECT_THAT(script.At(absl::Seconds(130)).Do(Tick{}), ElementsAre("close c1 root"));
+}
+
+TEST(RoundTest, IsExtendedAtTheDeadlineWithoutTheRequiredClient) {
+  Script script(TwoOfThreeWithRoot());
+  script.Join(2);
+  script.Do(Contributed{"c1"});
+  script.Do(Contributed{"c2"});
+  EXPECT_EQ(NextAlarm(script.state()), kStart + absl::Seconds(100)) << "no progress changes nothing";
+  EXPECT_THAT(script.At(absl::Seconds(60)).Do(Tick{}), ElementsAre());
+  EXPECT_THAT(script.At(absl::Seconds(100)).Do(Tick{}), ElementsAre("extend"));
+  script.Do(Joined{"root"});
+  EXPECT_THAT(script.At(absl::Seconds(150)).Do(UploadProgressed{"root", 1, 2}), ElementsAre());
+  EXPECT_THAT(script.At(absl::Seconds(160)).Do(Contributed{"root"}), ElementsAre("close c1 c2 root"));
+}
+
+TEST(RoundTest, SaysThatItWaitsForTheRequiredClient) {
+  Script script(TwoOfThreeWithRoot());
+  script.Join(2);
+  EXPECT_EQ(script.waiting(),
+            "0 of 3; c1, c2 not started; 2 of 3 clients present; needs at least 2; waiting for root, which the rule "
+            "needs");
+  script.Do(Contributed{"c1"});
+  script.Do(Contributed{"c2"});
+  EXPECT_EQ(script.waiting(), "2 of 3; 2 of 3 clients present; waiting for root, which the rule needs");
+  script.Do(Joined{"root"});
+  EXPECT_EQ(script.waiting(), "2 of 3; root not started; waiting for root, which the rule needs");
+}
+
+TEST(RoundTest, ReopensWhenTheRequiredUpdateIsOfNoUse) {
+  Script script(TwoOfThreeWithRoot());
+  script.Join(2);
+  script.Do(Joined{"root"});
+  for (const char* id : {"c1", "c2", "root"}) script.Do(Contributed{id});
+  EXPECT_THAT(script.Do(Dropped{"root"}), ElementsAre("reopen 1"));
+  EXPECT_THAT(script.Do(Contributed{"root"}), ElementsAre("close c1 c2 root"));
+}
+
+// The rule was another one before the restart.
+TEST(RoundTest, RecoveryReopensAClosedRoundThatLacksTheRequiredClient) {
+  Script script(TwoOfThree());
+  script.Join(3);
+  for (const char* id : {"c1", "c2", "c3"}) script.Do(Contributed{id});
+  State recovered = Recovered(script.state(), kStart);
+  recovered.policy.required = "root";
+  const Transition next = Step(recovered, Tick{}, kStart);
+  ASSERT_EQ(next.effects.size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<RoundReopened>(next.effects[0]));
+}
+
+// Whatever happens in whatever order: a round closes with at least the minimum and the required client, versions follow
+// rounds, nobody counts twice.
 TEST(RoundTest, InvariantsHoldUnderRandomEvents) {
   for (int seed = 0; seed < 300; ++seed) {
     std::mt19937 random(seed);
     State state;
     state.policy = TwoOfThree();
     state.policy.rounds = 5;
+    if (seed % 2 == 1) state.policy.required = "c3";
     absl::Time now = kStart;
     for (int i = 0; i < 300; ++i) {
       now += absl::Seconds(random() % 20);
@@ -228,6 +300,7 @@ TEST(RoundTest, InvariantsHoldUnderRandomEvents) {
       for (const Effect& effect : next.effects) {
         if (auto* closed = std::get_if<RoundClosed>(&effect)) {
           EXPECT_GE(closed->contributors.size(), state.policy.clients_min);
+          EXPECT_TRUE(state.has_required());
           EXPECT_EQ(closed->round, state.round);
         }
         if (auto* opened = std::get_if<RoundOpened>(&effect)) {

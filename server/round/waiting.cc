@@ -41,18 +41,18 @@ std::string Short(absl::Duration duration) {
 }
 
 std::string WaitingForUpdates(const State& state, absl::Time now) {
-  const std::uint32_t have = state.contributed();
-  std::vector<std::string> parts = {absl::StrCat(have, " of ", state.policy.clients_target)};
+  const Policy& policy = state.policy;
+  const bool minimum = state.contributed() >= policy.clients_min;
+  std::vector<std::string> parts = {absl::StrCat(state.contributed(), " of ", policy.clients_target)};
   AppendClients(state, parts);
-  if (state.active() < state.policy.clients_target) {
-    parts.push_back(absl::StrCat(state.active(), " of ", state.policy.clients_target, " clients present"));
+  if (state.active() < policy.clients_target) {
+    parts.push_back(absl::StrCat(state.active(), " of ", policy.clients_target, " clients present"));
   }
+  if (!minimum) parts.push_back(absl::StrCat("needs at least ", policy.clients_min));
+  if (!state.has_required()) parts.push_back(absl::StrCat("waiting for ", policy.required, ", which the rule needs"));
   const absl::Time alarm = NextAlarm(state);
-  if (have >= state.policy.clients_min) {
-    if (alarm != absl::InfiniteFuture())
-      parts.push_back(absl::StrCat("closes without the rest in ", Short(alarm - now)));
-  } else {
-    parts.push_back(absl::StrCat("needs at least ", state.policy.clients_min));
+  if (minimum && state.has_required() && alarm != absl::InfiniteFuture()) {
+    parts.push_back(absl::StrCat("closes without the rest in ", Short(alarm - now)));
   }
   return absl::StrJoin(parts, "; ");
 }
