@@ -14,7 +14,7 @@
 namespace cairn {
 namespace {
 
-constexpr int kSchemaVersion = 2;
+constexpr int kSchemaVersion = 3;
 // For a writer such as the sqlite3 shell; the directory lock keeps other servers away. Everybody waits meanwhile.
 constexpr int kBusyMilliseconds = 1000;
 
@@ -38,9 +38,13 @@ CREATE TABLE IF NOT EXISTS versions (
   federation TEXT NOT NULL, version INTEGER NOT NULL, whole_sha256 TEXT NOT NULL, whole_bytes INTEGER NOT NULL,
   whole_config TEXT NOT NULL, delta_sha256 TEXT, delta_bytes INTEGER, delta_config TEXT, published_ms INTEGER NOT NULL,
   relative_error REAL, PRIMARY KEY (federation, version)) STRICT;
+CREATE TABLE IF NOT EXISTS outcomes (
+  federation TEXT NOT NULL, round INTEGER NOT NULL, client TEXT NOT NULL, weight REAL NOT NULL, distance REAL,
+  cosine REAL, accepted INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (federation, round, client)) STRICT;
 )sql";
 
-// Version 1 had linear modules only, and called `rule` what is `combine` now. New columns come last, as in kSchema.
+// Version 1 had linear modules only, and called `rule` what is `combine` now. New columns come last, as in kSchema,
+// which makes the tables that are new: those of version 2 lack `outcomes` alone.
 constexpr char kFromVersion1[] = R"sql(
 ALTER TABLE federations RENAME COLUMN rule TO combine;
 ALTER TABLE modules ADD COLUMN layer TEXT NOT NULL DEFAULT 'linear';
@@ -77,6 +81,7 @@ class Statement {
     return Check(ok_ && sqlite3_bind_int64(statement_, ++bound_, value) == SQLITE_OK);
   }
   Statement& Bind(double value) { return Check(ok_ && sqlite3_bind_double(statement_, ++bound_, value) == SQLITE_OK); }
+  Statement& Bind(const std::optional<double>& value) { return value ? Bind(*value) : BindNull(); }
   Statement& Bind(std::uint64_t value) { return Bind(static_cast<std::int64_t>(value)); }
   Statement& BindNull() { return Check(ok_ && sqlite3_bind_null(statement_, ++bound_) == SQLITE_OK); }
 
@@ -96,6 +101,9 @@ class Statement {
   }
   std::int64_t Int(int column) const { return sqlite3_column_int64(statement_, column); }
   double Real(int column) const { return sqlite3_column_double(statement_, column); }
+  std::optional<double> RealIfAny(int column) const {
+    return Null(column) ? std::nullopt : std::optional(Real(column));
+  }
   std::uint64_t Unsigned(int column) const { return static_cast<std::uint64_t>(Int(column)); }
   bool Null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
 
@@ -332,9 +340,7 @@ absl::Status Database::Insert(const VersionRow& row) {
   } else {
     insert.BindNull().BindNull().BindNull();
   }
-  insert.Bind(row.published_ms);
-  row.relative_error ? insert.Bind(*row.relative_error) : insert.BindNull();
-  return Write(insert.Run());
+  return Write(insert.Bind(row.published_ms).Bind(row.relative_error).Run());
 }
 
 absl::StatusOr<std::optional<VersionRow>> Database::LoadVersion(const std::string& federation, std::uint64_t version) {
@@ -342,11 +348,38 @@ absl::StatusOr<std::optional<VersionRow>> Database::LoadVersion(const std::strin
   Statement query(handle_, "SELECT * FROM versions WHERE federation=? AND version=?");
   CAIRN_RETURN_IF_ERROR(query.Bind(federation).Bind(version).Rows([&] {
     row = VersionRow{query.Text(0), query.Unsigned(1), {query.Text(2), query.Unsigned(3), query.Text(4)},
-                     std::nullopt,  query.Int(8),      std::nullopt};
+                     std::nullopt,  query.Int(8),      query.RealIfAny(9)};
     if (!query.Null(5)) row->delta = AdapterFile{query.Text(5), query.Unsigned(6), query.Text(7)};
-    if (!query.Null(9)) row->relative_error = query.Real(9);
   }));
   return row;
+}
+
+absl::Status Database::Insert(const std::string& federation, std::uint64_t round, const std::vector<OutcomeRow>& rows) {
+  for (const OutcomeRow& row : rows) {
+    CAIRN_RETURN_IF_ERROR(Write(Statement(handle_, "INSERT INTO outcomes VALUES (?,?,?,?,?,?,?,?)")
+                                    .Bind(federation)
+                                    .Bind(round)
+                                    .Bind(row.client)
+                                    .Bind(row.weight)
+                                    .Bind(row.distance)
+                                    .Bind(row.cosine)
+                                    .Bind(static_cast<std::int64_t>(row.accepted))
+                                    .Bind(row.reason)
+                                    .Run()));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<OutcomeRow>> Database::LoadOutcomes(const std::string& federation, std::uint64_t round) {
+  std::vector<OutcomeRow> rows;
+  Statement query(handle_,
+                  "SELECT client,weight,distance,cosine,accepted,reason FROM outcomes WHERE federation=? AND round=? "
+                  "ORDER BY client");
+  CAIRN_RETURN_IF_ERROR(query.Bind(federation).Bind(round).Rows([&] {
+    rows.push_back(
+        {query.Text(0), query.Real(1), query.RealIfAny(2), query.RealIfAny(3), query.Int(4) != 0, query.Text(5)});
+  }));
+  return rows;
 }
 
 }  // namespace cairn

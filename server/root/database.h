@@ -1,4 +1,4 @@
-// The durable facts of a server, in SQLite (WAL mode): federations, clients, receipts, versions.
+// The durable facts of a server, in SQLite (WAL mode): federations, clients, receipts, versions, outcomes.
 // docs/formats/database.md. One file sees SQLite: database.cc. Used by one thread at a time.
 #pragma once
 
@@ -61,6 +61,16 @@ struct VersionRow {
   std::optional<double> relative_error;
 };
 
+// What became of one contribution to a published round: how much it counted, and why not.
+struct OutcomeRow {
+  std::string client;
+  double weight = 0;
+  std::optional<double> distance;  // From the result, in Frobenius norm. Unset: the rule did not look at the updates.
+  std::optional<double> cosine;    // Of the angle to the result.
+  bool accepted = true;            // False: voted down.
+  std::string reason;              // For people.
+};
+
 class Database {
  public:
   enum class Sync { kFull, kOff };  // kOff: a crash of the machine may lose commits; for memory-only servers.
@@ -99,6 +109,11 @@ class Database {
 
   absl::Status Insert(const VersionRow& row);
   absl::StatusOr<std::optional<VersionRow>> LoadVersion(const std::string& federation, std::uint64_t version);
+
+  // Of the clients of one round.
+  absl::Status Insert(const std::string& federation, std::uint64_t round, const std::vector<OutcomeRow>& rows);
+  // In order of client. Empty for rounds that were published before there was such a record.
+  absl::StatusOr<std::vector<OutcomeRow>> LoadOutcomes(const std::string& federation, std::uint64_t round);
 
  private:
   explicit Database(sqlite3* handle) : handle_(handle) {}

@@ -142,6 +142,31 @@ TEST_F(DatabaseTest, KeepsVersionsWithAndWithoutADelta) {
   EXPECT_FALSE(database_->LoadVersion("fed", 3)->has_value());
 }
 
+TEST_F(DatabaseTest, KeepsWhatBecameOfEveryClientOfARound) {
+  const OutcomeRow liar{"b", 0, 12.5, -0.25, false, "krum score 9, above the chosen 1"}, unmeasured{"a", 0.75};
+  Commit([&] {
+    ASSERT_TRUE(database_->Insert("fed", 1, {liar, unmeasured}).ok());
+    ASSERT_TRUE(database_->Insert("fed", 2, {unmeasured}).ok());
+    ASSERT_TRUE(database_->Insert("other", 1, {unmeasured}).ok());
+  });
+  const auto rows = database_->LoadOutcomes("fed", 1);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  ASSERT_EQ(rows->size(), 2u);
+  EXPECT_EQ((*rows)[0].client, "a");
+  EXPECT_EQ((*rows)[0].weight, 0.75);
+  EXPECT_EQ((*rows)[0].distance, std::nullopt);
+  EXPECT_EQ((*rows)[0].cosine, std::nullopt);
+  EXPECT_TRUE((*rows)[0].accepted);
+  EXPECT_EQ((*rows)[0].reason, "");
+  EXPECT_EQ((*rows)[1].client, "b");
+  EXPECT_EQ((*rows)[1].weight, 0);
+  EXPECT_EQ((*rows)[1].distance, 12.5);
+  EXPECT_EQ((*rows)[1].cosine, -0.25);
+  EXPECT_FALSE((*rows)[1].accepted);
+  EXPECT_EQ((*rows)[1].reason, liar.reason);
+  EXPECT_TRUE(database_->LoadOutcomes("fed", 3)->empty());
+}
+
 TEST_F(DatabaseTest, RollbackLeavesNothing) {
   ASSERT_TRUE(database_->Begin().ok());
   ASSERT_TRUE(database_->Insert(Receipt("a")).ok());
@@ -199,6 +224,26 @@ TEST_F(DatabaseTest, BringsVersion1UpToDateAndKeepsWhatIsInIt) {
     ASSERT_TRUE((*database)->Begin().ok());
     EXPECT_TRUE((*database)->Insert(VersionRow{"fed", 3, {"x", 20, "next"}, std::nullopt, 333, 0.5}).ok());
     EXPECT_TRUE((*database)->SaveSpec("other", {"", {}, {{"bias", {7}}}}).ok());
+    ASSERT_TRUE((*database)->Commit().ok());
+  }
+}
+
+// Written with the schema of version 2, which kept no outcomes.
+TEST_F(DatabaseTest, BringsVersion2UpToDateAndKeepsWhatIsInIt) {
+  database_.reset();
+  const std::filesystem::path copy = directory_ / "version2.sqlite";
+  std::filesystem::copy_file(CAIRN_SOURCE_DIR "/server/root/testdata/version2.sqlite", copy);
+  for (int opened = 0; opened < 2; ++opened) {
+    auto database = Database::Open(copy, Database::Sync::kFull);
+    ASSERT_TRUE(database.ok()) << database.status();
+    EXPECT_EQ((*(*database)->LoadFederation("fed"))->combine, "svd");
+    EXPECT_EQ((*(*database)->LoadSpec("fed"))->tensors, (std::vector<TensorSpec>{{"bias", {7}}}));
+    EXPECT_EQ((*(*database)->LoadVersion("fed", 2))->relative_error, 0.125);
+    EXPECT_EQ((*database)->LoadReceipts("fed", 3)->size(), 1u);
+    EXPECT_EQ((*database)->LoadOutcomes("fed", 2)->size(), static_cast<std::size_t>(opened));
+    if (opened > 0) continue;
+    ASSERT_TRUE((*database)->Begin().ok());
+    EXPECT_TRUE((*database)->Insert("fed", 2, {{.client = "a", .weight = 1}}).ok());
     ASSERT_TRUE((*database)->Commit().ok());
   }
 }
