@@ -65,4 +65,7 @@ inline constexpr std::size_t kSmeaClientsMax =
 // Metrics: modules of one federation that have a series of their own.
 inline constexpr std::size_t kMetricModulesMax = 1024;
 
+// Clients of one round that are shown one by one: in metrics, none of a larger round; in a status reply, this many.
+inline constexpr std::size_t kClientsShownMax = 1000;
+
 }  // namespace cairn::limits

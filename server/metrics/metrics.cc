@@ -7,6 +7,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <set>
@@ -70,13 +71,56 @@ struct Metrics::Families {
                   "Distance of the latest version from the exact weighted sum of its round's updates (Frobenius).");
   Family<Gauge>& module_error =
       GaugeFamily("cairn_published_module_relative_error", "The same for each module, by its path in the base model.");
+  Family<Gauge>& client_weight =
+      GaugeFamily("cairn_client_weight", "How much the client counts in the latest version.");
+  Family<Gauge>& client_distance =
+      GaugeFamily("cairn_client_distance", "Distance of the client's update from the latest version's (Frobenius).");
+  Family<Gauge>& client_cosine =
+      GaugeFamily("cairn_client_cosine", "Cosine of the angle between the client's update and the latest version's.");
+  Family<Counter>& client_dropped =
+      CounterFamily("cairn_client_dropped_total", "Published rounds in which the client was voted down.");
+  Family<Gauge>& clients_dropped =
+      GaugeFamily("cairn_clients_dropped", "Clients that were voted down in the latest version's round.");
   Gauge& memory_used = GaugeFamily("cairn_memory_used_bytes", "Bytes of the memory budget in use.").Add({});
   Gauge& memory_budget = GaugeFamily("cairn_memory_budget_bytes", "The memory budget.").Add({});
 
   std::mutex mutex;
   std::map<std::string, std::set<std::string>> modules;  // With an error, by federation. Guarded by `mutex`.
   std::map<std::string, Gauge*> phase_now;               // By federation. Guarded by `mutex`.
+
+  // The series of one client. Null: none.
+  struct Client {
+    Gauge *weight = nullptr, *distance = nullptr, *cosine = nullptr;
+    Counter* dropped = nullptr;
+  };
+  std::map<std::string, std::map<std::string, Client>> clients;  // By federation and client. Guarded by `mutex`.
+
+  void Show(const std::string& federation, const ClientFigures& figures, Client& client);
+  void Remove(const Client& client);
 };
+
+void Metrics::Families::Show(const std::string& federation, const ClientFigures& figures, Client& client) {
+  const prometheus::Labels labels = {{"federation", federation}, {"client", figures.client}};
+  const auto set = [&labels](Family<Gauge>& family, Gauge*& gauge, const std::optional<double>& value) {
+    if (value) {
+      gauge = &family.Add(labels);
+      gauge->Set(*value);
+    } else if (gauge != nullptr) {
+      family.Remove(std::exchange(gauge, nullptr));
+    }
+  };
+  set(client_weight, client.weight, figures.weight);
+  set(client_distance, client.distance, figures.distance);
+  set(client_cosine, client.cosine, figures.cosine);
+  client.dropped = &client_dropped.Add(labels);
+}
+
+void Metrics::Families::Remove(const Client& client) {
+  client_weight.Remove(client.weight);
+  if (client.distance != nullptr) client_distance.Remove(client.distance);
+  if (client.cosine != nullptr) client_cosine.Remove(client.cosine);
+  client_dropped.Remove(client.dropped);
+}
 
 Metrics::Metrics(absl::string_view version) : families_(std::make_unique<Families>()) {
   families_->build_info.Add({{"version", Text(version)}}).Set(1);
@@ -115,6 +159,31 @@ void Metrics::SetPublishedError(absl::string_view federation, absl::string_view 
     modules.insert(Text(module));
   }
   families_->module_error.Add({{"federation", Text(federation)}, {"module", Text(module)}}).Set(relative_error);
+}
+
+void Metrics::SetClients(absl::string_view federation, absl::Span<const ClientFigures> clients) {
+  const std::string name = Text(federation);
+  const auto dropped = std::count_if(clients.begin(), clients.end(), [](const auto& client) { return client.dropped; });
+  families_->clients_dropped.Add({{"federation", name}}).Set(static_cast<double>(dropped));
+  if (clients.size() > limits::kClientsShownMax) clients = {};
+  std::lock_guard lock(families_->mutex);
+  std::map<std::string, Families::Client> before = std::exchange(families_->clients[name], {});
+  for (const ClientFigures& figures : clients) {
+    Families::Client& client = families_->clients[name][figures.client];
+    if (const auto known = before.find(figures.client); known != before.end()) {
+      client = known->second;
+      before.erase(known);
+    }
+    families_->Show(name, figures, client);
+  }
+  for (const auto& [id, client] : before) families_->Remove(client);
+}
+
+void Metrics::ClientDropped(absl::string_view federation, absl::string_view client) {
+  std::lock_guard lock(families_->mutex);
+  const std::map<std::string, Families::Client>& clients = families_->clients[Text(federation)];
+  const auto found = clients.find(Text(client));
+  if (found != clients.end()) found->second.dropped->Increment();
 }
 
 void Metrics::ObservePhase(absl::string_view federation, absl::string_view phase, double seconds) {

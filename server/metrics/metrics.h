@@ -1,16 +1,26 @@
 // What the server counts, under names that follow the Prometheus conventions (docs/operations.md lists them).
 //
-// Every method is thread-safe. Label values come from the configuration or from fixed sets in the code, never from a
-// client, so that a client cannot make the number of series grow.
+// Every method is thread-safe. Label values come from the configuration or from fixed sets in the code, so that a
+// client cannot make the number of series grow; where they are clients or modules, their number is bounded.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace cairn {
+
+// What one client was to a published round.
+struct ClientFigures {
+  std::string client;
+  double weight = 0;
+  std::optional<double> distance, cosine;  // From the result; no series where they were not measured.
+  bool dropped = false;                    // Voted down.
+};
 
 class Metrics {
  public:
@@ -30,6 +40,11 @@ class Metrics {
   void SetPublishedError(absl::string_view federation, double relative_error);
   // The same of one module. Of a federation's modules the first limits::kMetricModulesMax that come are kept.
   void SetPublishedError(absl::string_view federation, absl::string_view module, double relative_error);
+  // The clients of the latest published round take the place of those of the one before. Of a round with more than
+  // limits::kClientsShownMax there are totals only.
+  void SetClients(absl::string_view federation, absl::Span<const ClientFigures> clients);
+  // A round was published in which this client was voted down. Counted where SetClients gave it a series.
+  void ClientDropped(absl::string_view federation, absl::string_view client);
   // How long the round was in `phase`.
   void ObservePhase(absl::string_view federation, absl::string_view phase, double seconds);
 

@@ -87,6 +87,49 @@ TEST(Metrics, ErrorsOfModulesHaveSeriesUpToALimit) {
   EXPECT_THAT(text, HasSubstr(absl::StrCat(series("g", 9999), " 0.125")));
 }
 
+TEST(Metrics, ClientsOfTheLatestVersionHaveSeries) {
+  Metrics metrics("x");
+  metrics.SetClients("f", {{"ada", 0.75, 1.5, 0.5, false}, {"mal", 0, 120, std::nullopt, true}, {"old", 0.25}});
+  metrics.ClientDropped("f", "mal");
+  std::string text = metrics.Render();
+  EXPECT_THAT(text, HasSubstr("cairn_client_weight{client=\"ada\",federation=\"f\"} 0.75\n"));
+  EXPECT_THAT(text, HasSubstr("cairn_client_distance{client=\"ada\",federation=\"f\"} 1.5\n"));
+  EXPECT_THAT(text, HasSubstr("cairn_client_cosine{client=\"ada\",federation=\"f\"} 0.5\n"));
+  EXPECT_THAT(text, HasSubstr("cairn_client_weight{client=\"mal\",federation=\"f\"} 0\n"));
+  EXPECT_THAT(text, Not(HasSubstr("cairn_client_cosine{client=\"mal\"")));
+  EXPECT_THAT(text, HasSubstr("cairn_client_dropped_total{client=\"ada\",federation=\"f\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("cairn_client_dropped_total{client=\"mal\",federation=\"f\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("cairn_clients_dropped{federation=\"f\"} 1\n"));
+  EXPECT_THAT(text, Not(HasSubstr("cairn_client_distance{client=\"old\"")));
+  // The next version: old is gone, ada is not measured any more.
+  metrics.SetClients("f", {{"ada", 1}, {"mal", 0, 100, -0.5, true}});
+  metrics.ClientDropped("f", "mal");
+  metrics.ClientDropped("f", "old");
+  text = metrics.Render();
+  EXPECT_THAT(text, Not(HasSubstr("client=\"old\"")));
+  EXPECT_THAT(text, HasSubstr("cairn_client_weight{client=\"ada\",federation=\"f\"} 1\n"));
+  EXPECT_THAT(text, Not(HasSubstr("cairn_client_distance{client=\"ada\"")));
+  EXPECT_THAT(text, HasSubstr("cairn_client_cosine{client=\"mal\",federation=\"f\"} -0.5\n"));
+  EXPECT_THAT(text, HasSubstr("cairn_client_dropped_total{client=\"mal\",federation=\"f\"} 2\n"));
+}
+
+TEST(Metrics, AVersionOfManyClientsHasTotalsOnly) {
+  Metrics metrics("x");
+  std::vector<ClientFigures> clients;
+  for (std::size_t i = 0; i < limits::kClientsShownMax; ++i) clients.push_back({.client = absl::StrCat("c", i)});
+  metrics.SetClients("f", clients);
+  metrics.SetClients("g", {{.client = "of-g", .weight = 1}});
+  EXPECT_THAT(metrics.Render(), HasSubstr("client=\"c999\""));
+  clients.push_back({.client = "mal", .dropped = true});
+  metrics.SetClients("f", clients);
+  metrics.ClientDropped("f", "mal");
+  const std::string text = metrics.Render();
+  EXPECT_THAT(text, Not(HasSubstr("client=\"c")));
+  EXPECT_THAT(text, Not(HasSubstr("client=\"mal\"")));
+  EXPECT_THAT(text, HasSubstr("cairn_clients_dropped{federation=\"f\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("cairn_client_weight{client=\"of-g\",federation=\"g\"} 1\n"));
+}
+
 TEST(Metrics, InFlightReturnsToZeroFromManyThreads) {
   Metrics metrics("x");
   std::vector<std::thread> threads;
