@@ -42,26 +42,6 @@ absl::StatusOr<CombinedModule> SumBehind(const CombinedModule& before, const Com
   return Concatenated(UnitsOf(change, 0, first), rest);
 }
 
-CombinedTensor TensorOf(const DenseTensor& tensor) {
-  CombinedTensor out{.spec = {tensor.view.name, tensor.view.shape}};
-  if (!IsFloat(tensor.view.dtype)) {
-    out.same = tensor.view;
-    return out;
-  }
-  ScaledView view{tensor.scale, tensor.view};
-  view.view.shape = {tensor.view.elements()};
-  out.values = SumOf({std::move(view)}, tensor.view.elements(), 1);
-  return out;
-}
-
-CombinedTensor SumOfTensors(const DenseTensor& x, const DenseTensor& y) {
-  CombinedTensor out{.spec = {x.view.name, x.view.shape}};
-  std::vector<ScaledView> views = {{x.scale, x.view}, {y.scale, y.view}};
-  for (ScaledView& view : views) view.view.shape = {x.view.elements()};
-  out.values = SumOf(std::move(views), x.view.elements(), 1);
-  return out;
-}
-
 class Builder {
  public:
   Builder(RoundStart start, const std::map<std::string, std::int64_t>& trained) : start_(start), trained_(trained) {}
@@ -83,12 +63,12 @@ class Builder {
 
   absl::Status Tensors(const Adapter& before, const Adapter& change) {
     const auto one = [&](const DenseTensor& tensor) {
-      checkpoint_.tensors.push_back(TensorOf(tensor));
+      checkpoint_.tensors.push_back(SumOfTensors({tensor}));
       return absl::OkStatus();
     };
     return MergeByName(before.tensors, change.tensors, one, one, [&](const DenseTensor& x, const DenseTensor& y) {
       const bool replace = y.absolute || start_ != RoundStart::kMerge;
-      checkpoint_.tensors.push_back(replace ? TensorOf(y) : SumOfTensors(x, y));
+      checkpoint_.tensors.push_back(replace ? SumOfTensors({y}) : SumOfTensors({x, y}));
       return absl::OkStatus();
     });
   }
@@ -136,6 +116,37 @@ absl::StatusOr<Checkpoint> NextCheckpoint(const Adapter* before, const Adapter& 
   CAIRN_RETURN_IF_ERROR(builder.Modules(*before, change));
   CAIRN_RETURN_IF_ERROR(builder.Tensors(*before, change));
   return builder.Finish();
+}
+
+CombinedTensor SumOfTensors(absl::Span<const DenseTensor> tensors) {
+  const TensorView& first = tensors.front().view;
+  CombinedTensor out{.spec = {first.name, first.shape}};
+  if (!IsFloat(first.dtype)) {
+    out.same = first;
+    return out;
+  }
+  std::vector<ScaledView> views;
+  for (const DenseTensor& tensor : tensors) {
+    views.push_back({tensor.scale, tensor.view});
+    views.back().view.shape = {first.elements()};
+  }
+  out.values = SumOf(std::move(views), first.elements(), 1);
+  return out;
+}
+
+absl::StatusOr<ResultWriter> WriteCheckpoint(const std::filesystem::path& file, Checkpoint checkpoint,
+                                             std::function<void()> after_tensor) {
+  CAIRN_ASSIGN_OR_RETURN(ResultWriter writer, ResultWriter::Create(file, checkpoint.spec(), checkpoint.ranks(),
+                                                                   {.after_tensor = std::move(after_tensor)}));
+  for (CombinedModule& module : checkpoint.modules) {
+    const absl::Status written = writer.Module(module);
+    if (!written.ok()) {
+      return absl::Status(written.code(), absl::StrCat("module \"", module.spec.name, "\": ", written.message()));
+    }
+    module = {};  // A factor may hold what it was computed from.
+  }
+  for (const CombinedTensor& tensor : checkpoint.tensors) CAIRN_RETURN_IF_ERROR(writer.Tensor(tensor));
+  return writer;
 }
 
 }  // namespace cairn

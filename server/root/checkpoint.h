@@ -2,14 +2,18 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "adapter/lora.h"
 #include "aggregators/aggregator.h"
 #include "aggregators/combined.h"
+#include "aggregators/result_writer.h"
 
 namespace cairn {
 
@@ -32,5 +36,13 @@ struct Checkpoint {
 // FAILED_PRECONDITION as BoundedSum; INVALID_ARGUMENT when a module has other dimensions.
 absl::StatusOr<Checkpoint> NextCheckpoint(const Adapter* before, const Adapter& change, RoundStart start,
                                           const std::map<std::string, std::int64_t>& trained);
+
+// The sum of tensors of one name and shape, at least one, each times its scale. One that is no float stays as it is.
+CombinedTensor SumOfTensors(absl::Span<const DenseTensor> tensors);
+
+// Writes `checkpoint` to `file`, to be finished by the caller. A module that is written lets go of what it was computed
+// from; `after_tensor` as in WriteOptions. The writer's errors, with the module's name.
+absl::StatusOr<ResultWriter> WriteCheckpoint(const std::filesystem::path& file, Checkpoint checkpoint,
+                                             std::function<void()> after_tensor);
 
 }  // namespace cairn

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "server/root/published_files.h"
 
 namespace cairn {
 namespace {
@@ -39,11 +40,12 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(CoordinatorOption
                                         coordinator->options_.durable ? Database::Sync::kFull : Database::Sync::kOff));
   coordinator->host_.database = coordinator->database_.get();
   coordinator->publisher_ = std::make_unique<Publisher>(
-      metrics, [self = coordinator.get()](const PublishJob& job, absl::StatusOr<VersionRow> version) {
+      metrics, [self = coordinator.get()](const PublishJob& job, absl::StatusOr<Publication> publication) {
         self->Run<bool>(
             job.federation,
-            [round = job.version, version = std::move(version)](Federation& federation) -> absl::StatusOr<bool> {
-              CAIRN_RETURN_IF_ERROR(federation.PublishingEnded(round, version));
+            [round = job.version,
+             publication = std::move(publication)](Federation& federation) -> absl::StatusOr<bool> {
+              CAIRN_RETURN_IF_ERROR(federation.PublishingEnded(round, publication));
               return true;
             },
             [](const absl::StatusOr<bool>&) {});

@@ -10,15 +10,34 @@
 #include "base/ids.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "server/root/histories.h"
+#include "server/root/published_files.h"
 
 namespace cairn {
 namespace {
 
 constexpr std::size_t kDetailBytesMax = 2048;  // Of a refusal, as told to those who watch.
+constexpr std::size_t kClientsLogged = 10;     // Of those voted down in a round.
 
 // Whether the same updates will fail the same way.
 bool IsPermanent(const absl::Status& failure) {
   return absl::IsInvalidArgument(failure) || absl::IsOutOfRange(failure) || absl::IsFailedPrecondition(failure);
+}
+
+// "; 1 of 6 clients did not count"; nothing when all did.
+std::string VotedDown(const std::vector<OutcomeRow>& outcomes) {
+  const auto dropped = std::count_if(outcomes.begin(), outcomes.end(), [](const auto& row) { return !row.accepted; });
+  return dropped == 0 ? "" : absl::StrCat("; ", dropped, " of ", outcomes.size(), " clients did not count");
+}
+
+void LogVotedDown(const std::string& federation, std::uint64_t version, const std::vector<OutcomeRow>& outcomes) {
+  std::size_t dropped = 0;
+  for (const OutcomeRow& row : outcomes) {
+    if (row.accepted || ++dropped > kClientsLogged) continue;
+    spdlog::warn("{}: version {}: client {} does not count: {}", federation, version, row.client, row.reason);
+  }
+  if (dropped <= kClientsLogged) return;
+  spdlog::warn("{}: version {}: nor do {} others", federation, version, dropped - kClientsLogged);
 }
 
 std::int64_t ToMillis(absl::Time time) { return absl::ToUnixMillis(time); }
@@ -93,7 +112,7 @@ absl::Status Federation::CheckBaseModel(const std::string& base_model) const {
 std::shared_ptr<const Snapshot> Federation::snapshot() const {
   return std::make_shared<const Snapshot>(Snapshot{name(), combine(), options_.method.rule, publish_, start_, state_,
                                                    round::WaitingFor(state_, host_.clock->Now()), relative_error_,
-                                                   version_sha256_, previous_sha256_});
+                                                   version_sha256_, previous_sha256_, outcomes_});
 }
 
 absl::Status Federation::Join(const std::string& client, std::optional<AdapterSpec> spec) {
@@ -187,23 +206,29 @@ absl::StatusOr<ReceiptRow> Federation::Acknowledge(const SealedUpdate& update) {
   return receipt;
 }
 
-absl::Status Federation::PublishingEnded(std::uint64_t round, absl::StatusOr<VersionRow> version) {
+absl::Status Federation::PublishingEnded(std::uint64_t round, absl::StatusOr<Publication> publication) {
   // Of an attempt that was repeated, only the first result counts.
   if (state_.phase != round::Phase::kAggregating || round != state_.round) return absl::OkStatus();
-  if (!version.ok()) return AggregationFailed(version.status());
-  version->published_ms = ToMillis(host_.clock->Now());
-  relative_error_ = version->relative_error;
-  previous_sha256_ = std::exchange(version_sha256_, version->whole.sha256);
-  CAIRN_RETURN_IF_ERROR(host_.database->Insert(*version));
-  host_.AfterCommit([this, number = version->version, error = version->relative_error] {
+  if (!publication.ok()) return AggregationFailed(publication.status());
+  VersionRow& version = publication->version;
+  version.published_ms = ToMillis(host_.clock->Now());
+  relative_error_ = version.relative_error;
+  previous_sha256_ = std::exchange(version_sha256_, version.whole.sha256);
+  outcomes_ = std::make_shared<const std::vector<OutcomeRow>>(std::move(publication->outcomes));
+  CAIRN_RETURN_IF_ERROR(host_.database->Insert(version));
+  CAIRN_RETURN_IF_ERROR(host_.database->Insert(name(), round, *outcomes_));
+  host_.AfterCommit([this, number = version.version, error = version.relative_error] {
     PointLatest(number);
+    PruneHistory(number);
+    LogVotedDown(name(), number, *outcomes_);
+    ShowClients(/*published_now=*/true);
     if (error) host_.metrics->SetPublishedError(name(), *error);
     const absl::Status status = host_.store->Retain(name(), number + 1, {});
     if (!status.ok()) spdlog::warn("{}: after publishing version {}: {}", name(), number, status.ToString());
     host_.metrics->RoundFinished(name(), "published");
   });
-  Tell(Notice::Kind::kPublished, "", absl::StrCat("version ", version->version));
-  return Apply(round::Published{version->version});
+  Tell(Notice::Kind::kPublished, "", absl::StrCat("version ", version.version, VotedDown(*outcomes_)));
+  return Apply(round::Published{version.version});
 }
 
 absl::Status Federation::AggregationFailed(const absl::Status& why) {
@@ -237,6 +262,23 @@ absl::Status Federation::Drop(const ReceiptRow& receipt, const absl::Status& why
 void Federation::PointLatest(std::uint64_t version) {
   const absl::Status status = PointLatestAt(host_.data_dir, name(), version);
   if (!status.ok()) spdlog::warn("{}: pointing latest at version {}: {}", name(), version, status.ToString());
+}
+
+void Federation::PruneHistory(std::uint64_t version) {
+  const absl::Status status = PruneHistories(host_.data_dir, name(), version);
+  if (!status.ok()) spdlog::warn("{}: histories before version {}: {}", name(), version, status.ToString());
+}
+
+// In the metrics.
+void Federation::ShowClients(bool published_now) {
+  std::vector<ClientFigures> figures;
+  for (const OutcomeRow& row : *outcomes_) {
+    figures.push_back({row.client, row.weight, row.distance, row.cosine, !row.accepted});
+  }
+  host_.metrics->SetClients(name(), figures);
+  for (const OutcomeRow& row : *outcomes_) {
+    if (published_now && !row.accepted) host_.metrics->ClientDropped(name(), row.client);
+  }
 }
 
 absl::Status Federation::Tick() { return Apply(round::Tick{}); }
@@ -275,7 +317,7 @@ absl::Status Federation::CarryOut(const round::Effect& effect) {
     for (const ReceiptRow& receipt : receipts) CAIRN_RETURN_IF_ERROR(rehearsal_.Restore(*host_.store, receipt));
     Tell(Notice::Kind::kOpened);
   } else if (auto* extended = std::get_if<round::RoundExtended>(&effect)) {
-    spdlog::warn("{}: round {}: too few updates at the deadline, extended: {}", name(), state_.round,
+    spdlog::warn("{}: round {}: cannot close at the deadline, extended: {}", name(), state_.round,
                  round::WaitingFor(state_, host_.clock->Now()));
     Tell(Notice::Kind::kExtended, "", absl::StrCat("until ", absl::FormatTime(extended->until)));
   } else if (auto* closed = std::get_if<round::RoundClosed>(&effect)) {
@@ -298,7 +340,7 @@ absl::Status Federation::Aggregate(const round::RoundClosed& closed) {
     job.contributions.push_back({std::move(receipt), std::move(blob)});
   }
   CAIRN_ASSIGN_OR_RETURN(auto previous, host_.database->LoadVersion(name(), state_.version));
-  if (previous) job.previous = previous->whole;
+  job.previous = std::move(previous);
   host_.AfterCommit([this, job = std::move(job)] { host_.StartPublishing(job); });
   return absl::OkStatus();
 }

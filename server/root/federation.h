@@ -77,7 +77,7 @@ class Federation {
   // A stream ended without a receipt; `refusal` is OK when it merely broke off.
   void UploadEnded(const UploadKey& key, const absl::Status& refusal);
   absl::StatusOr<ReceiptRow> Contribute(const SealedUpdate& update);
-  absl::Status PublishingEnded(std::uint64_t round, absl::StatusOr<VersionRow> version);
+  absl::Status PublishingEnded(std::uint64_t round, absl::StatusOr<Publication> publication);
   absl::Status Tick();
   absl::Time next_alarm() const { return round::NextAlarm(state_); }
 
@@ -106,6 +106,8 @@ class Federation {
   absl::Status AggregationFailed(const absl::Status& why);
   absl::Status Drop(const ReceiptRow& receipt, const absl::Status& why);
   void PointLatest(std::uint64_t version);
+  void PruneHistory(std::uint64_t version);
+  void ShowClients(bool published_now);
   absl::Status Save();
   void Tell(Notice::Kind kind, std::string client = "", std::string detail = "");
   void ObserveState(round::Phase before);
@@ -117,7 +119,8 @@ class Federation {
   std::string publish_;                           // The form, as text.
   std::optional<double> relative_error_;          // Of the latest version.
   std::string version_sha256_, previous_sha256_;  // Snapshot's.
-  std::shared_ptr<const AdapterSpec> spec_;       // Null until known.
+  std::shared_ptr<const std::vector<OutcomeRow>> outcomes_;
+  std::shared_ptr<const AdapterSpec> spec_;  // Null until known.
   round::State state_;
   absl::Time phase_since_;
   Rehearsal rehearsal_;  // Of the open round.

@@ -6,9 +6,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "aggregators/registry.h"
+#include "aggregators/rule.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
 #include "server/root/federation.h"
+#include "server/root/published_files.h"
 
 namespace cairn {
 namespace {
@@ -73,7 +75,13 @@ absl::Status Federation::ReadMethod() {
   CAIRN_ASSIGN_OR_RETURN(const auto combine, MakeAggregator(options_.method.combine));
   start_ = combine->round_start();
   plain_tensors_ = TakesPlainTensors(*combine);
-  publish_ = ToString(options_.method.publish.value_or(combine->default_publish()));
+  CAIRN_ASSIGN_OR_RETURN(const auto rule, MakeRule(options_.method.rule));
+  PublishForm form = options_.method.publish.value_or(combine->default_publish());
+  // What a rule makes of each entry has no factors to be stacked (Pipeline::Plan).
+  const bool stackless = rule->coordinate_wise() && !plain_tensors_ && !options_.method.publish;
+  if (stackless && form.kind == PublishForm::Kind::kStack) form.kind = PublishForm::Kind::kWidest;
+  publish_ = ToString(form);
+  state_.policy.required = rule->needs().client;
   return absl::OkStatus();
 }
 
@@ -104,6 +112,11 @@ absl::Status Federation::Restore(const FederationRow& row) {
     relative_error_ = published->relative_error;
     host_.AfterCommit([this] { host_.metrics->SetPublishedError(name(), *relative_error_); });
   }
+  if (published) {
+    CAIRN_ASSIGN_OR_RETURN(std::vector<OutcomeRow> outcomes, host_.database->LoadOutcomes(name(), row.version));
+    outcomes_ = std::make_shared<const std::vector<OutcomeRow>>(std::move(outcomes));
+    host_.AfterCommit([this] { ShowClients(/*published_now=*/false); });
+  }
   CAIRN_ASSIGN_OR_RETURN(auto clients, host_.database->LoadClients(name()));
   for (const ClientRow& client : clients) state_.clients[client.client].active = client.active;
 
@@ -131,8 +144,13 @@ absl::Status Federation::Restore(const FederationRow& row) {
   }
   state_ = round::Recovered(std::move(state_), host_.clock->Now());
   CAIRN_RETURN_IF_ERROR(host_.store->Retain(name(), in_round ? row.round : row.round + 1, names));
-  // The last process may have died between committing a version and pointing at it.
-  if (state_.version > 0) host_.AfterCommit([this, version = state_.version] { PointLatest(version); });
+  // The last process may have died between committing a version and what follows it.
+  if (state_.version > 0) {
+    host_.AfterCommit([this, version = state_.version] {
+      PointLatest(version);
+      PruneHistory(version);
+    });
+  }
   return absl::OkStatus();
 }
 

@@ -5,9 +5,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "aggregators/aggregator.h"
+#include "server/root/database.h"
 #include "server/round/round.h"
 
 namespace cairn {
@@ -21,6 +23,7 @@ struct Snapshot {
   std::string waiting_for;
   std::optional<double> relative_error;         // VersionRow::relative_error of the latest version.
   std::string version_sha256, previous_sha256;  // Of the whole adapters of the latest version and of the one before.
+  std::shared_ptr<const std::vector<OutcomeRow>> outcomes;  // Of the latest version's round. Null: no version.
 };
 
 struct Notice {

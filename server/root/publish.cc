@@ -1,6 +1,5 @@
 #include "server/root/publish.h"
 
-#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -8,12 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "adapter/directory.h"
 #include "adapter/lora.h"
 #include "adapter/peft_config.h"
 #include "aggregators/blame.h"
@@ -27,6 +24,8 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "server/root/checkpoint.h"
+#include "server/root/earlier_rounds.h"
+#include "server/root/published_files.h"
 #include "server/root/update.h"
 #include "server/store/make_directories.h"
 
@@ -48,28 +47,24 @@ absl::StatusOr<std::string> DigestOf(const fs::path& path) {
 }
 
 // One publication. What is read stays mapped until it ends.
-class Publication {
+class Publishing {
  public:
-  explicit Publication(const PublishJob& job) : job_(job) {}
+  explicit Publishing(const PublishJob& job) : job_(job) {}
 
-  absl::StatusOr<VersionRow> Run();
+  absl::StatusOr<Publication> Run();
   void Tell() const;  // To the log and the metrics, what Run did.
 
  private:
-  // A published file, and what it holds.
-  struct Open {
-    MappedFile file;
-    Adapter adapter;
-  };
-
   absl::Status Gather();
   absl::Status Add(const Contribution& contribution);
   absl::StatusOr<AdapterFile> Combine(VersionRow& row);
+  std::vector<OutcomeRow> Outcomes() const;
   absl::StatusOr<AdapterFile> Extend(const AdapterFile& change);
   absl::StatusOr<bool> IsWhole(const Adapter* before, const Adapter& change) const;
-  absl::StatusOr<AdapterFile> WriteCheckpoint(Checkpoint checkpoint, const Open* before, const Open& change);
+  absl::StatusOr<AdapterFile> KeepCheckpoint(Checkpoint checkpoint, const MappedAdapter* before,
+                                             const MappedAdapter& change);
   absl::StatusOr<AdapterFile> Keep(ResultWriter writer, absl::Span<const PeftConfig* const> inputs);
-  absl::StatusOr<Open> OpenPublished(const AdapterFile& file) const;
+  absl::StatusOr<MappedAdapter> MapPublished(const AdapterFile& file) const;
   std::vector<const PeftConfig*> InputConfigs() const;
   std::map<std::string, std::int64_t> TrainedRanks() const;
   absl::Status TooLarge(std::uint64_t bytes) const;
@@ -78,22 +73,27 @@ class Publication {
   // Mapped inputs must not pile up in memory: what is needed again comes back from the page cache.
   void DropPages() const {
     for (const Contribution& contribution : job_.contributions) contribution.payload->DropPages();
+    if (earlier_) earlier_->DropPages();
   }
 
   const PublishJob& job_;
   std::map<std::string, Adapter> updates_;  // By client: configs must not depend on the order of arrival.
+  std::optional<EarlierRounds> earlier_;
   std::optional<Pipeline> pipeline_;
+  Rule::Needs needs_;
   CombineReport report_;
   std::unique_ptr<Aggregator> combine_;  // For its properties; the pipeline's ends with its run.
 };
 
-absl::Status Publication::Gather() {
+absl::Status Publishing::Gather() {
   CAIRN_ASSIGN_OR_RETURN(combine_, MakeAggregator(job_.method.combine));
   PipelineOptions options;
   options.combine = job_.method.combine;
   options.rule = job_.method.rule;
   options.guards = job_.method.guards;
   options.publish = job_.method.publish;
+  options.rule_modules = job_.method.rule_modules;
+  options.round = job_.version;
   CAIRN_ASSIGN_OR_RETURN(pipeline_, Pipeline::Create(options));
   for (const Contribution& contribution : job_.contributions) {
     if (absl::Status added = Add(contribution); !added.ok()) {
@@ -105,10 +105,13 @@ absl::Status Publication::Gather() {
   for (auto& [client, adapter] : updates_) {
     if (&adapter != &updates_.begin()->second) std::string().swap(adapter.config.json);
   }
+  needs_ = pipeline_->needs();
+  CAIRN_ASSIGN_OR_RETURN(earlier_, EarlierRounds::Open(job_, needs_, *combine_));
+  pipeline_->Remember(earlier_->Memory());
   return absl::OkStatus();
 }
 
-absl::Status Publication::Add(const Contribution& contribution) {
+absl::Status Publishing::Add(const Contribution& contribution) {
   const ReceiptRow& receipt = contribution.receipt;
   CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParseUpdateConfig(receipt.adapter_config, *combine_));
   CAIRN_ASSIGN_OR_RETURN(Adapter adapter, ParseAdapter(contribution.payload->bytes(), config));
@@ -116,7 +119,7 @@ absl::Status Publication::Add(const Contribution& contribution) {
   return pipeline_->Add({receipt.client, static_cast<double>(receipt.examples), &kept, ""});
 }
 
-absl::Status Publication::TooLarge(std::uint64_t bytes) const {
+absl::Status Publishing::TooLarge(std::uint64_t bytes) const {
   return absl::FailedPreconditionError(absl::StrCat(
       "version ", job_.version, " would have ", bytes, " bytes, more than the ", job_.bytes_max,
       " that a client can receive: publish with `rank=N`, or merge the latest version into the base model and start a "
@@ -124,7 +127,7 @@ absl::Status Publication::TooLarge(std::uint64_t bytes) const {
 }
 
 // Of the numbers, as float32; the header is little beside them.
-absl::Status Publication::CheckSize(const AdapterSpec& spec, absl::Span<const std::int64_t> ranks) const {
+absl::Status Publishing::CheckSize(const AdapterSpec& spec, absl::Span<const std::int64_t> ranks) const {
   std::uint64_t elements = 0;
   for (std::size_t m = 0; m < spec.modules.size(); ++m) {
     const ModuleSpec& module = spec.modules[m];
@@ -139,11 +142,10 @@ absl::Status Publication::CheckSize(const AdapterSpec& spec, absl::Span<const st
   return bytes <= job_.bytes_max ? absl::OkStatus() : TooLarge(bytes);
 }
 
-absl::StatusOr<AdapterFile> Publication::Combine(VersionRow& row) {
+absl::StatusOr<AdapterFile> Publishing::Combine(VersionRow& row) {
   CAIRN_RETURN_IF_ERROR(MakeDirectories(temporary().parent_path()));
   CAIRN_ASSIGN_OR_RETURN(const PipelinePlan plan, pipeline_->Plan());
-  const PublishForm form = job_.method.publish.value_or(combine_->default_publish());
-  if (form.kind == PublishForm::Kind::kStack) CAIRN_RETURN_IF_ERROR(CheckSize(plan.spec, plan.ranks));
+  if (pipeline_->publish().kind == PublishForm::Kind::kStack) CAIRN_RETURN_IF_ERROR(CheckSize(plan.spec, plan.ranks));
   CAIRN_ASSIGN_OR_RETURN(ResultWriter writer, ResultWriter::Create(temporary(), plan.spec, plan.ranks, {}));
   ResultSink sink = writer.sink();
   sink.module = [&writer, this](const CombinedModule& module) {
@@ -156,8 +158,19 @@ absl::StatusOr<AdapterFile> Publication::Combine(VersionRow& row) {
   return Keep(std::move(writer), InputConfigs());
 }
 
+// What the report says of the clients.
+std::vector<OutcomeRow> Publishing::Outcomes() const {
+  std::vector<OutcomeRow> outcomes;
+  for (const ClientReport& client : report_.clients) {
+    outcomes.push_back({client.id, client.weight, client.distance, client.cosine, client.accepted, client.reason});
+    // It has no weight because the rule holds the others against it, not because it was voted down.
+    if (!needs_.client_counts && client.id == needs_.client) outcomes.back().accepted = true;
+  }
+  return outcomes;
+}
+
 // Gives the finished file its name, which is its digest.
-absl::StatusOr<AdapterFile> Publication::Keep(ResultWriter writer, absl::Span<const PeftConfig* const> inputs) {
+absl::StatusOr<AdapterFile> Publishing::Keep(ResultWriter writer, absl::Span<const PeftConfig* const> inputs) {
   CAIRN_ASSIGN_OR_RETURN(const ResultWriter::Written written, std::move(writer).Finish());
   if (written.bytes > job_.bytes_max) {
     unlink(temporary().c_str());
@@ -174,15 +187,12 @@ absl::StatusOr<AdapterFile> Publication::Keep(ResultWriter writer, absl::Span<co
   return file;
 }
 
-absl::StatusOr<Publication::Open> Publication::OpenPublished(const AdapterFile& file) const {
-  CAIRN_ASSIGN_OR_RETURN(MappedFile mapped, MappedFile::Open(AdapterPath(job_.data_dir, job_.federation, file.sha256)));
-  CAIRN_ASSIGN_OR_RETURN(const PeftConfig config, ParseUpdateConfig(file.config, *combine_));
-  CAIRN_ASSIGN_OR_RETURN(Adapter adapter, ParseAdapter(mapped.bytes(), config));
-  return Open{std::move(mapped), std::move(adapter)};
+absl::StatusOr<MappedAdapter> Publishing::MapPublished(const AdapterFile& file) const {
+  return MapAdapter(AdapterPath(job_.data_dir, job_.federation, file.sha256), file.config, *combine_);
 }
 
 // Whether `change` is the next checkpoint as it is, so that no second file is needed.
-absl::StatusOr<bool> Publication::IsWhole(const Adapter* before, const Adapter& change) const {
+absl::StatusOr<bool> Publishing::IsWhole(const Adapter* before, const Adapter& change) const {
   const bool warm = combine_->round_start() == RoundStart::kWarm;
   if (before == nullptr) {
     return warm || std::all_of(change.modules.begin(), change.modules.end(), [](const LoraModule& module) {
@@ -194,48 +204,40 @@ absl::StatusOr<bool> Publication::IsWhole(const Adapter* before, const Adapter& 
   return warm && all.modules.size() == now.modules.size() && all.tensors.size() == now.tensors.size();
 }
 
-absl::StatusOr<AdapterFile> Publication::Extend(const AdapterFile& change_file) {
-  CAIRN_ASSIGN_OR_RETURN(const Open change, OpenPublished(change_file));
-  std::optional<Open> before;
+absl::StatusOr<AdapterFile> Publishing::Extend(const AdapterFile& change_file) {
+  CAIRN_ASSIGN_OR_RETURN(const MappedAdapter change, MapPublished(change_file));
+  std::optional<MappedAdapter> before;
   if (job_.previous) {
-    CAIRN_ASSIGN_OR_RETURN(before, OpenPublished(*job_.previous));
+    CAIRN_ASSIGN_OR_RETURN(before, MapPublished(job_.previous->whole));
   }
   const Adapter* adapter = before ? &before->adapter : nullptr;
   CAIRN_ASSIGN_OR_RETURN(Checkpoint checkpoint,
                          NextCheckpoint(adapter, change.adapter, combine_->round_start(), TrainedRanks()));
   CAIRN_ASSIGN_OR_RETURN(const bool whole, IsWhole(adapter, change.adapter));
   if (whole) return change_file;
-  return WriteCheckpoint(std::move(checkpoint), before ? &*before : nullptr, change);
+  return KeepCheckpoint(std::move(checkpoint), before ? &*before : nullptr, change);
 }
 
-absl::StatusOr<AdapterFile> Publication::WriteCheckpoint(Checkpoint checkpoint, const Open* before,
-                                                         const Open& change) {
+absl::StatusOr<AdapterFile> Publishing::KeepCheckpoint(Checkpoint checkpoint, const MappedAdapter* before,
+                                                       const MappedAdapter& change) {
   CAIRN_RETURN_IF_ERROR(CheckSize(checkpoint.spec(), checkpoint.ranks()));
-  CAIRN_ASSIGN_OR_RETURN(ResultWriter writer,
-                         ResultWriter::Create(temporary(), checkpoint.spec(), checkpoint.ranks(), {}));
-  for (CombinedModule& module : checkpoint.modules) {
-    const absl::Status written = writer.Module(module);
-    if (!written.ok()) {
-      return absl::Status(written.code(), absl::StrCat("module \"", module.spec.name, "\": ", written.message()));
-    }
-    module = {};  // A factor may hold what it was computed from.
-    if (before != nullptr) before->file.DropPages();
-    change.file.DropPages();
-  }
-  for (const CombinedTensor& tensor : checkpoint.tensors) CAIRN_RETURN_IF_ERROR(writer.Tensor(tensor));
+  CAIRN_ASSIGN_OR_RETURN(ResultWriter writer, WriteCheckpoint(temporary(), std::move(checkpoint), [&] {
+                           if (before != nullptr) before->file.DropPages();
+                           change.file.DropPages();
+                         }));
   std::vector<const PeftConfig*> inputs = {&change.adapter.config};
   if (before != nullptr) inputs.push_back(&before->adapter.config);
   return Keep(std::move(writer), inputs);
 }
 
-std::vector<const PeftConfig*> Publication::InputConfigs() const {
+std::vector<const PeftConfig*> Publishing::InputConfigs() const {
   std::vector<const PeftConfig*> configs;
   for (const auto& [client, adapter] : updates_) configs.push_back(&adapter.config);
   return configs;
 }
 
 // Of each module, where the rule demands that all clients have the same.
-std::map<std::string, std::int64_t> Publication::TrainedRanks() const {
+std::map<std::string, std::int64_t> Publishing::TrainedRanks() const {
   std::map<std::string, std::int64_t> ranks;
   for (const auto& [client, adapter] : updates_) {
     for (const LoraModule& module : adapter.modules) ranks.emplace(module.name, module.rank);
@@ -243,7 +245,7 @@ std::map<std::string, std::int64_t> Publication::TrainedRanks() const {
   return ranks;
 }
 
-void Publication::Tell() const {
+void Publishing::Tell() const {
   const auto text = [](const std::optional<double>& error) {
     return error ? absl::StrFormat("%.3g", *error) : std::string("not measured");
   };
@@ -263,7 +265,7 @@ void Publication::Tell() const {
                lossy ? absl::StrCat(", at most ", text(worst->relative_error), " in ", worst->name) : "");
 }
 
-absl::StatusOr<VersionRow> Publication::Run() {
+absl::StatusOr<Publication> Publishing::Run() {
   CAIRN_RETURN_IF_ERROR(Gather());
   VersionRow row;
   row.federation = job_.federation;
@@ -271,56 +273,18 @@ absl::StatusOr<VersionRow> Publication::Run() {
   CAIRN_ASSIGN_OR_RETURN(const AdapterFile combined, Combine(row));
   if (combine_->round_start() != RoundStart::kWarm) row.delta = combined;
   CAIRN_ASSIGN_OR_RETURN(row.whole, Extend(combined));
-  return row;
-}
-
-// A directory that any PEFT program can open. The tensors are a hard link to the content-addressed file.
-absl::Status WriteVersionDirectory(const PublishJob& job, const AdapterFile& whole) {
-  const fs::path directory = VersionDirectory(job.data_dir, job.federation, job.version);
-  const fs::path temporary = directory.string() + ".writing";
-  std::error_code error;
-  fs::remove_all(temporary, error);
-  CAIRN_RETURN_IF_ERROR(MakeDirectories(temporary));
-  CAIRN_RETURN_IF_ERROR(WriteFileAtomically(temporary / kAdapterConfigFile, whole.config));
-  const fs::path model = AdapterPath(job.data_dir, job.federation, whole.sha256);
-  if (link(model.c_str(), (temporary / kAdapterModelFile).c_str()) != 0) return ErrnoStatus(errno, "link", model);
-  CAIRN_RETURN_IF_ERROR(SyncDirectory(temporary));
-  // An earlier attempt of the same version, with the same bytes, may be there already: exchange them, never leave a
-  // gap.
-  const unsigned exchange = fs::exists(directory, error) ? RENAME_EXCHANGE : 0;
-  if (renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, directory.c_str(), exchange) != 0) {
-    return ErrnoStatus(errno, "rename", temporary);
-  }
-  fs::remove_all(temporary, error);
-  return SyncDirectory(directory.parent_path());
+  CAIRN_RETURN_IF_ERROR(earlier_->Extend(updates_));
+  CAIRN_RETURN_IF_ERROR(WriteVersionDirectory(job_.data_dir, job_.federation, job_.version, row.whole));
+  return Publication{std::move(row), Outcomes()};
 }
 
 }  // namespace
 
-fs::path AdapterPath(const fs::path& data_dir, const std::string& federation, const std::string& sha256) {
-  return data_dir / "adapters" / federation / (sha256 + ".safetensors");
-}
-
-fs::path VersionDirectory(const fs::path& data_dir, const std::string& federation, std::uint64_t version) {
-  return data_dir / "published" / federation / absl::StrFormat("v%05d", version);
-}
-
-absl::StatusOr<VersionRow> Publish(const PublishJob& job) {
-  Publication publication(job);
-  CAIRN_ASSIGN_OR_RETURN(VersionRow row, publication.Run());
-  CAIRN_RETURN_IF_ERROR(WriteVersionDirectory(job, row.whole));
-  publication.Tell();
-  return row;
-}
-
-absl::Status PointLatestAt(const fs::path& data_dir, const std::string& federation, std::uint64_t version) {
-  const fs::path directory = VersionDirectory(data_dir, federation, version);
-  const fs::path temporary = directory.parent_path() / "latest.writing";
-  const fs::path latest = directory.parent_path() / "latest";
-  unlink(temporary.c_str());
-  if (symlink(directory.filename().c_str(), temporary.c_str()) != 0) return ErrnoStatus(errno, "symlink", temporary);
-  if (rename(temporary.c_str(), latest.c_str()) != 0) return ErrnoStatus(errno, "rename", temporary);
-  return SyncDirectory(latest.parent_path());
+absl::StatusOr<Publication> Publish(const PublishJob& job) {
+  Publishing publishing(job);
+  absl::StatusOr<Publication> publication = publishing.Run();
+  if (publication.ok()) publishing.Tell();
+  return publication;
 }
 
 }  // namespace cairn

@@ -28,25 +28,24 @@ struct PublishJob {
   std::uint64_t version = 0;
   std::string base_model;
   std::vector<Contribution> contributions;
-  std::optional<AdapterFile> previous;  // The whole adapter of the version before.
+  std::optional<VersionRow> previous;  // The version before.
   std::filesystem::path data_dir;
   std::uint64_t bytes_max = limits::kPayloadBytesMax;  // Of a published file: what clients can receive.
-  Metrics* metrics = nullptr;  // Told of errors, module by module. May be null.
+  Metrics* metrics = nullptr;                          // Told of errors, module by module. May be null.
 };
 
-// Writes adapters/<federation>/<sha256>.safetensors and published/<federation>/v<version>/ below the data directory.
-// Running it again, after a crash at any point, gives the same bytes in the same places.
+// A version, and what became of the contributions to its round, ascending by client.
+struct Publication {
+  VersionRow version;
+  std::vector<OutcomeRow> outcomes;
+};
+
+// Writes adapters/<federation>/<sha256>.safetensors and published/<federation>/v<version>/ below the data directory,
+// and for rules that need them the clients' histories (server/root/histories.h), which may be pruned once the version
+// is on record. Running it again, after a crash at any point, gives the same bytes in the same places.
 // INVALID_ARGUMENT: what the rule refuses, with BlamedClient (aggregators/blame.h) where one update is to blame.
 // FAILED_PRECONDITION: a file would be larger than bytes_max; found out before it is written, unless only a
 // decomposition tells its rank. RESOURCE_EXHAUSTED: disk full.
-absl::StatusOr<VersionRow> Publish(const PublishJob& job);
-
-// Points published/<federation>/latest at a version. Call it when the version is on record.
-absl::Status PointLatestAt(const std::filesystem::path& data_dir, const std::string& federation, std::uint64_t version);
-
-std::filesystem::path AdapterPath(const std::filesystem::path& data_dir, const std::string& federation,
-                                  const std::string& sha256);
-std::filesystem::path VersionDirectory(const std::filesystem::path& data_dir, const std::string& federation,
-                                       std::uint64_t version);
+absl::StatusOr<Publication> Publish(const PublishJob& job);
 
 }  // namespace cairn

@@ -8,13 +8,11 @@
 #include <fstream>
 #include <thread>
 
-#include "adapter/directory.h"
 #include "aggregators/blame.h"
-#include "aggregators/testing.h"
 #include "base/digest.h"
 #include "base/files.h"
 #include "base/limits.h"
-#include "base/test_directory.h"
+#include "server/root/publish_fixture.h"
 
 namespace cairn {
 namespace {
@@ -22,70 +20,12 @@ namespace {
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 namespace reference = kernels::reference;
-
-const std::vector<ModuleSpec> kModules = {{"layers.0.q", 16, 15}, {"layers.1.q", 14, 17}};
-
-class BytesBlob final : public Blob {
- public:
-  explicit BytesBlob(std::string bytes) : bytes_(std::move(bytes)) {}
-  absl::string_view bytes() const override { return bytes_; }
-
- private:
-  std::string bytes_;
-};
-
-struct Sent {
-  std::string client;
-  std::uint64_t examples;
-  testing::InMemoryUpdate update;
-};
-
-// Two clients of different ranks, scales and dtypes.
-std::vector<Sent> Round(int seed) {
-  std::vector<Sent> round;
-  round.push_back({"a", 3, testing::MakeUpdate(2 * seed, kModules, 3, 6, DType::kBF16)});
-  round.push_back({"b", 1, testing::MakeUpdate(2 * seed + 1, kModules, 2, 1)});
-  return round;
-}
-
-reference::Matrix Product(const LoraModule& module) { return reference::DenseSum({testing::ReferenceOf(module, 1)}); }
-
-reference::Matrix DenseSum(const std::vector<Sent>& round, std::size_t module) {
-  std::vector<reference::Update> updates;
-  for (const Sent& sent : round) {
-    updates.push_back(testing::ReferenceOf(sent.update.adapter().modules[module], sent.examples / 4.0));
-  }
-  return reference::DenseSum(updates);
-}
-
-class PublishTest : public ::testing::Test {
- protected:
-  PublishJob Job(std::uint64_t version, const std::vector<Sent>& round, const std::string& combine = "stack") {
-    PublishJob job{"fed", Method{.combine = combine}, version, "org/base", {}, std::nullopt, directory_.path()};
-    for (const Sent& sent : round) {
-      ReceiptRow receipt{"fed", version, sent.client, "", 0, sent.examples, sent.update.bytes().config_json, 0};
-      job.contributions.push_back({receipt, std::make_shared<BytesBlob>(sent.update.bytes().safetensors)});
-    }
-    return job;
-  }
-  VersionRow Published(const PublishJob& job) {
-    auto row = Publish(job);
-    EXPECT_TRUE(row.ok()) << row.status();
-    return row.ok() ? *row : VersionRow{};
-  }
-  StoredAdapter Open(const AdapterFile& file) {
-    auto stored = OpenAdapter(AdapterPath(directory_.path(), "fed", file.sha256), file.config);
-    EXPECT_TRUE(stored.ok()) << stored.status();
-    return *std::move(stored);
-  }
-  fs::path Version(std::uint64_t version) const { return VersionDirectory(directory_.path(), "fed", version); }
-  std::string ModelBytes(std::uint64_t version) const {
-    auto bytes = ReadFile(Version(version) / kAdapterModelFile, limits::kMiB);
-    return bytes.ok() ? *bytes : bytes.status().ToString();
-  }
-
-  TestDirectory directory_;
-};
+using testing::BytesBlob;
+using testing::DenseSum;
+using testing::Product;
+using testing::Round;
+using testing::Sent;
+using PublishTest = testing::PublishFixture;
 
 TEST_F(PublishTest, AVersionIsTheWeightedSumAndOpensAsAnAdapter) {
   const std::vector<Sent> round = Round(1);
@@ -113,7 +53,7 @@ TEST_F(PublishTest, TheWholeIsAllVersionsSoFarAndTheDeltaTheLast) {
   const std::vector<Sent> first = Round(1), second = Round(2);
   const VersionRow one = Published(Job(1, first));
   PublishJob job = Job(2, second);
-  job.previous = one.whole;
+  job.previous = one;
   const VersionRow two = Published(job);
   const StoredAdapter whole = Open(two.whole), delta = Open(*two.delta), before = Open(one.whole);
   EXPECT_EQ(Sha256Hex(ModelBytes(2)), two.whole.sha256);
@@ -134,7 +74,7 @@ TEST_F(PublishTest, TheRankOfTheWholeStaysBoundedAndItsSumExact) {
   VersionRow row = Published(Job(1, Round(1)));
   for (int version = 2; version <= 12; ++version) {
     PublishJob job = Job(version, Round(version));
-    job.previous = row.whole;
+    job.previous = row;
     row = Published(job);
     EXPECT_EQ(Published(job).whole.sha256, row.whole.sha256) << "the same bytes when it is done again";
     for (std::size_t m = 0; m < 2; ++m) {
@@ -153,7 +93,7 @@ TEST_F(PublishTest, TheRankOfTheWholeStaysBoundedAndItsSumExact) {
 
 TEST_F(PublishTest, AFirstRoundOfManyUnitsHasAWholeOfItsOwn) {
   std::vector<Sent> wide;
-  wide.push_back({"a", 4, testing::MakeUpdate(1, kModules, 40, 40)});
+  wide.push_back({"a", 4, testing::MakeUpdate(1, testing::kTwoModules, 40, 40)});
   const VersionRow row = Published(Job(1, wide));
   EXPECT_NE(row.whole.sha256, row.delta->sha256);
   EXPECT_EQ(Open(*row.delta).adapter.modules[0].rank, 40);
@@ -163,10 +103,10 @@ TEST_F(PublishTest, AFirstRoundOfManyUnitsHasAWholeOfItsOwn) {
 TEST_F(PublishTest, ModulesThatNobodyTrainedStay) {
   const VersionRow one = Published(Job(1, Round(1)));
   std::vector<Sent> part;
-  part.push_back({"a", 4, testing::MakeUpdate(9, {kModules[1]}, 2, 2)});
+  part.push_back({"a", 4, testing::MakeUpdate(9, {testing::kTwoModules[1]}, 2, 2)});
   for (const char* combine : {"stack", "zero_pad"}) {
     PublishJob job = Job(2, part, combine);
-    job.previous = one.whole;
+    job.previous = one;
     const StoredAdapter whole = Open(Published(job).whole), before = Open(one.whole);
     ASSERT_EQ(whole.adapter.modules.size(), 2u);
     EXPECT_EQ(reference::MaxDifference(Product(whole.adapter.modules[0]), Product(before.adapter.modules[0])), 0);
@@ -216,12 +156,12 @@ TEST_F(PublishTest, TensorsByNameAreAveraged) {
 
 TEST_F(PublishTest, LoraThroughDenseMeanKeepsItsConfigAndItsFactorsApart) {
   std::vector<Sent> one;
-  one.push_back({"a", 4, testing::MakeUpdate(1, kModules, 2, 6)});
+  one.push_back({"a", 4, testing::MakeUpdate(1, testing::kTwoModules, 2, 6)});
   PublishJob job = Job(1, one, "dense_mean");
   const VersionRow row = Published(job);
   EXPECT_EQ(row.whole.config, one[0].update.bytes().config_json);
   job = Job(2, one, "dense_mean");
-  job.previous = row.whole;
+  job.previous = row;
   const StoredAdapter again = Open(Published(job).whole);
   EXPECT_EQ(again.adapter.modules[0].scale, 3);
   EXPECT_EQ(reference::MaxDifference(Product(again.adapter.modules[0]), Product(one[0].update.adapter().modules[0])),
@@ -284,15 +224,15 @@ TEST_F(PublishTest, LatestPointsAtTheVersionNamed) {
 
 TEST_F(PublishTest, RulesThatPublishTheAdapterItselfHaveNoDelta) {
   std::vector<Sent> equal;
-  equal.push_back({"a", 3, testing::MakeUpdate(1, kModules, 2, 2)});
-  equal.push_back({"b", 1, testing::MakeUpdate(2, kModules, 2, 2)});
+  equal.push_back({"a", 3, testing::MakeUpdate(1, testing::kTwoModules, 2, 2)});
+  equal.push_back({"b", 1, testing::MakeUpdate(2, testing::kTwoModules, 2, 2)});
   PublishJob job = Job(1, equal, "mean");
   const VersionRow one = Published(job);
   EXPECT_FALSE(one.delta.has_value());
   EXPECT_EQ(Open(one.whole).adapter.modules[0].rank, 2);
 
   job = Job(2, Round(1), "zero_pad");
-  job.previous = one.whole;
+  job.previous = one;
   const VersionRow two = Published(job);
   EXPECT_FALSE(two.delta.has_value());
   EXPECT_EQ(Open(two.whole).adapter.modules[0].rank, 3) << "the version before must not be added";
@@ -319,8 +259,8 @@ TEST_F(PublishTest, ADiskErrorIsAStatusThatNamesThePlace) {
 
 TEST_F(PublishTest, APreviousAdapterThatIsGoneIsAStatus) {
   PublishJob job = Job(2, Round(2));
-  job.previous = Published(Job(1, Round(1))).whole;
-  fs::remove(AdapterPath(directory_.path(), "fed", job.previous->sha256));
+  job.previous = Published(Job(1, Round(1)));
+  fs::remove(AdapterPath(directory_.path(), "fed", job.previous->whole.sha256));
   EXPECT_EQ(Publish(job).status().code(), absl::StatusCode::kNotFound);
   EXPECT_FALSE(fs::exists(Version(2)));
 }
@@ -328,11 +268,11 @@ TEST_F(PublishTest, APreviousAdapterThatIsGoneIsAStatus) {
 // A client could never receive it, and the next round could not be begun.
 TEST_F(PublishTest, AVersionTooLargeToBeSentIsNotWritten) {
   PublishJob first = Job(1, Round(1)), second = Job(2, Round(2));
-  second.previous = Published(first).whole;
+  second.previous = Published(first);
   const fs::path adapters = directory_ / "adapters/fed";
   const auto files = std::distance(fs::directory_iterator(adapters), fs::directory_iterator());
   // The change fits, the sum of both does not.
-  second.bytes_max = second.previous->bytes + 512;
+  second.bytes_max = second.previous->whole.bytes + 512;
   for (const PublishJob& job : {second, [&] {
                                   first.bytes_max = 100;
                                   return first;

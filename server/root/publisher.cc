@@ -11,7 +11,7 @@ namespace cairn {
 namespace {
 
 // A combined module may be larger than any of its parts, and than memory.
-absl::StatusOr<VersionRow> PublishCaught(const PublishJob& job) {
+absl::StatusOr<Publication> PublishCaught(const PublishJob& job) {
   try {
     return Publish(job);
   } catch (const std::bad_alloc&) {
@@ -52,10 +52,10 @@ void Publisher::Loop() {
     jobs_.pop_front();
     lock.unlock();
     const auto start = std::chrono::steady_clock::now();
-    absl::StatusOr<VersionRow> version = PublishCaught(job);
+    absl::StatusOr<Publication> publication = PublishCaught(job);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     metrics_->ObserveAggregation(job.federation, job.method.combine, seconds.count());
-    done_(job, std::move(version));
+    done_(job, std::move(publication));
   }
 }
 

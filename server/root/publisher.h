@@ -15,7 +15,7 @@ namespace cairn {
 
 class Publisher {
  public:
-  using Done = std::function<void(const PublishJob& job, absl::StatusOr<VersionRow> version)>;
+  using Done = std::function<void(const PublishJob& job, absl::StatusOr<Publication> publication)>;
 
   // `done` runs on the publisher's thread.
   Publisher(Metrics* metrics, Done done);

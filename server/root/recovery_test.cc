@@ -6,6 +6,7 @@
 #include <future>
 
 #include "adapter/directory.h"
+#include "server/root/published_files.h"
 #include "server/root/testing.h"
 
 namespace cairn {

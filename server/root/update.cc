@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "aggregators/registry.h"
-#include "base/files.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -22,6 +21,14 @@ absl::StatusOr<PeftConfig> ParseUpdateConfig(absl::string_view adapter_config, c
   if (TakesPlainTensors(combine)) config.kind = AdapterKind::kAveraged;
   if (config.kind == AdapterKind::kLora) std::string().swap(config.json);  // Written anew when it is published.
   return config;
+}
+
+absl::StatusOr<MappedAdapter> MapAdapter(const std::filesystem::path& file, absl::string_view adapter_config,
+                                         const Aggregator& combine) {
+  CAIRN_ASSIGN_OR_RETURN(MappedFile mapped, MappedFile::Open(file));
+  CAIRN_ASSIGN_OR_RETURN(const PeftConfig config, ParseUpdateConfig(adapter_config, combine));
+  CAIRN_ASSIGN_OR_RETURN(Adapter adapter, ParseAdapter(mapped.bytes(), config));
+  return MappedAdapter{std::move(mapped), std::move(adapter)};
 }
 
 absl::StatusOr<Rehearsal> Rehearsal::Begin(const std::string& combine) {
@@ -52,10 +59,8 @@ absl::Status Rehearsal::Add(const std::string& client, std::uint64_t examples, s
 bool Rehearsal::goes_on() const { return combine_->kept().rank || combine_->kept().a; }
 
 absl::Status Rehearsal::GoOnFrom(std::uint64_t version, const std::filesystem::path& file, absl::string_view config) {
-  CAIRN_ASSIGN_OR_RETURN(const MappedFile mapped, MappedFile::Open(file));
-  CAIRN_ASSIGN_OR_RETURN(const PeftConfig parsed, ParseUpdateConfig(config, *combine_));
-  CAIRN_ASSIGN_OR_RETURN(const Adapter published, ParseAdapter(mapped.bytes(), parsed));
-  combine_->GoOnFrom(absl::StrCat("version ", version), published);
+  CAIRN_ASSIGN_OR_RETURN(const MappedAdapter published, MapAdapter(file, config, *combine_));
+  combine_->GoOnFrom(absl::StrCat("version ", version), published.adapter);
   return absl::OkStatus();
 }
 

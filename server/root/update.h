@@ -14,6 +14,7 @@
 #include "adapter/lora.h"
 #include "adapter/peft_config.h"
 #include "aggregators/aggregator.h"
+#include "base/files.h"
 #include "server/root/database.h"
 #include "server/store/store.h"
 
@@ -25,6 +26,14 @@ bool TakesPlainTensors(const Aggregator& combine);
 
 // As ParsePeftConfig, but for such a rule the kind is kAveraged, and without `json` where it is not needed again.
 absl::StatusOr<PeftConfig> ParseUpdateConfig(absl::string_view adapter_config, const Aggregator& combine);
+
+// A file of the data directory, and the adapter that it holds as such a rule reads it.
+struct MappedAdapter {
+  MappedFile file;
+  Adapter adapter;  // Views into `file`.
+};
+absl::StatusOr<MappedAdapter> MapAdapter(const std::filesystem::path& file, absl::string_view adapter_config,
+                                         const Aggregator& combine);
 
 // The open round's combine rule, fed with the shapes of what was acknowledged: so that an update the rule could not
 // combine with the others is refused before it is acknowledged, not after.

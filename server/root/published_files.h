@@ -1,0 +1,25 @@
+// Where published adapters lie below the data directory, and how they get there (docs/formats/database.md).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "absl/status/status.h"
+#include "server/root/database.h"
+
+namespace cairn {
+
+std::filesystem::path AdapterPath(const std::filesystem::path& data_dir, const std::string& federation,
+                                  const std::string& sha256);
+std::filesystem::path VersionDirectory(const std::filesystem::path& data_dir, const std::string& federation,
+                                       std::uint64_t version);
+
+// Makes published/<federation>/v<version>/ of an adapter that is at its AdapterPath.
+absl::Status WriteVersionDirectory(const std::filesystem::path& data_dir, const std::string& federation,
+                                   std::uint64_t version, const AdapterFile& whole);
+
+// Points published/<federation>/latest at a version. Call it when the version is on record.
+absl::Status PointLatestAt(const std::filesystem::path& data_dir, const std::string& federation, std::uint64_t version);
+
+}  // namespace cairn
