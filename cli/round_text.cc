@@ -57,6 +57,28 @@ std::string FormatClients(const v1::RoundInfo& info) {
   return "\n" + FormatTable(rows, Align::kLeft);
 }
 
+std::string FormatOutcomes(const v1::RoundInfo& info) {
+  const auto text = [](bool known, double value) { return known ? absl::StrFormat("%.4g", value) : std::string("-"); };
+  std::vector<std::vector<std::string>> rows = {
+      {absl::StrCat(info.federation(), " version ", info.version(), ":"), "weight", "distance", "cosine", "reason"}};
+  for (const v1::ClientOutcome& outcome : info.outcomes()) {
+    rows.push_back({outcome.client(), absl::StrFormat("%.4f", outcome.weight()),
+                    text(outcome.has_distance(), outcome.distance()), text(outcome.has_cosine(), outcome.cosine()),
+                    outcome.reason()});
+  }
+  std::string table = "\n" + FormatTable(rows, Align::kLeft);
+  if (info.outcomes_left_out() > 0) absl::StrAppend(&table, "and ", info.outcomes_left_out(), " more\n");
+  return table;
+}
+
+std::string FormatVotedDown(const v1::RoundInfo& info) {
+  std::string lines;
+  for (const v1::ClientOutcome& outcome : info.outcomes()) {
+    if (!outcome.accepted()) absl::StrAppend(&lines, "    ", outcome.client(), ": ", outcome.reason(), "\n");
+  }
+  return lines;
+}
+
 std::string FormatEvent(const v1::RoundEvent& event) {
   const std::string time =
       absl::FormatTime("%H:%M:%S", absl::FromUnixMillis(event.at_unix_ms()), absl::LocalTimeZone());

@@ -13,6 +13,10 @@ std::string RoundNumber(const v1::RoundInfo& info);  // "2/3", or "2" when round
 // "licenses: combine stack, rule examples, publish stack".
 std::string FormatMethod(const v1::RoundInfo& info);
 std::string FormatClients(const v1::RoundInfo& info);  // A table with a line per client.
+// How much each client counted in the latest version: a table with a line per client.
+std::string FormatOutcomes(const v1::RoundInfo& info);
+// A line for each client that was voted down, with the reason. Empty when none was.
+std::string FormatVotedDown(const v1::RoundInfo& info);
 std::string FormatEvent(const v1::RoundEvent& event);  // One line, without a newline.
 
 }  // namespace cairn

@@ -56,6 +56,38 @@ TEST(RoundTextTest, ClientsAreALineEach) {
             "client-2   joined       -\n");
 }
 
+v1::RoundInfo InfoWithOutcomes() {
+  v1::RoundInfo info = Info();
+  v1::ClientOutcome& good = *info.add_outcomes();
+  good.set_client("client-1");
+  good.set_weight(1);
+  good.set_distance(0.015625);
+  good.set_cosine(0.99995);
+  good.set_accepted(true);
+  v1::ClientOutcome& liar = *info.add_outcomes();
+  liar.set_client("mallory");
+  liar.set_distance(123456.7);
+  liar.set_reason("krum score 12.3, above the chosen 4.1");
+  return info;
+}
+
+TEST(RoundTextTest, OutcomesAreALineEach) {
+  v1::RoundInfo info = InfoWithOutcomes();
+  const std::string table =
+      "\n"
+      "licenses version 1:  weight  distance   cosine  reason\n"
+      "client-1             1.0000  0.01562    1\n"
+      "mallory              0.0000  1.235e+05  -       krum score 12.3, above the chosen 4.1\n";
+  EXPECT_EQ(FormatOutcomes(info), table);
+  info.set_outcomes_left_out(7);
+  EXPECT_EQ(FormatOutcomes(info), table + "and 7 more\n");
+}
+
+TEST(RoundTextTest, ThoseVotedDownAreALineEach) {
+  EXPECT_EQ(FormatVotedDown(InfoWithOutcomes()), "    mallory: krum score 12.3, above the chosen 4.1\n");
+  EXPECT_EQ(FormatVotedDown(Info()), "");
+}
+
 TEST(RoundTextTest, TheMethodIsOneLine) {
   EXPECT_EQ(FormatMethod(Info()), "licenses: combine svd, rule examples, publish widest");
 }

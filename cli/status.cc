@@ -31,7 +31,11 @@ constexpr char kFooter[] =
     "  federation  combine  rule      publish  round  phase  version  error  waiting for\n"
     "  licenses    stack    examples  stack    2/3    open   1        0      2 of 5; client-3 at 63 %\n"
     "\n"
-    "error: how far the version is from the exact weighted sum of its round's updates, relative to that sum.\n";
+    "error: how far the version is from the exact weighted sum of its round's updates, relative to that sum.\n"
+    "\n"
+    "Where the rule looks at the updates, and with --clients, a table follows of what became of them in the latest\n"
+    "version: each client's weight, its distance from the result and the cosine of the angle to it, and why it was\n"
+    "voted down.\n";
 
 struct Flags {
   Remote remote;
@@ -49,6 +53,12 @@ std::string ErrorText(const v1::RoundInfo& info) {
   return info.has_relative_error() ? absl::StrFormat("%.2g", info.relative_error()) : "-";
 }
 
+// Whether there is more to say of the clients than what they said of themselves.
+bool WereJudged(const v1::RoundInfo& round) {
+  return std::any_of(round.outcomes().begin(), round.outcomes().end(),
+                     [](const v1::ClientOutcome& outcome) { return outcome.has_distance() || !outcome.accepted(); });
+}
+
 absl::Status Print(const v1::StatusReply& reply, const Flags& flags) {
   if (flags.json) {
     std::string json;
@@ -63,8 +73,11 @@ absl::Status Print(const v1::StatusReply& reply, const Flags& flags) {
     return absl::OkStatus();
   }
   std::fputs(FormatStatus(reply).c_str(), stdout);
-  if (!flags.clients) return absl::OkStatus();
-  for (const v1::RoundInfo& round : reply.rounds()) std::fputs(FormatClients(round).c_str(), stdout);
+  for (const v1::RoundInfo& round : reply.rounds()) {
+    if (flags.clients) std::fputs(FormatClients(round).c_str(), stdout);
+    const bool any = round.outcomes_size() > 0;
+    if (any && (flags.clients || WereJudged(round))) std::fputs(FormatOutcomes(round).c_str(), stdout);
+  }
   return absl::OkStatus();
 }
 

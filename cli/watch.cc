@@ -23,6 +23,7 @@ constexpr char kFooter[] =
     "prints how versions are made, then a line an event, until the federation has finished or Ctrl-C:\n"
     "  licenses: combine stack, rule examples, publish stack\n"
     "  14:02:11  round 2/3    contributed  client-3  |  3 of 5; client-4 at 63 %; client-5 not started\n"
+    "Below a version that was published, a line for each client that was voted down says why.\n"
     "On a terminal, progress is one line that is overwritten.\n";
 
 struct Flags {
@@ -39,6 +40,7 @@ class Lines {
     if (event.kind() == v1::RoundEvent::KIND_SNAPSHOT) std::fputs((FormatMethod(event.info()) + "\n").c_str(), stdout);
     std::fputs(FormatEvent(event).c_str(), stdout);
     if (!passing) std::fputs("\n", stdout);
+    std::fputs(FormatVotedDown(event.info()).c_str(), stdout);
     std::fflush(stdout);
   }
 

@@ -1,9 +1,11 @@
 #include "server/gateway/convert.h"
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/limits.h"
 
 namespace cairn {
 namespace {
@@ -79,6 +81,29 @@ v1::RoundEvent::Kind ToProto(Notice::Kind kind) {
   return v1::RoundEvent::KIND_UNSPECIFIED;
 }
 
+// Which of them fit into a message: those voted down before others.
+std::vector<bool> Shown(const std::vector<OutcomeRow>& outcomes) {
+  std::vector<bool> shown(outcomes.size());
+  std::size_t left = limits::kClientsShownMax;
+  for (const bool accepted : {false, true}) {
+    for (std::size_t i = 0; i < outcomes.size() && left > 0; ++i) {
+      if (outcomes[i].accepted != accepted) continue;
+      shown[i] = true;
+      --left;
+    }
+  }
+  return shown;
+}
+
+void Fill(const OutcomeRow& row, v1::ClientOutcome& outcome) {
+  outcome.set_client(row.client);
+  outcome.set_weight(row.weight);
+  if (row.distance) outcome.set_distance(*row.distance);
+  if (row.cosine) outcome.set_cosine(*row.cosine);
+  outcome.set_accepted(row.accepted);
+  outcome.set_reason(row.reason);
+}
+
 template <typename Message>
 UploadKey Key(const Message& message) {
   return {message.federation(), message.round(), message.client(), message.sha256(), message.payload_bytes()};
@@ -122,10 +147,22 @@ v1::RoundInfo ToProto(const Snapshot& snapshot) {
   return info;
 }
 
+v1::RoundInfo WithOutcomes(const Snapshot& snapshot) {
+  v1::RoundInfo info = ToProto(snapshot);
+  if (snapshot.outcomes == nullptr) return info;
+  const std::vector<bool> shown = Shown(*snapshot.outcomes);
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    if (shown[i]) Fill((*snapshot.outcomes)[i], *info.add_outcomes());
+  }
+  info.set_outcomes_left_out(shown.size() - info.outcomes_size());
+  return info;
+}
+
 v1::RoundEvent ToProto(const Notice& notice) {
   v1::RoundEvent event;
   event.set_kind(ToProto(notice.kind));
-  *event.mutable_info() = ToProto(*notice.snapshot);
+  *event.mutable_info() =
+      notice.kind == Notice::Kind::kPublished ? WithOutcomes(*notice.snapshot) : ToProto(*notice.snapshot);
   event.set_client(notice.client);
   event.set_detail(notice.detail);
   event.set_at_unix_ms(absl::ToUnixMillis(notice.at));

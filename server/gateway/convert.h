@@ -14,8 +14,9 @@
 namespace cairn {
 
 grpc::Status ToGrpc(const absl::Status& status);
-v1::RoundInfo ToProto(const Snapshot& snapshot);
-v1::RoundEvent ToProto(const Notice& notice);
+v1::RoundInfo ToProto(const Snapshot& snapshot);  // Without outcomes.
+v1::RoundInfo WithOutcomes(const Snapshot& snapshot);
+v1::RoundEvent ToProto(const Notice& notice);  // With outcomes if a version was published.
 v1::Receipt ToProto(const ReceiptRow& receipt);
 v1::AdapterSpec ToProto(const AdapterSpec& spec);
 absl::StatusOr<AdapterSpec> FromProto(const v1::AdapterSpec& spec);  // INVALID_ARGUMENT: a layer.

@@ -5,6 +5,9 @@
 
 #include <set>
 
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+
 namespace cairn {
 namespace {
 
@@ -83,6 +86,51 @@ TEST(ConvertTest, ASnapshotArrivesWhole) {
   EXPECT_EQ(info.clients(4).state(), Progress::STATE_UPLOADING);
   EXPECT_EQ(info.clients(4).bytes_received(), 5u);
   EXPECT_EQ(info.clients(4).bytes_total(), 10u);
+}
+
+std::shared_ptr<const std::vector<OutcomeRow>> Outcomes(std::vector<OutcomeRow> rows) {
+  return std::make_shared<const std::vector<OutcomeRow>>(std::move(rows));
+}
+
+TEST(ConvertTest, OutcomesAreToldWhenAskedForAndWhenAVersionIsPublished) {
+  Snapshot snapshot = OpenRound();
+  EXPECT_EQ(WithOutcomes(snapshot).outcomes_size(), 0) << "no version yet";
+  snapshot.outcomes = Outcomes({{"ada", 0.75}, {"mal", 0, 12.5, -0.5, false, "far away"}});
+  EXPECT_EQ(ToProto(snapshot).outcomes_size(), 0);
+  const v1::RoundInfo info = WithOutcomes(snapshot);
+  EXPECT_EQ(info.round(), 4u);
+  ASSERT_EQ(info.outcomes_size(), 2);
+  EXPECT_EQ(info.outcomes(0).client(), "ada");
+  EXPECT_EQ(info.outcomes(0).weight(), 0.75);
+  EXPECT_FALSE(info.outcomes(0).has_distance());
+  EXPECT_FALSE(info.outcomes(0).has_cosine());
+  EXPECT_TRUE(info.outcomes(0).accepted());
+  EXPECT_EQ(info.outcomes(1).distance(), 12.5);
+  EXPECT_EQ(info.outcomes(1).cosine(), -0.5);
+  EXPECT_FALSE(info.outcomes(1).accepted());
+  EXPECT_EQ(info.outcomes(1).reason(), "far away");
+  EXPECT_EQ(info.outcomes_left_out(), 0u);
+  const auto shared = std::make_shared<const Snapshot>(snapshot);
+  for (int kind = 0; kind <= static_cast<int>(Notice::Kind::kFinished); ++kind) {
+    const v1::RoundEvent event = ToProto(Notice{static_cast<Notice::Kind>(kind), shared, "", "", absl::UnixEpoch()});
+    EXPECT_EQ(event.info().outcomes_size(), event.kind() == v1::RoundEvent::KIND_PUBLISHED ? 2 : 0) << kind;
+  }
+}
+
+TEST(ConvertTest, OfManyOutcomesThoseVotedDownComeFirst) {
+  std::vector<OutcomeRow> rows;
+  for (std::size_t i = 0; i < limits::kClientsShownMax + 5; ++i) {
+    rows.push_back({.client = absl::StrCat("c", 1000 + i), .weight = 1, .accepted = i < limits::kClientsShownMax + 3});
+  }
+  Snapshot snapshot = OpenRound();
+  snapshot.outcomes = Outcomes(rows);
+  const v1::RoundInfo info = WithOutcomes(snapshot);
+  ASSERT_EQ(info.outcomes_size(), limits::kClientsShownMax);
+  EXPECT_EQ(info.outcomes_left_out(), 5u);
+  EXPECT_EQ(info.outcomes(0).client(), "c1000");
+  EXPECT_EQ(info.outcomes(997).client(), "c1997");
+  EXPECT_EQ(info.outcomes(998).client(), rows[limits::kClientsShownMax + 3].client);
+  EXPECT_EQ(info.outcomes(999).client(), rows[limits::kClientsShownMax + 4].client);
 }
 
 TEST(ConvertTest, OnlyAnOpenRoundWithAnEndHasADeadline) {
