@@ -63,12 +63,13 @@ TEST(OptionsTest, EveryKeyArrives) {
   auto options =
       Load(Yaml("listen: '[::1]:0'\nmetrics_listen: 'off'\ndurability: memory\nmemory_budget: 1GiB\nupload_max: 5MB\n"
                 "log_level: debug\ntls: {certificate: c.pem, key: k.pem, client_ca: ca.pem}\n",
-                "  - {name: one, combine: mean, rule: examples, publish: rank=16, rounds: 4, clients: {min: 2, target: "
+                "  - {name: one, combine: mean, rule: examples, publish: rank=16, rule_modules: [q, v], rounds: 4, "
+                "clients: {min: 2, target: "
                 "5}, deadline: 30m, progress_timeout: 20s,\n"
                 "     base_model: org/base, modules: [{name: z, d_in: 3, d_out: 4, layer: embedding}, {name: a, d_in: "
                 "1, d_out: 2}],\n"
                 "     tensors: [{name: t, shape: [5, 6]}, {name: s, shape: []}]}\n"
-                "  - {name: two, clients: {min: 3}}\n"));
+                "  - {name: two, combine: svd, relative_to_published: true, clients: {min: 3}}\n"));
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_EQ(options->listen, "[::1]:0");
   EXPECT_EQ(options->metrics_listen, "");
@@ -82,6 +83,8 @@ TEST(OptionsTest, EveryKeyArrives) {
   const FederationOptions& one = options->federations[0];
   EXPECT_EQ(one.method.combine, "mean");
   EXPECT_EQ(one.method.rule, "examples");
+  EXPECT_EQ(one.method.rule_modules, (std::vector<std::string>{"q", "v"}));
+  EXPECT_FALSE(one.method.relative_to_published);
   EXPECT_EQ(ToString(*one.method.publish), "rank=16");
   EXPECT_EQ(one.policy.rounds, 4u);
   EXPECT_EQ(one.policy.clients_min, 2u);
@@ -94,6 +97,7 @@ TEST(OptionsTest, EveryKeyArrives) {
   EXPECT_EQ(one.spec->modules, (std::vector<ModuleSpec>{{"a", 1, 2}, {"z", 3, 4, {Layer::Kind::kEmbedding}}}));
   EXPECT_EQ(one.spec->tensors, (std::vector<TensorSpec>{{"s", {}}, {"t", {5, 6}}}));
   EXPECT_EQ(options->federations[1].policy.clients_target, 3u);
+  EXPECT_TRUE(options->federations[1].method.relative_to_published);
 }
 
 TEST(OptionsTest, ErrorsNameTheKeyWhatWasExpectedAndWhatCame) {
@@ -121,6 +125,47 @@ TEST(OptionsTest, ErrorsNameTheKeyWhatWasExpectedAndWhatCame) {
   EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, modules: [{name: q, d_in: 0, d_out: 1}]}\n")),
               AllOf(HasSubstr("federations[0].modules"), HasSubstr("q")));
   EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, deadline: soon}\n")), AllOf(HasSubstr("deadline"), HasSubstr("soon")));
+}
+
+TEST(OptionsTest, BoundsOfRuleAndGuardsHoldForEveryNumberOfClients) {
+  EXPECT_THAT(
+      Refusal(Yaml("", "  - {name: fed, rule: 'krum:f=2', clients: {min: 5, target: 8}}\n")),
+      AllOf(HasSubstr("federations[0].clients: rule krum with f = 2 needs at least 7 clients (n >= 2f + 3), got 5"),
+            HasSubstr("clients.min = 5 to clients.target = 8")));
+  EXPECT_TRUE(Load(Yaml("", "  - {name: fed, rule: 'krum:f=2', clients: {min: 7, target: 8}}\n")).ok());
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, rule: median, guards: ['nnm:f=3'], clients: {min: 6}}\n")),
+              AllOf(HasSubstr("federations[0].clients: guard nnm with f = 3 needs at least 7"), HasSubstr("got 6")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, rule: 'krum:f=1', guards: ['bucketing:s=2'], clients: {min: 6}}\n")),
+              AllOf(HasSubstr("federations[0].clients: rule krum"), HasSubstr("got 3")));
+  // A count that is not enough in the middle, where a part is rounded up.
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, rule: 'multi_krum:f=1,m=6', clients: {min: 5, target: 9}}\n")),
+              HasSubstr("federations[0].clients"));
+}
+
+TEST(OptionsTest, AGuardWithoutAnFIsRefused) {
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, rule: examples, guards: [nnm], clients: {min: 9}}\n")),
+              AllOf(HasSubstr("federations[0].guards"), HasSubstr("nnm"), HasSubstr("f")));
+}
+
+TEST(OptionsTest, ATrustedClientIsOneThatThereCanBe) {
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, rule: 'fltrust:root=.hidden', clients: {min: 3}}\n")),
+              AllOf(HasSubstr("federations[0].rule"), HasSubstr(".hidden")));
+  // It is one of the clients of a round, and none of those that are averaged.
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, combine: svd, rule: 'fltrust:root=hq', clients: {min: 1}}\n")),
+              AllOf(HasSubstr("federations[0].clients"), HasSubstr("fltrust")));
+  EXPECT_TRUE(Load(Yaml("", "  - {name: fed, combine: svd, rule: 'fltrust:root=hq', clients: {min: 2}}\n")).ok());
+}
+
+TEST(OptionsTest, WeightsThatACombineRuleCannotTakeAreRefused) {
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, combine: mean, rule: 'centered_clipping:tau=1'}\n")),
+              AllOf(HasSubstr("federations[0].rule"), HasSubstr("combine mean"), HasSubstr("stack")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, combine: mean, rule: median}\n")),
+              AllOf(HasSubstr("federations[0].rule"), HasSubstr("combine mean")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, combine: mean, relative_to_published: true}\n")),
+              AllOf(HasSubstr("federations[0].relative_to_published"), HasSubstr("combine mean")));
+  EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, rule: median, publish: stack}\n")),
+              AllOf(HasSubstr("federations[0].publish"), HasSubstr("no factors to stack"), HasSubstr("widest")));
+  EXPECT_TRUE(Load(Yaml("", "  - {name: fed, rule: median}\n")).ok());
 }
 
 // What `rule` meant before weights were a choice of their own.
@@ -163,6 +208,8 @@ TEST(OptionsTest, ErrorsNameTheKeyWithoutAFileToo) {
   federation.set_combine("stack");
   federation.set_rule("examples");
   federation.set_progress_timeout("10m");
+  federation.mutable_clients()->set_min(1);
+  federation.mutable_clients()->set_target(1);
   ASSERT_TRUE(ResolveServerOptions(good).ok()) << ResolveServerOptions(good).status();
   auto refusal = [&](auto spoil) {
     v1::ServerConfig config = good;
