@@ -21,9 +21,10 @@ namespace fs = std::filesystem;
 constexpr absl::Duration kRunTimeout = absl::Seconds(120);
 constexpr absl::Duration kPollInterval = absl::Milliseconds(1);
 
-std::string ServerConfig(const std::string& combine) {
-  return absl::StrCat("federations:\n  - {name: ", kFederation, ", combine: ", combine, ", rounds: ", kRounds,
-                      ", clients: {min: ", kRanks.size(), "}}\n");
+std::string ServerConfig(const Scenario& scenario) {
+  return absl::StrCat("federations:\n  - {name: ", kFederation, ", combine: ", scenario.combine, ", rule: '",
+                      scenario.rule, "', relative_to_published: ", scenario.relative ? "true" : "false",
+                      ", rounds: ", kRounds, ", clients: {min: ", kRanks.size(), "}}\n");
 }
 
 bool HasFile(const fs::path& directory, const std::string& suffix) {
@@ -47,15 +48,15 @@ std::vector<Kill> RandomKills(std::uint64_t seed, int count, absl::Duration dura
   return kills;
 }
 
-FederationRun::FederationRun(fs::path directory, const std::string& combine)
-    : directory_(std::move(directory)), combine_(combine), server_(directory_, ServerConfig(combine)) {}
+FederationRun::FederationRun(fs::path directory, const Scenario& scenario)
+    : directory_(std::move(directory)), scenario_(scenario), server_(directory_, ServerConfig(scenario)) {}
 
 absl::Status FederationRun::Launch(std::size_t client) {
-  CAIRN_ASSIGN_OR_RETURN(
-      testing::Child child,
-      testing::Child::Spawn({testing::BuiltProgram("faults_client"), server_.address(), absl::StrCat(client),
-                             absl::StrCat(RankOf(combine_, client)), (directory_ / ClientName(client)).string()},
-                            directory_ / "clients.log"));
+  CAIRN_ASSIGN_OR_RETURN(testing::Child child,
+                         testing::Child::Spawn({testing::BuiltProgram("faults_client"), server_.address(),
+                                                absl::StrCat(client), absl::StrCat(RankOf(scenario_.combine, client)),
+                                                (directory_ / ClientName(client)).string()},
+                                               directory_ / "clients.log"));
   if (client < clients_.size()) {
     clients_[client] = std::move(child);
   } else {

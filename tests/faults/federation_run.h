@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "tests/faults/scenario.h"
 #include "tests/integration/child.h"
 #include "tests/integration/server_process.h"
 
@@ -27,8 +28,7 @@ std::vector<Kill> RandomKills(std::uint64_t seed, int count, absl::Duration dura
 
 class FederationRun {
  public:
-  // `combine`: one of kCombines.
-  FederationRun(std::filesystem::path directory, const std::string& combine);
+  FederationRun(std::filesystem::path directory, const Scenario& scenario);
 
   // Runs to the end, however often processes are killed. INTERNAL when a process ends with an error by itself, or one
   // is left over; DEADLINE_EXCEEDED when nothing ends. Kills after the end do not happen.
@@ -52,7 +52,7 @@ class FederationRun {
   absl::Status CheckNothingLeft() const;
 
   const std::filesystem::path directory_;
-  const std::string combine_;
+  const Scenario scenario_;
   testing::ServerProcess server_;
   std::vector<testing::Child> clients_;
   int server_kills_ = 0, client_kills_ = 0, kills_in_uploads_ = 0, kills_in_publishing_ = 0;

@@ -27,7 +27,7 @@ struct Flags {
 };
 
 struct Undisturbed {
-  std::string combine;
+  Scenario scenario;
   Outcome outcome;
   absl::Duration duration;
 };
@@ -36,17 +36,20 @@ struct Total {
   int runs = 0, kills = 0, server_kills = 0, in_uploads = 0, in_publishing = 0;
 };
 
-absl::StatusOr<Undisturbed> RunUndisturbed(const std::string& combine) {
+std::string NameOf(const Scenario& scenario) { return absl::StrCat(scenario.combine, " ", scenario.rule); }
+
+absl::StatusOr<Undisturbed> RunUndisturbed(const Scenario& scenario) {
   const TestDirectory directory;
-  FederationRun run(directory.path(), combine);
+  FederationRun run(directory.path(), scenario);
   CAIRN_RETURN_IF_ERROR(run.Run({}));
-  Undisturbed undisturbed{combine};
+  Undisturbed undisturbed{scenario};
   undisturbed.duration = run.duration();
   CAIRN_ASSIGN_OR_RETURN(undisturbed.outcome, ReadOutcome(run.data_dir()));
   // Per version: config and tensors. Besides, adapters by digest: a whole each and, when rounds merge, a delta, which
-  // for the first version is the same.
-  const std::size_t adapters = combine == "stack" || combine == "residual" ? kRounds * 2 - 1 : kRounds;
-  const std::size_t files = kRounds * 2 + adapters, receipts = kRounds * kRanks.size();
+  // for the first version is the same. Of each client's history the newest config and tensors.
+  const std::size_t adapters = scenario.has_deltas ? kRounds * 2 - 1 : kRounds;
+  const std::size_t histories = scenario.keeps_history ? kRanks.size() * 2 : 0;
+  const std::size_t files = kRounds * 2 + adapters + histories, receipts = kRounds * kRanks.size();
   if (undisturbed.outcome.size() == files + receipts + 1) return undisturbed;
   return absl::InternalError(absl::StrCat("the undisturbed run left ", undisturbed.outcome.size(), " things, expected ",
                                           files + receipts + 1));
@@ -54,16 +57,16 @@ absl::StatusOr<Undisturbed> RunUndisturbed(const std::string& combine) {
 
 absl::Status RunDisturbed(const Undisturbed& undisturbed, const Flags& flags, std::uint64_t seed, Total& total,
                           const std::filesystem::path& directory) {
-  FederationRun run(directory, undisturbed.combine);
+  FederationRun run(directory, undisturbed.scenario);
   const absl::Status ended = run.Run(RandomKills(seed, flags.kills_per_run, undisturbed.duration));
   ++total.runs;
   total.kills += run.kills_done();
   total.server_kills += run.server_kills();
   total.in_uploads += run.kills_in_uploads();
   total.in_publishing += run.kills_in_publishing();
-  std::printf("run %3d  %-8s  seed %llu  kills: %d server, %d client  %.1f s", total.runs, undisturbed.combine.c_str(),
-              static_cast<unsigned long long>(seed), run.server_kills(), run.kills_done() - run.server_kills(),
-              absl::ToDoubleSeconds(run.duration()));
+  std::printf("run %3d  %-31s  seed %llu  kills: %d server, %d client  %.1f s", total.runs,
+              NameOf(undisturbed.scenario).c_str(), static_cast<unsigned long long>(seed), run.server_kills(),
+              run.kills_done() - run.server_kills(), absl::ToDoubleSeconds(run.duration()));
   CAIRN_RETURN_IF_ERROR(ended);
   CAIRN_ASSIGN_OR_RETURN(const Outcome outcome, ReadOutcome(run.data_dir()));
   return CheckSame(undisturbed.outcome, outcome);
@@ -73,9 +76,9 @@ absl::Status RunDisturbed(const Undisturbed& undisturbed, const Flags& flags, st
 absl::Status RunAll(const Flags& flags) {
   const absl::Time start = absl::Now();
   std::vector<Undisturbed> undisturbed;
-  for (const char* combine : kCombines) {
-    CAIRN_ASSIGN_OR_RETURN(undisturbed.emplace_back(), RunUndisturbed(combine));
-    std::printf("undisturbed, %s: %.1f s; version %llu is %s\n", combine,
+  for (const Scenario& scenario : kScenarios) {
+    CAIRN_ASSIGN_OR_RETURN(undisturbed.emplace_back(), RunUndisturbed(scenario));
+    std::printf("undisturbed, %s: %.1f s; version %llu is %s\n", NameOf(scenario).c_str(),
                 absl::ToDoubleSeconds(undisturbed.back().duration), static_cast<unsigned long long>(kRounds),
                 undisturbed.back().outcome.at("published v00003/adapter_model.safetensors").c_str());
   }

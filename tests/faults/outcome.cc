@@ -55,6 +55,8 @@ absl::StatusOr<Outcome> ReadOutcome(const fs::path& data_dir) {
   const fs::path published = data_dir / "published" / kFederation;
   CAIRN_RETURN_IF_ERROR(AddFiles(published, "published", outcome));
   CAIRN_RETURN_IF_ERROR(AddFiles(data_dir / "adapters" / kFederation, "adapter", outcome));
+  const fs::path history = data_dir / "history" / kFederation;
+  if (fs::exists(history)) CAIRN_RETURN_IF_ERROR(AddFiles(history, "history", outcome));
   outcome["latest"] = fs::read_symlink(published / "latest").string();
   CAIRN_ASSIGN_OR_RETURN(const auto database, Database::Open(data_dir / "cairn.sqlite", Database::Sync::kFull));
   CAIRN_RETURN_IF_ERROR(AddReceipts(*database, outcome));

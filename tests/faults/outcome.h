@@ -10,7 +10,8 @@
 
 namespace cairn::faults {
 
-// From names such as "published v00001/adapter_model.safetensors" and "receipt 1 client-0" to sha256.
+// From names such as "published v00001/adapter_model.safetensors", "history client-0@3.json" and "receipt 1 client-0"
+// to sha256.
 using Outcome = std::map<std::string, std::string>;
 
 // INTERNAL: something is left that should be gone: updates of closed rounds, unfinished files.

@@ -13,9 +13,23 @@
 namespace cairn::faults {
 
 inline constexpr char kFederation[] = "faulty";
+struct Scenario {
+  const char* combine;
+  const char* rule = "examples";
+  bool relative = false;       // relative_to_published
+  bool has_deltas = false;     // Rounds merge: versions have a delta beside the whole.
+  bool keeps_history = false;  // Of what each client sent.
+};
 // Rounds that merge into the base model; that go on from the published adapter, which is cut by a singular value
-// decomposition; that do both; and that go on from an average.
-inline constexpr std::array<const char*, 4> kCombines = {"stack", "svd", "residual", "mean"};
+// decomposition; that do both; that go on from an average; and with rules that remember earlier rounds.
+inline constexpr std::array<Scenario, 6> kScenarios = {{
+    {.combine = "stack", .has_deltas = true},
+    {.combine = "svd"},
+    {.combine = "residual", .has_deltas = true},
+    {.combine = "mean"},
+    {.combine = "stack", .rule = "centered_clipping:tau=500", .has_deltas = true},
+    {.combine = "svd", .rule = "foolsgold", .relative = true, .keeps_history = true},
+}};
 inline constexpr std::uint64_t kRounds = 3;
 // One client each. Updates of 1.5 to 3 MiB: several chunks, so that kills hit uploads in the middle.
 inline constexpr std::array<std::int64_t, 4> kRanks = {24, 16, 16, 12};
