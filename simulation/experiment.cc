@@ -139,6 +139,9 @@ absl::Status CheckWithGrid(const Experiment& experiment) {
   if (!experiment.clients.empty() || !experiment.methods.empty()) {
     return Wrong("grid", "a grid, or clients and methods", "both");
   }
+  if (experiment.rule != Experiment().rule || !experiment.guards.empty()) {
+    return Wrong("grid", "rules in grid.rules", "rule or guards beside them");
+  }
   if (experiment.training.prune != 0) {
     return Wrong("training.prune", "nothing in a grid: its rounds merge", absl::StrCat(experiment.training.prune));
   }

@@ -89,6 +89,8 @@ TEST_F(GridConfigTest, AGridHasNoClientsAndNoMethods) {
   EXPECT_THAT(Load(absl::StrCat(kGrid, "methods: [stack]\n")).status().message(), HasSubstr("got both"));
   EXPECT_THAT(Load(absl::StrCat(kGrid, "clients: [{name: a, rank: 2}]\n")).status().message(), HasSubstr("got both"));
   EXPECT_THAT(Load(absl::StrCat(kGrid, "training: {prune: 0.5}\n")).status().message(), HasSubstr("training.prune"));
+  EXPECT_THAT(Load(absl::StrCat(kGrid, "rule: krum:f=1\n")).status().message(), HasSubstr("rules in grid.rules"));
+  EXPECT_THAT(Load(absl::StrCat(kGrid, "guards: [clip]\n")).status().message(), HasSubstr("rules in grid.rules"));
 }
 
 TEST_F(GridConfigTest, OtherDataHasADomainForEachFolder) {

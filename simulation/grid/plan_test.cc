@@ -10,6 +10,8 @@
 namespace cairn {
 namespace {
 
+using ::testing::HasSubstr;
+
 TEST(Plan, WithoutAttackersThereIsOneCellARule) {
   const std::vector<Cell> cells = CellsOf(*ExampleGrid().grid);
   // 2 rules, 2 concentrations, 2 seeds; f = 0 once and f = 1 with each of 2 attacks.
@@ -37,6 +39,18 @@ TEST(Plan, RulesKnowHowManyAttack) {
     const std::string krum = cell.faulty == 0 ? "krum:f=0" : "krum:f=1";
     EXPECT_EQ(cell.rule.rule, cell.rule.name == "krum" ? krum : "examples");
   }
+}
+
+TEST(Plan, ARuleRefusesMoreAttackersThanItsBound) {
+  Grid grid = *ExampleGrid().grid;
+  Cell cell{{"krum", "krum:f=1", {}, "stack", ""}, "alie", 1, 1, 1};
+  grid.participants = 5;
+  EXPECT_EQ(RefusalOf(grid, cell), std::nullopt);
+  grid.participants = 4;
+  EXPECT_THAT(RefusalOf(grid, cell).value_or(""), HasSubstr("n >= 2f + 3"));
+  grid.participants = 2;
+  cell.rule = {"nnm", "examples", {"nnm:f=1"}, "stack", ""};
+  EXPECT_THAT(RefusalOf(grid, cell).value_or(""), HasSubstr("nnm")) << "guards have bounds, too";
 }
 
 }  // namespace

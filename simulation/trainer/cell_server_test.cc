@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "simulation/model/training.h"
 
 namespace cairn {
@@ -58,6 +60,44 @@ TEST_F(CellServerTest, AnUploadThatIsNoAdapterDoesNotTakePart) {
   const std::string module = x.modules.begin()->first;
   EXPECT_TRUE(at::allclose(ChangeOf(result->modules.at(module)), ChangeOf(x.modules.at(module)), 1e-4, 1e-5));
   EXPECT_FALSE(server->Combine(2, {{"y", 1, wrong}}).ok());
+}
+
+// tau is so small that what the last round gave stays, but for little: with nothing remembered that would be zero.
+TEST_F(CellServerTest, RulesRememberWhatTheLastRoundGave) {
+  auto server = CellServer::Create({"", "centered_clipping:tau=0.5", {}, "stack", ""}, "base");
+  ASSERT_TRUE(server.ok()) << server.status();
+  const Lora x = RandomLora(3, 6, 1);
+  double last = 0;
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    const auto result = server->Combine(round, {{"x", 1, x}, {"y", 1, x}});
+    ASSERT_TRUE(result.ok()) << result.status();
+    double squares = 0;
+    for (const auto& [module, factors] : result->modules) {
+      squares += at::square(ChangeOf(factors)).sum().item<double>();
+    }
+    EXPECT_NEAR(std::sqrt(squares), last + 0.5, 1e-3) << round;
+    last = std::sqrt(squares);
+  }
+}
+
+// x and y always say the same, z another thing every time: with what was sent before, x and y are alike.
+TEST_F(CellServerTest, RulesRememberWhatEachClientSent) {
+  auto server = CellServer::Create({"", "foolsgold", {}, "stack", ""}, "base");
+  ASSERT_TRUE(server.ok()) << server.status();
+  const Lora same = RandomLora(2, 4, 1);
+  absl::StatusOr<Lora> result = absl::UnknownError("");
+  Lora z;
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    const Lora noise = RandomLora(2, 4, 10 + round);
+    z = RandomLora(3, 6, 20 + round);
+    Lora x = same, y = same;
+    for (auto& [module, factors] : x.modules) factors.b = factors.b + 0.8 * noise.modules.at(module).b;
+    for (auto& [module, factors] : y.modules) factors.b = factors.b - 0.8 * noise.modules.at(module).b;
+    result = server->Combine(round, {{"x", 1, x}, {"y", 1, y}, {"z", 1, z}});
+    ASSERT_TRUE(result.ok()) << result.status();
+  }
+  const std::string module = z.modules.begin()->first;
+  EXPECT_TRUE(at::allclose(ChangeOf(result->modules.at(module)), ChangeOf(z.modules.at(module)), 1e-3, 1e-3));
 }
 
 TEST_F(CellServerTest, WrongRulesAreRefusedAtOnce) {
