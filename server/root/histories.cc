@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -35,31 +36,39 @@ fs::path PathOf(const fs::path& directory, const std::string& client, std::uint6
 
 // By version, whether the sum has its tensors: without them its config is what an attempt left.
 using Versions = std::map<std::uint64_t, bool>;
-using Sums = std::map<std::string, Versions>;  // By client.
+struct Listing {
+  std::map<std::string, Versions> sums;  // By client.
+  std::vector<fs::path> others;          // Unfinished files.
+};
 
-absl::StatusOr<Sums> SumsIn(const fs::path& directory) {
-  Sums sums;
+absl::StatusOr<Listing> List(const fs::path& directory) {
+  Listing listing;
   std::error_code error;
-  if (!fs::exists(directory, error)) return sums;
+  if (!fs::exists(directory, error)) return listing;
   for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().stem().string();
     const std::size_t at = name.rfind('@');
     std::uint64_t version = 0;
-    if (at == std::string::npos || !absl::SimpleAtoi(name.substr(at + 1), &version)) continue;
-    bool& whole = sums[name.substr(0, at)][version];
+    if (at == std::string::npos || !absl::SimpleAtoi(name.substr(at + 1), &version)) {
+      listing.others.push_back(entry->path());
+      continue;
+    }
+    bool& whole = listing.sums[name.substr(0, at)][version];
     whole |= entry->path().extension() == kTensors;
   }
   if (error) return ErrnoStatus(error.value(), "read", directory);
-  return sums;
+  return listing;
+}
+
+absl::Status Remove(const fs::path& path) {
+  if (unlink(path.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
+  return ErrnoStatus(errno, "remove", path);
 }
 
 // Tensors first: there are never tensors without their config.
 absl::Status Remove(const fs::path& directory, const std::string& client, std::uint64_t version) {
-  for (const char* extension : {kTensors, kConfig}) {
-    const fs::path path = PathOf(directory, client, version, extension);
-    if (unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoStatus(errno, "remove", path);
-  }
-  return absl::OkStatus();
+  CAIRN_RETURN_IF_ERROR(Remove(PathOf(directory, client, version, kTensors)));
+  return Remove(PathOf(directory, client, version, kConfig));
 }
 
 // The newest whole sum before `version`; 0: none.
@@ -77,8 +86,9 @@ absl::StatusOr<Histories> Histories::Open(const fs::path& data_dir, const std::s
                                           std::uint64_t version, const Aggregator* combine) {
   Histories histories(DirectoryOf(data_dir, federation), version, combine);
   CAIRN_RETURN_IF_ERROR(MakeDirectories(histories.directory_));
-  CAIRN_ASSIGN_OR_RETURN(const Sums sums, SumsIn(histories.directory_));
-  for (const auto& [client, versions] : sums) {
+  CAIRN_ASSIGN_OR_RETURN(const Listing listing, List(histories.directory_));
+  for (const fs::path& unfinished : listing.others) CAIRN_RETURN_IF_ERROR(Remove(unfinished));
+  for (const auto& [client, versions] : listing.sums) {
     for (auto later = versions.lower_bound(version); later != versions.end(); ++later) {
       CAIRN_RETURN_IF_ERROR(Remove(histories.directory_, client, later->first));
     }
@@ -145,8 +155,8 @@ void Histories::DropPages() const {
 
 absl::Status PruneHistories(const fs::path& data_dir, const std::string& federation, std::uint64_t version) {
   const fs::path directory = DirectoryOf(data_dir, federation);
-  CAIRN_ASSIGN_OR_RETURN(const Sums sums, SumsIn(directory));
-  for (const auto& [client, versions] : sums) {
+  CAIRN_ASSIGN_OR_RETURN(const Listing listing, List(directory));
+  for (const auto& [client, versions] : listing.sums) {
     const std::uint64_t newest = NewestBefore(versions, version + 1);
     for (const auto& [number, whole] : versions) {
       if (number < newest) CAIRN_RETURN_IF_ERROR(Remove(directory, client, number));

@@ -112,7 +112,9 @@ TEST_F(HistoriesTest, AnAttemptThatIsRepeatedWritesTheSameBytes) {
   ASSERT_TRUE(Add(1, "a", first).ok());
   ASSERT_TRUE(Add(2, "a", second).ok());
   const std::string tensors = Bytes("a@2.safetensors"), config = Bytes("a@2.json");
-  ASSERT_TRUE(WriteFileAtomically(directory_ / "history/fed/writing", "half").ok());
+  for (const char* unfinished : {"history/fed/writing", "history/fed/.a@2.json.123.4.tmp"}) {
+    ASSERT_TRUE(WriteFileAtomically(directory_ / unfinished, "half").ok());
+  }
   for (const char* lost : {"a@2.safetensors", "a@2.json", "none"}) {
     fs::remove(directory_ / "history/fed" / lost);
     ASSERT_TRUE(Add(2, "a", second).ok());
