@@ -94,6 +94,10 @@ absl::Status Publishing::Gather() {
   options.publish = job_.method.publish;
   options.rule_modules = job_.method.rule_modules;
   options.round = job_.version;
+  options.after_read = [this] {
+    DropPages();
+    return absl::OkStatus();
+  };
   CAIRN_ASSIGN_OR_RETURN(pipeline_, Pipeline::Create(options));
   for (const Contribution& contribution : job_.contributions) {
     if (absl::Status added = Add(contribution); !added.ok()) {
