@@ -28,10 +28,6 @@ absl::StatusOr<AdapterSpec> SpecOfAll(absl::Span<const Adapter* const> columns) 
   return all;
 }
 
-bool IsOrEndsIn(absl::string_view name, absl::string_view wanted) {
-  return name == wanted || (absl::EndsWith(name, wanted) && name[name.size() - wanted.size() - 1] == '.');
-}
-
 // Leaves what any of `wanted` names.
 absl::Status Restrict(const std::vector<std::string>& wanted, AdapterSpec& spec) {
   std::vector<bool> found(wanted.size());
@@ -63,6 +59,10 @@ void Isolate(SmallMatrix& gram) {
 }
 
 }  // namespace
+
+bool IsOrEndsIn(absl::string_view name, absl::string_view wanted) {
+  return name == wanted || (absl::EndsWith(name, wanted) && name[name.size() - wanted.size() - 1] == '.');
+}
 
 int GramOptions::workers() const {
   return threads > 0 ? threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));

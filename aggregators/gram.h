@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "adapter/lora.h"
 #include "aggregators/kernels/small_matrix.h"
@@ -24,6 +25,9 @@ struct GramOptions {
 
   int workers() const;  // What `threads` means here.
 };
+
+// Whether `wanted` names a module or tensor in GramOptions::modules.
+bool IsOrEndsIn(absl::string_view name, absl::string_view wanted);
 
 // Frobenius inner products <x_i, x_j> of the columns, summed over modules (dW = scale * B * A, or scale * B * core * A)
 // and floating-point tensors (times their scale): [columns, columns], in float64. A column that lacks a module or a

@@ -174,9 +174,9 @@ TEST(ToYaml, ReadsAsAPersonWouldWriteIt) {
   auto* module = federation.add_modules();
   module->set_name("q");
   module->set_d_in(8);
-  EXPECT_EQ(
-      ToYaml(federation),
-      "name: licenses\nrounds: 0\nclients:\n  min: 2\n  target: 0\nmodules:\n  - name: q\n    d_in: 8\n    d_out: 0\n");
+  EXPECT_EQ(ToYaml(federation),
+            "name: licenses\nrelative_to_published: false\nrounds: 0\nclients:\n  min: 2\n  target: 0\nmodules:\n  - "
+            "name: q\n    d_in: 8\n    d_out: 0\n");
   EXPECT_EQ(ToYaml(v1::Tls()), "{}\n");
 }
 

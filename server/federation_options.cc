@@ -1,9 +1,12 @@
 #include "server/federation_options.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "aggregators/gram.h"
 #include "base/ids.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
@@ -37,6 +40,19 @@ absl::StatusOr<AdapterSpec> SpecFrom(const v1::FederationConfig& config, const s
   return spec;
 }
 
+// A name that nothing has would end every round.
+absl::Status CheckRuleModules(const std::vector<std::string>& names, const AdapterSpec& spec, const std::string& key) {
+  for (const std::string& wanted : names) {
+    const auto named = [&](const auto& part) { return IsOrEndsIn(part.name, wanted); };
+    if (std::any_of(spec.modules.begin(), spec.modules.end(), named)) continue;
+    if (std::any_of(spec.tensors.begin(), spec.tensors.end(), named)) continue;
+    return Wrong(
+        key, absl::StrCat("expected one of `modules` or `tensors`, or the end of its name behind a dot, got \"", wanted,
+                          "\""));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<round::Policy> PolicyFrom(const v1::FederationConfig& config, const std::string& key) {
   round::Policy policy;
   policy.rounds = config.rounds();
@@ -68,6 +84,7 @@ absl::StatusOr<FederationOptions> ResolveFederation(const v1::FederationConfig& 
   CAIRN_ASSIGN_OR_RETURN(options.method, ResolveMethod(config, key));
   if (!config.modules().empty() || !config.tensors().empty()) {
     CAIRN_ASSIGN_OR_RETURN(options.spec, SpecFrom(config, key));
+    CAIRN_RETURN_IF_ERROR(CheckRuleModules(options.method.rule_modules, *options.spec, key + ".rule_modules"));
   }
   return options;
 }

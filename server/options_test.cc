@@ -63,7 +63,7 @@ TEST(OptionsTest, EveryKeyArrives) {
   auto options =
       Load(Yaml("listen: '[::1]:0'\nmetrics_listen: 'off'\ndurability: memory\nmemory_budget: 1GiB\nupload_max: 5MB\n"
                 "log_level: debug\ntls: {certificate: c.pem, key: k.pem, client_ca: ca.pem}\n",
-                "  - {name: one, combine: mean, rule: examples, publish: rank=16, rule_modules: [q, v], rounds: 4, "
+                "  - {name: one, combine: mean, rule: examples, publish: rank=16, rule_modules: [z, t], rounds: 4, "
                 "clients: {min: 2, target: "
                 "5}, deadline: 30m, progress_timeout: 20s,\n"
                 "     base_model: org/base, modules: [{name: z, d_in: 3, d_out: 4, layer: embedding}, {name: a, d_in: "
@@ -83,7 +83,7 @@ TEST(OptionsTest, EveryKeyArrives) {
   const FederationOptions& one = options->federations[0];
   EXPECT_EQ(one.method.combine, "mean");
   EXPECT_EQ(one.method.rule, "examples");
-  EXPECT_EQ(one.method.rule_modules, (std::vector<std::string>{"q", "v"}));
+  EXPECT_EQ(one.method.rule_modules, (std::vector<std::string>{"z", "t"}));
   EXPECT_FALSE(one.method.relative_to_published);
   EXPECT_EQ(ToString(*one.method.publish), "rank=16");
   EXPECT_EQ(one.policy.rounds, 4u);
@@ -140,6 +140,19 @@ TEST(OptionsTest, BoundsOfRuleAndGuardsHoldForEveryNumberOfClients) {
   // A count that is not enough in the middle, where a part is rounded up.
   EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, rule: 'multi_krum:f=1,m=6', clients: {min: 5, target: 9}}\n")),
               HasSubstr("federations[0].clients"));
+}
+
+TEST(OptionsTest, WhatTheRuleLooksAtIsThere) {
+  const auto federation = [](const std::string& names) {
+    return Yaml("", absl::StrCat("  - {name: fed, rule_modules: [", names,
+                                 "], modules: [{name: l.0.q_proj, d_in: 1, d_out: 1}], tensors: [{name: t.bias, "
+                                 "shape: [2]}]}\n"));
+  };
+  EXPECT_TRUE(Load(federation("q_proj, bias")).ok());
+  EXPECT_TRUE(Load(federation("l.0.q_proj")).ok());
+  EXPECT_THAT(Refusal(federation("q_proj, proj")),
+              AllOf(HasSubstr("federations[0].rule_modules"), HasSubstr("\"proj\"")));
+  EXPECT_TRUE(Load(Yaml("", "  - {name: fed, rule_modules: [proj]}\n")).ok()) << "clients say what there is";
 }
 
 TEST(OptionsTest, AGuardWithoutAnFIsRefused) {

@@ -4,10 +4,9 @@
 #include <map>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "adapter/dtype.h"
 #include "adapter/find.h"
+#include "aggregators/gram.h"
 #include "aggregators/module_sum.h"
 #include "aggregators/module_values.h"
 #include "base/status_macros.h"
@@ -16,9 +15,8 @@ namespace cairn {
 namespace {
 
 bool IsNamed(const std::string& name, absl::Span<const std::string> names) {
-  return names.empty() || std::any_of(names.begin(), names.end(), [&](const std::string& end) {
-           return name == end || absl::EndsWith(name, absl::StrCat(".", end));
-         });
+  return names.empty() ||
+         std::any_of(names.begin(), names.end(), [&](const std::string& wanted) { return IsOrEndsIn(name, wanted); });
 }
 
 // With the core, where there is one, folded into A.
