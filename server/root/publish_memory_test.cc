@@ -48,11 +48,11 @@ TEST_F(PublishMemoryTest, ARuleSeesWhatClientsSentBefore) {
   PublishJob next = Job(2, Round(2));
   next.method = job.method;
   next.previous = first->version;
+  const std::vector<Sent> before = Round(1);
   const auto norm = [&](std::size_t client) {
     double squares = 0;
-    for (std::size_t m = 0; m < 2; ++m) {
-      const auto& module = Round(1)[client].update.adapter().modules[m];
-      for (const double value : reference::DenseSum({testing::ReferenceOf(module, 1)}).values) squares += value * value;
+    for (const LoraModule& module : before[client].update.adapter().modules) {
+      for (const double value : Product(module).values) squares += value * value;
     }
     return squares;
   };
