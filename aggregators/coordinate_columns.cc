@@ -53,6 +53,12 @@ class Tensor final : public DenseColumn {
     return absl::OkStatus();
   }
 
+  bool stored_as_floats() const override { return tensor_.scale == 1 && tensor_.view.dtype != DType::kF64; }
+  void Read(std::int64_t first, absl::Span<float> out) const override {
+    const DType dtype = tensor_.view.dtype;
+    ToFloat(dtype, tensor_.view.data.data() + first * SizeOf(dtype), out.size(), out.data());
+  }
+
  private:
   const DenseTensor& tensor_;
 };

@@ -63,7 +63,7 @@ absl::StatusOr<Deviation> DeviationOf(const Difference& difference) {
                          kernels::InnerProducts(all, {0, difference.sum_rank, all.rank}));
   const std::vector<double>& inner = parts.inner;
   const Deviation deviation{.error_squared = inner[0] + 2 * inner[1] + inner[3], .norm_squared = inner[0]};
-  const double least = kCancelled * parts.magnitude;
+  const double least = kCancelled * parts.magnitude();
   if (deviation.error_squared < least || deviation.norm_squared < least) return FormedDeviation(difference);
   return deviation;
 }

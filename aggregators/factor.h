@@ -48,6 +48,8 @@ FactorPtr ColumnsOf(std::vector<ScaledView> views);
 // In int64 fixed point (kernels/fixed_point.h), so that it depends neither on order nor on grouping; a single view is
 // itself. NaN everywhere if one of several views holds a value that is not finite.
 FactorPtr SumOf(std::vector<ScaledView> views, std::int64_t rows, std::int64_t columns);
+// The sum of views of rows x columns, in float64 in the order of the views: read once, where SumOf reads twice.
+FactorPtr OrderedSumOf(std::vector<ScaledView> views, std::int64_t rows, std::int64_t columns);
 // Values in memory, row-major.
 FactorPtr ValuesOf(std::vector<float> values, std::int64_t rows, std::int64_t columns);
 FactorPtr ValuesOf(std::vector<double> values, std::int64_t rows, std::int64_t columns);

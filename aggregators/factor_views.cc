@@ -7,6 +7,7 @@
 #include <mutex>
 #include <utility>
 
+#include "aggregators/kernels/add_scaled.h"
 #include "aggregators/kernels/fixed_point.h"
 #include "aggregators/kernels/lora_combine.h"
 #include "base/pages.h"
@@ -168,7 +169,39 @@ class Sum final : public FactorOf<Sum> {
   mutable int fraction_bits_ = 0;
 };
 
+class OrderedSum final : public FactorOf<OrderedSum> {
+ public:
+  OrderedSum(std::vector<ScaledView> views, std::int64_t rows, std::int64_t columns)
+      : FactorOf(rows, columns), views_(std::move(views)) {
+    for (const ScaledView& scaled : views_) assert(scaled.view.elements() == rows * columns);
+  }
+
+  template <typename T>
+  void ReadAs(std::int64_t first, absl::Span<T> out) const {
+    std::vector<double> sum;
+    std::vector<T> tile;
+    ForTiles(first, static_cast<std::int64_t>(out.size()) / columns(), columns(),
+             [&](std::int64_t row, std::int64_t n) {
+               sum.assign(n * columns(), 0);
+               tile.resize(sum.size());
+               for (const auto& [coefficient, view] : views_) {
+                 ReadView(view, row * columns(), absl::MakeSpan(tile));
+                 kernels::AddScaled(coefficient, absl::MakeConstSpan(tile), absl::MakeSpan(sum));
+               }
+               std::transform(sum.begin(), sum.end(), out.begin() + (row - first) * columns(),
+                              [](double value) { return static_cast<T>(value); });
+             });
+  }
+
+ private:
+  std::vector<ScaledView> views_;
+};
+
 }  // namespace
+
+FactorPtr OrderedSumOf(std::vector<ScaledView> views, std::int64_t rows, std::int64_t columns) {
+  return std::make_shared<OrderedSum>(std::move(views), rows, columns);
+}
 
 FactorPtr RowsOf(std::vector<ScaledView> views) {
   std::vector<std::int64_t> starts = Starts(views, RowsIn);

@@ -33,7 +33,9 @@ constexpr double kLeast = 1e-120, kMost = 1e120;
 struct Part {
   std::size_t column = 0;
   FactorPtr a, b;
+  bool doubles = false;  // Some of its values are float64, whose squares may be too large or too small for float64.
   bool finite = true;
+  bool settled = false;  // Settle was called.
 };
 
 enum class Values { kModest, kExtreme, kNotFinite };
@@ -49,16 +51,23 @@ Values Judge(absl::Span<const double> values) {
   return zero != 0 ? Values::kNotFinite : extreme ? Values::kExtreme : Values::kModest;
 }
 
-// Replaces factors that are much larger than their product.
+// Whether factors whose units' lengths sum to `norms` are not much larger than their product. False for NaN.
+bool AreModest(double norms, std::int64_t rank, double squared_norm) {
+  return norms * norms <= kCancelledMin * static_cast<double>(rank) * squared_norm;
+}
+
+// Replaces factors that are much larger than their product, and finds out whether all values are finite.
 absl::Status Settle(Part& part) {
+  part.settled = true;
   const std::vector<double> a = ReadAllDouble(*part.a), b = ReadAllDouble(*part.b);
   const Values worst = std::max(Judge(a), Judge(b));
   part.finite = worst != Values::kNotFinite;
   if (!part.finite) return absl::OkStatus();
   const kernels::FactorPair<double> factors{a, b, part.b->rows(), part.a->rows(), part.a->columns()};
   const kernels::UnitSums sums = kernels::UnitSumsOf(factors);
-  const double allowed = kCancelledMin * static_cast<double>(factors.rank) * sums.squared_norm;
-  if (worst == Values::kModest && sums.magnitude <= allowed) return absl::OkStatus();
+  if (worst == Values::kModest && AreModest(std::sqrt(sums.magnitude), factors.rank, sums.squared_norm)) {
+    return absl::OkStatus();
+  }
   CAIRN_ASSIGN_OR_RETURN(kernels::OrthonormalFactors own, kernels::Orthonormalized(factors));
   const double squared_norm = std::inner_product(own.a.begin(), own.a.end(), own.a.begin(), 0.0);
   part.finite = std::isfinite(squared_norm) && !(sums.magnitude > kCancelledMax * squared_norm);
@@ -80,39 +89,79 @@ absl::StatusOr<std::vector<Part>> PartsOf(absl::Span<const Adapter* const> colum
     if (!part.finite) continue;
     CAIRN_ASSIGN_OR_RETURN(part.a, std::move(a));
     part.b = ColumnsOf({{module.scale, module.b}});
+    part.doubles = module.a.dtype == DType::kF64 || module.b.dtype == DType::kF64;
   }
   return parts;
 }
 
-// Of parts that are finite.
-absl::StatusOr<std::vector<double>> InnerProductsOf(const std::vector<Part>& parts) {
+// Settles those that `wanted` says, and takes out what is not finite.
+template <typename Wanted>
+absl::Status SettleParts(std::vector<Part>& parts, int threads, SmallMatrix& gram, Wanted wanted) {
+  CAIRN_RETURN_IF_ERROR(ParallelFor(threads, static_cast<std::int64_t>(parts.size()), [&](int, std::int64_t i) {
+    return parts[i].finite && wanted(i) ? Settle(parts[i]) : absl::OkStatus();
+  }));
+  for (const Part& part : parts) {
+    if (!part.finite) gram.at(part.column, part.column) = std::numeric_limits<double>::quiet_NaN();
+  }
+  std::erase_if(parts, [](const Part& part) { return !part.finite; });
+  return absl::OkStatus();
+}
+
+struct Stacked {
   std::vector<FactorPtr> a, b;
   std::vector<std::int64_t> starts = {0};
+  kernels::UnitFactors units() const { return StreamedUnits(a, b); }
+};
+
+Stacked StackOf(const std::vector<Part>& parts) {
+  Stacked stacked;
   for (const Part& part : parts) {
-    starts.push_back(starts.back() + part.a->rows());
-    a.push_back(part.a);
-    b.push_back(part.b);
+    stacked.starts.push_back(stacked.starts.back() + part.a->rows());
+    stacked.a.push_back(part.a);
+    stacked.b.push_back(part.b);
   }
-  const kernels::UnitFactors units = StreamedUnits(a, b);
-  if (kernels::FewerWhenFormed({units.d_out, units.rank, units.d_in}, parts.size())) {
-    return kernels::FormedInnerProducts(Streamed(Below(std::move(a)), Beside(std::move(b))), starts);
+  return stacked;
+}
+
+bool FewerWhenFormed(const std::vector<Part>& parts) {
+  std::int64_t rank = 0;
+  for (const Part& part : parts) rank += part.a == nullptr ? 0 : part.a->rows();
+  const Part& any = parts.front();
+  return any.a != nullptr && kernels::FewerWhenFormed({any.b->rows(), rank, any.a->columns()}, parts.size());
+}
+
+// From units. Whether factors are much larger than their product is seen in the products themselves: only then they are
+// settled, and all is done again.
+absl::StatusOr<std::vector<double>> UnitProducts(std::vector<Part>& parts, int threads, SmallMatrix& gram) {
+  while (true) {
+    const Stacked stacked = StackOf(parts);
+    CAIRN_ASSIGN_OR_RETURN(kernels::PartProducts products, kernels::InnerProducts(stacked.units(), stacked.starts));
+    const auto unsettled = [&](std::size_t i) {
+      const double own = products.inner[i * products.norms.size() + i];
+      return !parts[i].settled && !AreModest(products.norms[i], parts[i].a->rows(), own);
+    };
+    bool again = false;
+    for (std::size_t i = 0; i < parts.size(); ++i) again |= unsettled(i);
+    if (!again) return std::move(products.inner);
+    CAIRN_RETURN_IF_ERROR(SettleParts(parts, threads, gram, unsettled));
+    if (parts.empty()) return std::vector<double>();
   }
-  CAIRN_ASSIGN_OR_RETURN(kernels::PartProducts products, kernels::InnerProducts(units, starts));
-  return std::move(products.inner);
 }
 
 absl::Status AddGroup(absl::Span<const Adapter* const> columns, const ModuleSpec& spec, std::int64_t group, int threads,
                       SmallMatrix& gram) {
   CAIRN_ASSIGN_OR_RETURN(std::vector<Part> parts, PartsOf(columns, spec, group));
-  CAIRN_RETURN_IF_ERROR(ParallelFor(threads, static_cast<std::int64_t>(parts.size()), [&](int, std::int64_t i) {
-    return parts[i].finite ? Settle(parts[i]) : absl::OkStatus();
-  }));
-  for (const Part& part : parts) {
-    if (!part.finite) gram.at(part.column, part.column) = std::numeric_limits<double>::quiet_NaN();
-  }
-  parts.erase(std::remove_if(parts.begin(), parts.end(), [](const Part& part) { return !part.finite; }), parts.end());
+  const bool formed = !parts.empty() && FewerWhenFormed(parts);
+  CAIRN_RETURN_IF_ERROR(SettleParts(parts, threads, gram, [&](std::size_t i) { return formed || parts[i].doubles; }));
   if (parts.empty()) return absl::OkStatus();
-  CAIRN_ASSIGN_OR_RETURN(const std::vector<double> inner, InnerProductsOf(parts));
+  std::vector<double> inner;
+  if (formed) {
+    Stacked stacked = StackOf(parts);
+    const kernels::StreamedFactors factors = Streamed(Below(std::move(stacked.a)), Beside(std::move(stacked.b)));
+    CAIRN_ASSIGN_OR_RETURN(inner, kernels::FormedInnerProducts(factors, stacked.starts));
+  } else {
+    CAIRN_ASSIGN_OR_RETURN(inner, UnitProducts(parts, threads, gram));
+  }
   for (std::size_t x = 0; x < parts.size(); ++x) {
     for (std::size_t y = 0; y < parts.size(); ++y) {
       gram.at(parts[x].column, parts[y].column) += inner[x * parts.size() + y];

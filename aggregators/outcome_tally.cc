@@ -2,29 +2,22 @@
 
 #include <algorithm>
 
+#include "aggregators/kernels/add_scaled.h"
+
 namespace cairn {
 
 template <typename T>
 void OutcomeTally::Add(absl::Span<const std::size_t> clients, absl::Span<const T> x, absl::Span<const T> y) {
   const std::size_t width = y.size();
-  double result = 0;
-  for (const T value : y) result += static_cast<double>(value) * value;
-  std::vector<double> own(clients.size()), inner(clients.size()), apart(clients.size());
-  for (std::size_t i = 0; i < clients.size(); ++i) {
-    const T* row = x.data() + i * width;
-    for (std::size_t k = 0; k < width; ++k) {
-      const double value = row[k], difference = value - y[k];
-      own[i] += value * value;
-      inner[i] += value * y[k];
-      apart[i] += difference * difference;
-    }
-  }
+  const double result = kernels::PairSumsOf(y, y).own;
+  std::vector<kernels::PairSums> sums;
+  for (std::size_t i = 0; i < clients.size(); ++i) sums.push_back(kernels::PairSumsOf(x.subspan(i * width, width), y));
   const std::lock_guard lock(mutex_);
   result_ += result;
   for (std::size_t i = 0; i < clients.size(); ++i) {
-    own_[clients[i]] += own[i];
-    inner_[clients[i]] += inner[i];
-    apart_[clients[i]] += apart[i] - result;
+    own_[clients[i]] += sums[i].own;
+    inner_[clients[i]] += sums[i].inner;
+    apart_[clients[i]] += sums[i].apart - result;
   }
 }
 

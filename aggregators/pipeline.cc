@@ -184,10 +184,11 @@ absl::StatusOr<PipelinePlan> Pipeline::Plan() {
   CAIRN_RETURN_IF_ERROR(weighing_->CheckCombine(*aggregator_, memory_.reference != nullptr));
   CAIRN_RETURN_IF_ERROR(CheckForm());
   if (weighing_->needs_gram() || weighing_->drops_not_finite()) CAIRN_RETURN_IF_ERROR(aggregator_->CheckBytes());
+  if (weighing_->needs_gram()) aggregator_->UseOrderedSums();
   const GramOptions options{
       .modules = options_.rule_modules, .threads = options_.threads, .after_read = options_.after_read};
   CAIRN_ASSIGN_OR_RETURN(const WeighingOutput weighed,
-                         WeighRound(*weighing_, *aggregator_, memory_, options, options_.round));
+                         WeighRound(*weighing_, *aggregator_, memory_, options, options_.round, options_.known_finite));
   clients_.clear();
   weights_.clear();
   for (const auto& [client, update] : aggregator_->updates()) {

@@ -43,7 +43,9 @@ struct PipelineOptions {
   // target_modules. Empty: all.
   std::vector<std::string> rule_modules;
   std::uint64_t round = 0;  // For guards that draw lots.
-  int threads = 0;          // Of rules that read all updates; 0: one a processor.
+  // All values were found to be finite before, as a server does when they arrive: coordinate-wise rules need not look.
+  bool known_finite = false;
+  int threads = 0;  // Of rules that read all updates; 0: one a processor.
   // Called now and then while updates are read to be weighed, by one thread: pages may be dropped. An error ends it.
   std::function<absl::Status()> after_read = [] { return absl::OkStatus(); };
 };

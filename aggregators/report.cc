@@ -144,7 +144,7 @@ absl::Status Aggregator::ReportTensor(const TensorSpec& spec, absl::Span<const d
     for (ScaledView& view : views) view.coefficient /= share;
   }
   const std::int64_t elements = views.front().view.elements();
-  combined.values = SumOf(std::move(views), elements, 1);
+  combined.values = ordered_sums_ ? OrderedSumOf(std::move(views), elements, 1) : SumOf(std::move(views), elements, 1);
   return sink.tensor(combined);
 }
 

@@ -55,14 +55,15 @@ std::vector<std::string> NotFinite(const Aggregator& aggregator) {
 }  // namespace
 
 absl::StatusOr<WeighingOutput> WeighRound(const Weighing& weighing, const Aggregator& aggregator,
-                                          const RoundMemory& memory, const GramOptions& options, std::uint64_t round) {
+                                          const RoundMemory& memory, const GramOptions& options, std::uint64_t round,
+                                          bool known_finite) {
   WeighingInput input{.round = round};
   for (const auto& [client, update] : aggregator.updates()) {
     input.clients.push_back(client);
     input.examples.push_back(update.examples);
   }
   if (!weighing.needs_gram()) {
-    if (weighing.drops_not_finite()) input.not_finite = NotFinite(aggregator);
+    if (weighing.drops_not_finite() && !known_finite) input.not_finite = NotFinite(aggregator);
     return weighing.Weigh(input);
   }
   CAIRN_ASSIGN_OR_RETURN(const kernels::SmallMatrix gram, GramOf(ColumnsOf(weighing, aggregator, memory), options));

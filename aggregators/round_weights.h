@@ -20,9 +20,11 @@ struct RoundMemory {
   std::map<std::string, const Adapter*> histories;
 };
 
-// `round` is for guards that draw lots. REQUIRES: the bytes of all updates are there (Aggregator::CheckBytes).
-// INVALID_ARGUMENT as Weighing::Weigh, and when what earlier rounds left is not finite; else GramOf's errors.
+// `round` is for guards that draw lots; `known_finite`: nobody needs to look for NaN. REQUIRES: the bytes of all
+// updates are there (Aggregator::CheckBytes). INVALID_ARGUMENT as Weighing::Weigh, and when what earlier rounds left is
+// not finite; else GramOf's errors.
 absl::StatusOr<WeighingOutput> WeighRound(const Weighing& weighing, const Aggregator& aggregator,
-                                          const RoundMemory& memory, const GramOptions& options, std::uint64_t round);
+                                          const RoundMemory& memory, const GramOptions& options, std::uint64_t round,
+                                          bool known_finite = false);
 
 }  // namespace cairn

@@ -17,7 +17,8 @@ constexpr std::int64_t kBlockElements = 1 << 17;  // As aggregators/result_write
 absl::StatusOr<Pipeline> Prepare(const RuleJob& job, const DenseColumns& columns, int threads) {
   CAIRN_ASSIGN_OR_RETURN(
       Pipeline pipeline,
-      Pipeline::Create({.combine = "dense_mean", .rule = job.rule, .guards = job.guards, .threads = threads}));
+      Pipeline::Create(
+          {.combine = "dense_mean", .rule = job.rule, .guards = job.guards, .known_finite = true, .threads = threads}));
   for (std::int64_t i = 0; i < columns.columns(); ++i) {
     CAIRN_RETURN_IF_ERROR(pipeline.Add({ClientId(i), 1, &columns.adapters()[i]}));
   }

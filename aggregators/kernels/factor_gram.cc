@@ -19,7 +19,8 @@ using at::Tensor;
 
 constexpr std::int64_t kPanelElements = 1 << 23;  // 64 MiB of units of both factors.
 constexpr std::int64_t kReadUnits = 64;           // By one thread, at least.
-constexpr std::int64_t kBlockUnits = 256;         // Multiplied at a time: the finer, the less is done beyond a half.
+// Multiplied at a time with all units before them: the finer, the less is done beyond a half.
+constexpr std::int64_t kBlockUnits = 256;
 
 // Vectors of units [first, first + count), by rows.
 Tensor ReadPanel(const UnitFactors::ReadUnits& read, std::int64_t first, std::int64_t count, std::int64_t width) {
@@ -62,7 +63,8 @@ void ForBlocks(const Panel& panel, Visit visit) {
 // Sums of products of units, by part.
 class PartSums {
  public:
-  explicit PartSums(absl::Span<const std::int64_t> starts) : count_(starts.size() - 1), inner_(count_ * count_) {
+  explicit PartSums(absl::Span<const std::int64_t> starts)
+      : count_(starts.size() - 1), inner_(count_ * count_), norms_(count_) {
     for (std::size_t p = 0; p < count_; ++p) part_of_.insert(part_of_.end(), starts[p + 1] - starts[p], p);
   }
 
@@ -77,7 +79,7 @@ class PartSums {
     for (std::size_t p = 0; p < count_; ++p) {
       for (std::size_t q = 0; q < p; ++q) inner_[q * count_ + p] = inner_[p * count_ + q];
     }
-    return {std::move(inner_), norms_ * norms_};
+    return {std::move(inner_), std::move(norms_)};
   }
 
  private:
@@ -91,13 +93,13 @@ class PartSums {
     if (end <= i) return;
     const double squared_norm = products[i - y.first()];
     sums[part_of_[i]] += squared_norm;
-    norms_ += std::sqrt(squared_norm);
+    norms_[part_of_[i]] += std::sqrt(squared_norm);
   }
 
   std::size_t count_;
   std::vector<double> inner_;
   std::vector<std::size_t> part_of_;  // By unit.
-  double norms_ = 0;
+  std::vector<double> norms_;
 };
 
 }  // namespace
@@ -109,14 +111,10 @@ absl::StatusOr<PartProducts> InnerProducts(const UnitFactors& units, absl::Span<
     const std::int64_t step = std::max<std::int64_t>(1, kPanelElements / (units.d_in + units.d_out));
     for (std::int64_t first = 0; first < units.rank; first += step) {
       const Panel held(units, first, std::min(step, units.rank - first));
-      ForBlocks(held, [&](const Block& x) {
-        ForBlocks(held, [&](const Block& y) {
-          if (y.at <= x.at) sums.Add(x, y);
-        });
-      });
+      ForBlocks(held, [&](const Block& x) { sums.Add(x, Block{held, 0, x.at + x.count}); });
       for (std::int64_t other = 0; other < first; other += step) {
         const Panel before(units, other, step);
-        ForBlocks(held, [&](const Block& x) { ForBlocks(before, [&](const Block& y) { sums.Add(x, y); }); });
+        ForBlocks(held, [&](const Block& x) { sums.Add(x, Block{before, 0, before.count}); });
       }
     }
     return std::move(sums).Take();

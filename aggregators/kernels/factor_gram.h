@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <numeric>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -23,12 +24,16 @@ struct UnitFactors {
 struct PartProducts {
   // Frobenius inner products of the parts, [parts, parts] row-major, symmetric: rounded by about 1e-15 * magnitude.
   std::vector<double> inner;
-  double magnitude = 0;  // The square of the sum of ||b_k|| ||a_k|| over units k.
+  std::vector<double> norms;  // By part, the sum of ||b_k|| ||a_k|| over its units k: what may have cancelled.
+  double magnitude() const {  // The square of their sum.
+    const double sum = std::accumulate(norms.begin(), norms.end(), 0.0);
+    return sum * sum;
+  }
 };
 
 // Of the parts of a product: part p has the units [starts[p], starts[p + 1]). REQUIRES: starts ascend from 0 to
 // units.rank. Time (d_in + d_out) rank^2 / 2; memory 2 panels of 64 MiB, or of one unit where that is more.
-// Values that are not finite give a magnitude that is not, and show in the inner products of their own part only.
+// Values that are not finite give norms that are not, and show in the inner products of their own part only.
 // RESOURCE_EXHAUSTED, INTERNAL: the library's errors.
 absl::StatusOr<PartProducts> InnerProducts(const UnitFactors& units, absl::Span<const std::int64_t> starts);
 

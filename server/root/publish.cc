@@ -94,6 +94,7 @@ absl::Status Publishing::Gather() {
   options.publish = job_.method.publish;
   options.rule_modules = job_.method.rule_modules;
   options.round = job_.version;
+  options.known_finite = true;  // Uploads are looked at when they arrive.
   options.after_read = [this] {
     DropPages();
     return absl::OkStatus();
