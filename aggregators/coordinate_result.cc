@@ -1,145 +1,66 @@
 #include "aggregators/coordinate_result.h"
 
 #include <algorithm>
-#include <limits>
-#include <mutex>
+#include <optional>
 #include <utility>
 
-#include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
 #include "adapter/find.h"
 #include "aggregators/blame.h"
-#include "aggregators/coordinate_columns.h"
-#include "aggregators/factor_views.h"
+#include "aggregators/coordinate_rows.h"
 #include "aggregators/frozen.h"
-#include "aggregators/kernels/add_product.h"
 #include "base/status_macros.h"
 
 namespace cairn {
 namespace {
 
+using internal::CoordinateColumns;
 using internal::DenseColumnPtr;
+using kernels::CoordinateRule;
+using kernels::SmallMatrix;
 
-// Of all columns together: 8 MiB of float64, for matrix products; 512 KiB of float32, which stay in a cache.
-constexpr std::int64_t kBlockElements = 1 << 20, kNarrowElements = 1 << 17;
+// The rule for `columns` left of `before`: none if its bound does not hold any more.
+std::optional<CoordinateRule> RuleFor(CoordinateRule rule, std::size_t columns, std::size_t before) {
+  const std::size_t trimmed = rule.kind == CoordinateRule::Kind::kTrimmedMean ? rule.count : rule.trim;
+  const bool nearest = rule.kind == CoordinateRule::Kind::kMeamed || rule.kind == CoordinateRule::Kind::kPhocas;
+  if (2 * trimmed >= columns || 2 * columns <= before) return std::nullopt;
+  const std::size_t gone = before - columns;
+  if (nearest && rule.count <= gone) return std::nullopt;
+  if (nearest) rule.count -= gone;
+  return rule;
+}
 
-// What a result is computed from.
-struct Columns {
-  std::vector<DenseColumnPtr> clients;  // In order of CoordinatePlan::clients; null: zero.
-  DenseColumnPtr reference;             // Null: zero.
-};
-
-// mixing^T as kernels::AddProduct takes it, [columns, clients].
-std::vector<double> Transposed(const kernels::SmallMatrix& mixing) {
-  std::vector<double> out(mixing.values.size());
-  for (std::size_t i = 0; i < mixing.rows; ++i) {
-    for (std::size_t j = 0; j < mixing.columns; ++j) out[j * mixing.rows + i] = mixing.at(i, j);
+// Mixtures of those that `kept` names, each as large as before; those of nobody else are left out.
+SmallMatrix MixingOf(const SmallMatrix& mixing, const std::vector<std::size_t>& kept) {
+  std::vector<std::pair<std::size_t, double>> columns;  // And by what they grow.
+  for (std::size_t j = 0; j < mixing.columns; ++j) {
+    double all = 0, own = 0;
+    for (std::size_t i = 0; i < mixing.rows; ++i) all += mixing.at(i, j);
+    for (const std::size_t i : kept) own += mixing.at(i, j);
+    if (own > 0) columns.emplace_back(j, all / own);
+  }
+  SmallMatrix out = SmallMatrix::Zero(kept.size(), columns.size());
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    for (std::size_t j = 0; j < columns.size(); ++j) {
+      out.at(i, j) = mixing.at(kept[i], columns[j].first) * columns[j].second;
+    }
   }
   return out;
 }
 
-// What the rule makes of the columns, row by row.
-class Result final : public internal::FactorOf<Result> {
- public:
-  Result(std::int64_t rows, std::int64_t columns, const CoordinatePlan& plan, Columns of, OutcomeTally& tally)
-      : FactorOf(rows, columns),
-        plan_(plan),
-        mixing_(Transposed(plan.mixing)),
-        of_(std::move(of)),
-        narrow_(IsNarrow(plan, of_)),
-        tally_(tally),
-        told_(static_cast<std::size_t>(columns > 1 ? rows : 0)) {}
-
-  template <typename T>
-  void ReadAs(std::int64_t first, absl::Span<T> out) const {
-    narrow_ ? ReadWith<float>(first, out) : ReadWith<double>(first, out);
-  }
-
- private:
-  // Whether the rule may see float32 numbers as they are.
-  static bool IsNarrow(const CoordinatePlan& plan, const Columns& of) {
-    return plan.mixing.values.empty() && of.reference == nullptr &&
-           std::all_of(of.clients.begin(), of.clients.end(),
-                       [](const DenseColumnPtr& column) { return column != nullptr && column->stored_as_floats(); });
-  }
-
-  // Computes in V.
-  template <typename V, typename T>
-  void ReadWith(std::int64_t first, absl::Span<T> out) const {
-    const std::int64_t rows = static_cast<std::int64_t>(out.size()) / columns();
-    const auto held = static_cast<std::int64_t>(of_.clients.size() + plan_.mixing.columns + 1) * columns();
-    const std::int64_t step = std::max<std::int64_t>(1, (narrow_ ? kNarrowElements : kBlockElements) / held);
-    std::vector<V> values, x;
-    for (std::int64_t row = 0; row < rows; row += step) {
-      const std::int64_t count = std::min(step, rows - row);
-      const absl::Span<T> block = out.subspan(row * columns(), count * columns());
-      values.resize(block.size());
-      // Who reads a factor refuses values that are not finite.
-      const absl::Status status = Compute(first + row, x, absl::MakeSpan(values));
-      if (!status.ok()) std::fill(values.begin(), values.end(), std::numeric_limits<V>::quiet_NaN());
-      std::transform(values.begin(), values.end(), block.begin(), [](V value) { return static_cast<T>(value); });
-    }
-  }
-
-  absl::Status Compute(std::int64_t first, std::vector<float>& x, absl::Span<float> out) const {
-    x.resize(of_.clients.size() * out.size());
-    for (std::size_t i = 0; i < of_.clients.size(); ++i) {
-      of_.clients[i]->Read(first * columns(), absl::MakeSpan(x).subspan(i * out.size(), out.size()));
-    }
-    kernels::ApplyCoordinates(plan_.rule, of_.clients.size(), x, out);
-    Tell<float>(first, x, out);
-    return absl::OkStatus();
-  }
-
-  absl::Status Compute(std::int64_t first, std::vector<double>& x, absl::Span<double> out) const {
-    const std::size_t clients = of_.clients.size(), width = out.size();
-    std::vector<double> reference(of_.reference == nullptr ? 0 : width);
-    if (of_.reference != nullptr) CAIRN_RETURN_IF_ERROR(of_.reference->AddTo(first, 1, absl::MakeSpan(reference)));
-    x.assign(clients * width, 0);
-    for (std::size_t i = 0; i < clients; ++i) {
-      const absl::Span<double> own = absl::MakeSpan(x).subspan(i * width, width);
-      if (of_.clients[i] != nullptr) CAIRN_RETURN_IF_ERROR(of_.clients[i]->AddTo(first, 1, own));
-      for (std::size_t k = 0; k < reference.size(); ++k) own[k] -= reference[k];
-    }
-    CAIRN_RETURN_IF_ERROR(Apply(x, out));
-    Tell<double>(first, x, out);
-    for (std::size_t k = 0; k < reference.size(); ++k) out[k] += reference[k];
-    return absl::OkStatus();
-  }
-
-  absl::Status Apply(const std::vector<double>& x, absl::Span<double> out) const {
-    if (mixing_.empty()) {
-      kernels::ApplyCoordinates(plan_.rule, of_.clients.size(), x, out);
-      return absl::OkStatus();
-    }
-    std::vector<double> mixed(plan_.mixing.columns * out.size());
-    CAIRN_RETURN_IF_ERROR(kernels::AddProduct(mixing_, x, false, static_cast<std::int64_t>(plan_.mixing.rows),
-                                              static_cast<std::int64_t>(out.size()), absl::MakeSpan(mixed)));
-    kernels::ApplyCoordinates(plan_.rule, plan_.mixing.columns, mixed, out);
-    return absl::OkStatus();
-  }
-
-  // Rows of products are read as often as a decomposition needs them, and counted once. Tensors are read once.
-  template <typename V>
-  void Tell(std::int64_t first, const std::vector<V>& x, absl::Span<const V> y) const {
-    const auto rows = static_cast<std::size_t>(y.size() / columns());
-    if (!told_.empty()) {
-      const std::lock_guard lock(mutex_);
-      const auto begin = told_.begin() + first, end = begin + static_cast<std::ptrdiff_t>(rows);
-      if (std::find(begin, end, true) != end) return;
-      std::fill(begin, end, true);
-    }
-    tally_.Add<V>(plan_.clients, x, y);
-  }
-
-  const CoordinatePlan& plan_;
-  const std::vector<double> mixing_;
-  const Columns of_;
-  const bool narrow_;
-  OutcomeTally& tally_;
-  mutable std::mutex mutex_;
-  mutable std::vector<bool> told_;  // By row of a product.
-};
+// The plan without clients that have nothing to vote for; none when those who have it do not outvote the others.
+std::optional<CoordinatePlan> PlanFor(const CoordinatePlan& plan, const std::vector<std::size_t>& holders) {
+  if (holders.size() == plan.clients.size()) return plan;
+  if (2 * holders.size() <= plan.clients.size()) return std::nullopt;
+  CoordinatePlan own{.reference = plan.reference};
+  for (const std::size_t i : holders) own.clients.push_back(plan.clients[i]);
+  const bool mixed = !plan.mixing.values.empty();
+  if (mixed) own.mixing = MixingOf(plan.mixing, holders);
+  const std::optional<CoordinateRule> rule = mixed ? RuleFor(plan.rule, own.mixing.columns, plan.mixing.columns)
+                                                   : RuleFor(plan.rule, holders.size(), plan.clients.size());
+  if (!rule) return std::nullopt;
+  own.rule = *rule;
+  return own;
+}
 
 class Reporter {
  public:
@@ -156,7 +77,7 @@ class Reporter {
 
   absl::Status Module(const ModuleSpec& spec, const ResultSink& sink) const {
     CombinedModule combined{.spec = spec};
-    Columns columns;
+    CoordinateColumns columns;
     for (const Adapter* adapter : adapters_) {
       const LoraModule* module = FindModule(*adapter, spec.name);
       if (module != nullptr) combined.rank_in += module->rank;
@@ -166,17 +87,21 @@ class Reporter {
     if (plan_.reference != nullptr) {
       CAIRN_ASSIGN_OR_RETURN(columns.reference, ColumnOf(FindModule(*plan_.reference, spec.name)));
     }
-    combined.change = std::make_shared<const Result>(spec.d_out, spec.d_in, plan_, std::move(columns), tally_);
+    combined.change = internal::CoordinateRows(spec.d_out, spec.d_in, plan_, std::move(columns), tally_);
     return sink.module(combined);
   }
 
+  // A delta is zero for those who lack it. Of absolute values nothing can be said for them: they do not vote.
   absl::Status Tensor(const TensorSpec& spec, const ResultSink& sink) const {
     CombinedTensor combined{.spec = spec};
     TensorHolders holders;
-    Columns columns;
+    std::vector<std::size_t> voting;
+    CoordinateColumns columns;
     for (std::size_t i = 0; i < adapters_.size(); ++i) {
       const DenseTensor* tensor = FindTensor(*adapters_[i], spec.name);
       if (tensor != nullptr) holders.emplace_back(names_[i], tensor);
+      if (tensor == nullptr && !AllAreDeltas(spec.name)) continue;
+      voting.push_back(i);
       columns.clients.push_back(tensor == nullptr ? nullptr : internal::TensorColumn(*tensor));
     }
     if (holders.empty()) return absl::OkStatus();
@@ -185,11 +110,11 @@ class Reporter {
       CAIRN_ASSIGN_OR_RETURN(combined.same, SameInAll(holders));
       return sink.tensor(combined);
     }
-    if (first.absolute) CAIRN_RETURN_IF_ERROR(CheckAllHave(spec, columns));
-    if (const DenseTensor* own = plan_.reference == nullptr ? nullptr : FindTensor(*plan_.reference, spec.name)) {
-      columns.reference = internal::TensorColumn(*own);
-    }
-    combined.values = std::make_shared<const Result>(first.view.elements(), 1, plan_, std::move(columns), tally_);
+    std::optional<CoordinatePlan> plan = PlanFor(plan_, voting);
+    if (!plan) return absl::OkStatus();  // Most say that there is no such tensor.
+    const DenseTensor* own = plan_.reference == nullptr ? nullptr : FindTensor(*plan_.reference, spec.name);
+    if (own != nullptr && IsFloat(own->view.dtype)) columns.reference = internal::TensorColumn(*own);
+    combined.values = internal::CoordinateRows(first.view.elements(), 1, *std::move(plan), std::move(columns), tally_);
     return sink.tensor(combined);
   }
 
@@ -199,14 +124,11 @@ class Reporter {
     return internal::ProductColumn(*module);
   }
 
-  // Nothing can be said for those who lack an absolute value: zero would be a vote.
-  absl::Status CheckAllHave(const TensorSpec& spec, const Columns& columns) const {
-    for (std::size_t i = 0; i < names_.size(); ++i) {
-      if (columns.clients[i] != nullptr) continue;
-      return absl::InvalidArgumentError(absl::StrCat("tensor \"", absl::CHexEscape(spec.name), "\": client ", names_[i],
-                                                     " lacks it; a coordinate-wise rule needs it of every client"));
-    }
-    return absl::OkStatus();
+  bool AllAreDeltas(absl::string_view name) const {
+    return std::all_of(adapters_.begin(), adapters_.end(), [&](const Adapter* adapter) {
+      const DenseTensor* tensor = FindTensor(*adapter, name);
+      return tensor == nullptr || !tensor->absolute;
+    });
   }
 
   const CoordinatePlan& plan_;

@@ -21,11 +21,11 @@ struct CoordinatePlan {
   const Adapter* reference = nullptr;  // g: the rule sees x_i - g, and g is added again. Null: zero.
 };
 
-// Gives `sink` every module, as CombinedModule::change, and every tensor. A client that lacks a module is zero there.
+// Gives `sink` every module, as CombinedModule::change, and every tensor. A client that lacks a module is zero there;
+// one that lacks a tensor of absolute values does not vote on it, and a tensor that no majority has is left out.
 // Reading a module holds the A of all clients as float64, and some 16 MiB. `tally` hears of every value once; its
 // clients are those of updates(), and it must outlive what the sink keeps.
-// INVALID_ARGUMENT names the client, and the tensor with a value that is not finite, or the tensor of absolute values
-// that it lacks. Else the sink's first error.
+// INVALID_ARGUMENT names the client and the tensor with a value that is not finite. Else the sink's first error.
 absl::Status ReportCoordinates(const Aggregator& aggregator, const CoordinatePlan& plan, OutcomeTally& tally,
                                const ResultSink& sink);
 

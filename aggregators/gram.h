@@ -1,7 +1,9 @@
 // How clients lie to each other: the inner products of their updates.
 #pragma once
 
+#include <cstddef>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,9 @@ struct GramOptions {
   // Names of modules and tensors that count, or their ends behind a dot ("q_proj" for "layers.0.q_proj"), as in PEFT's
   // target_modules. Empty: all.
   std::vector<std::string> modules;
+  // Of that many first columns, those whose factors cancel to less than 1e-12 of their size count as not finite: they
+  // leave no digit that is worth to have.
+  std::size_t strict = std::numeric_limits<std::size_t>::max();
   int threads = 0;  // 0: one a processor. The bits do not depend on it where no library multiplies.
   // Called between modules, and between chunks of tensors, by the caller's thread: pages may be dropped. An error ends
   // it.
@@ -36,10 +41,9 @@ bool IsOrEndsIn(absl::string_view name, absl::string_view wanted);
 // sum of all ranks, or from dense rows where that is less work; factors whose product is much smaller than they are
 // (c B with A / c, another basis) are made orthonormal first, so that the error is that of float64 relative to
 // ||x_i|| ||x_j||. No module is ever formed whole.
-// A column with a value that is not finite, with a norm that float64 cannot hold, or with factors that cancel to less
-// than 1e-12 of their size, has NaN in its row and column; no other entry is touched by it. INVALID_ARGUMENT: columns
-// whose modules have different dimensions; a name in `modules` that no column has. CANCELLED: InterruptGuard. Else the
-// library's errors.
+// A column with a value that is not finite, or with a norm that float64 cannot hold, has NaN in its row and column; no
+// other entry is touched by it. INVALID_ARGUMENT: columns whose modules have different dimensions; a name in `modules`
+// that no column has. CANCELLED: InterruptGuard. Else the library's errors.
 absl::StatusOr<kernels::SmallMatrix> GramOf(absl::Span<const Adapter* const> columns, const GramOptions& options = {});
 
 }  // namespace cairn

@@ -36,6 +36,7 @@ struct Part {
   bool doubles = false;  // Some of its values are float64, whose squares may be too large or too small for float64.
   bool finite = true;
   bool settled = false;  // Settle was called.
+  bool strict = true;    // GramOptions::strict
 };
 
 enum class Values { kModest, kExtreme, kNotFinite };
@@ -70,20 +71,20 @@ absl::Status Settle(Part& part) {
   }
   CAIRN_ASSIGN_OR_RETURN(kernels::OrthonormalFactors own, kernels::Orthonormalized(factors));
   const double squared_norm = std::inner_product(own.a.begin(), own.a.end(), own.a.begin(), 0.0);
-  part.finite = std::isfinite(squared_norm) && !(sums.magnitude > kCancelledMax * squared_norm);
+  part.finite = std::isfinite(squared_norm) && !(part.strict && sums.magnitude > kCancelledMax * squared_norm);
   part.a = ValuesOf(std::move(own.a), own.rank, factors.d_in);
   part.b = ValuesOf(std::move(own.b), factors.d_out, own.rank);
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<Part>> PartsOf(absl::Span<const Adapter* const> columns, const ModuleSpec& spec,
-                                          std::int64_t group) {
+                                          std::int64_t group, std::size_t strict) {
   std::vector<Part> parts;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const LoraModule* whole = columns[i] == nullptr ? nullptr : FindModule(*columns[i], spec.name);
     if (whole == nullptr) continue;
     const LoraModule module = GroupOf(*whole, group);
-    Part& part = parts.emplace_back(Part{.column = i});
+    Part& part = parts.emplace_back(Part{.column = i, .strict = i < strict});
     absl::StatusOr<FactorPtr> a = FactorA(module);
     part.finite = !absl::IsOutOfRange(a.status());
     if (!part.finite) continue;
@@ -148,9 +149,10 @@ absl::StatusOr<std::vector<double>> UnitProducts(std::vector<Part>& parts, int t
   }
 }
 
-absl::Status AddGroup(absl::Span<const Adapter* const> columns, const ModuleSpec& spec, std::int64_t group, int threads,
-                      SmallMatrix& gram) {
-  CAIRN_ASSIGN_OR_RETURN(std::vector<Part> parts, PartsOf(columns, spec, group));
+absl::Status AddGroup(absl::Span<const Adapter* const> columns, const ModuleSpec& spec, std::int64_t group,
+                      const GramOptions& options, SmallMatrix& gram) {
+  const int threads = options.workers();
+  CAIRN_ASSIGN_OR_RETURN(std::vector<Part> parts, PartsOf(columns, spec, group, options.strict));
   const bool formed = !parts.empty() && FewerWhenFormed(parts);
   CAIRN_RETURN_IF_ERROR(SettleParts(parts, threads, gram, [&](std::size_t i) { return formed || parts[i].doubles; }));
   if (parts.empty()) return absl::OkStatus();
@@ -174,11 +176,10 @@ absl::Status AddGroup(absl::Span<const Adapter* const> columns, const ModuleSpec
 
 absl::Status AddModuleProducts(absl::Span<const Adapter* const> columns, const std::vector<ModuleSpec>& modules,
                                const GramOptions& options, SmallMatrix& gram) {
-  const int threads = options.workers();
   for (const ModuleSpec& module : modules) {
     for (std::int64_t group = 0; group < module.layer.groups; ++group) {
       CAIRN_RETURN_IF_ERROR(InterruptGuard::Check());
-      CAIRN_RETURN_IF_ERROR(AddGroup(columns, module, group, threads, gram));
+      CAIRN_RETURN_IF_ERROR(AddGroup(columns, module, group, options, gram));
     }
     CAIRN_RETURN_IF_ERROR(options.after_read());
   }

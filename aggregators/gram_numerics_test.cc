@@ -187,6 +187,12 @@ TEST(GramNumerics, FactorsWithoutADigitLeftAreNotFinite) {
   EXPECT_TRUE(std::isnan(gram.at(1, 1)));
   EXPECT_TRUE(std::isnan(gram.at(0, 1)));
   EXPECT_TRUE(std::isfinite(gram.at(0, 0)));
+  // What is not a client's to answer for is what it is, as well as can be said.
+  std::vector<const Adapter*> adapters;
+  for (const Held& column : columns) adapters.push_back(&column.adapter());
+  const auto lenient = GramOf(adapters, {.strict = 1});
+  ASSERT_TRUE(lenient.ok());
+  EXPECT_TRUE(std::isfinite(lenient->at(1, 1)));
 }
 
 }  // namespace

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "adapter/find.h"
 #include "aggregators/averages.h"
 #include "aggregators/deviation.h"
 #include "aggregators/gram.h"
@@ -47,10 +49,11 @@ absl::Status NotFinite(const std::string& client, const Adapter& adapter) {
 
 // As the report has them: clients that do not count may have values that are not finite.
 absl::StatusOr<std::vector<std::vector<double>>> InnerProductsOf(const Aggregator& aggregator,
-                                                                 absl::Span<const double> weights) {
+                                                                 absl::Span<const double> weights,
+                                                                 const GramOptions& options) {
   std::vector<const Adapter*> columns;
   for (const auto& [client, update] : aggregator.updates()) columns.push_back(update.adapter);
-  CAIRN_ASSIGN_OR_RETURN(const kernels::SmallMatrix gram, GramOf(columns));
+  CAIRN_ASSIGN_OR_RETURN(const kernels::SmallMatrix gram, GramOf(columns, options));
   std::vector<std::vector<double>> rows;
   for (const auto& [client, update] : aggregator.updates()) {
     const std::size_t i = rows.size();
@@ -183,6 +186,7 @@ absl::StatusOr<PipelinePlan> Pipeline::Plan() {
   }
   CAIRN_RETURN_IF_ERROR(weighing_->CheckCombine(*aggregator_, memory_.reference != nullptr));
   CAIRN_RETURN_IF_ERROR(CheckForm());
+  CAIRN_RETURN_IF_ERROR(CheckMemory());
   if (weighing_->needs_gram() || weighing_->drops_not_finite()) CAIRN_RETURN_IF_ERROR(aggregator_->CheckBytes());
   if (weighing_->needs_gram()) aggregator_->UseOrderedSums();
   const GramOptions options{
@@ -207,6 +211,34 @@ absl::StatusOr<PipelinePlan> Pipeline::Plan() {
     plan.ranks[m] = std::min(plan.ranks[m], FullRank(plan.spec.modules[m]));
   }
   return plan;
+}
+
+// What earlier rounds left has the clients' shapes; and where weights are no shares, there is something to measure
+// values from that are no changes.
+absl::Status Pipeline::CheckMemory() const {
+  for (const Adapter* adapter : {memory_.last, memory_.reference}) {
+    if (adapter == nullptr) continue;
+    AdapterSpec clients = aggregator_->spec(), own = SpecOf(*adapter);
+    clients.base_model.clear();
+    own.base_model.clear();
+    const absl::Status fits = UnionOf(clients, own).status();
+    if (fits.ok()) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        adapter == memory_.last ? "what the last round gave: " : "what updates are measured from: ", fits.message()));
+  }
+  if (weighing_->rule().shares() || aggregator_->spec().modules.empty()) return absl::OkStatus();
+  for (const auto& [client, update] : aggregator_->updates()) {
+    for (const DenseTensor& tensor : update.adapter->tensors) {
+      if (!tensor.absolute || !IsFloat(tensor.view.dtype)) continue;
+      if (memory_.reference != nullptr && FindTensor(*memory_.reference, tensor.view.name) != nullptr) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          "rule ", weighing_->rule().name(), ": tensor \"", absl::CHexEscape(tensor.view.name), "\" of client ", client,
+          " is a value, not a change, and the rule's weights are no shares that it could be averaged with: measure "
+          "updates from the adapter that the clients started from (--relative-to, relative_to_published), or choose "
+          "another rule"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 // A result without weights has no factors to be stacked.
@@ -261,7 +293,7 @@ absl::Status Pipeline::Report(const ResultSink& sink) {
   for (const std::size_t i : coordinates_->clients) {
     clients_[i].distance = std::sqrt(tally.apart(i));
     const double norms = std::sqrt(tally.own(i)) * std::sqrt(tally.result());
-    if (norms > 0) clients_[i].cosine = tally.inner(i) / norms;
+    if (norms > 0 && std::isfinite(norms)) clients_[i].cosine = std::clamp(tally.inner(i) / norms, -1.0, 1.0);
   }
   return absl::OkStatus();
 }
@@ -270,7 +302,9 @@ absl::StatusOr<CombineReport> Pipeline::Run(const ResultSink& sink) && {
   CombineReport report{
       .combine = options_.combine, .rule = options_.rule, .guards = options_.guards, .publish = ToString(publish_)};
   if (options_.gram) {
-    CAIRN_ASSIGN_OR_RETURN(report.gram, InnerProductsOf(*aggregator_, weights_));
+    CAIRN_ASSIGN_OR_RETURN(
+        report.gram,
+        InnerProductsOf(*aggregator_, weights_, {.threads = options_.threads, .after_read = options_.after_read}));
   }
   Publisher publisher(*this, weights_, sink);
   const ResultSink combined{[&](const CombinedModule& module) { return publisher(module); }, sink.tensor};

@@ -91,6 +91,7 @@ class Pipeline {
   Pipeline() = default;
 
   absl::Status CheckForm();
+  absl::Status CheckMemory() const;
   absl::Status UseWeights(const WeighingOutput& weighed);
   void UseCoordinates(const WeighingOutput& weighed);
   absl::Status AddBeside(absl::string_view name, const Adapter* adapter, double weight);

@@ -291,6 +291,54 @@ TEST_F(RobustPipeline, ClientsWithNaNAreDroppedByName) {
   EXPECT_NEAR(guarded.report.clients[5].weight, 6.0 / 21, 1e-12);
 }
 
+TEST_F(RobustPipeline, ClientsWithNaNAreDroppedWhereNobodyLooks) {
+  updates_.pop_back();
+  Add(6, 1, [](const ModuleSpec& spec, std::vector<float>& a, std::vector<float>&) {
+    if (spec.name == "x.v") a[1] = std::numeric_limits<float>::quiet_NaN();
+  });
+  const Ran ran = RunOk({.rule = "geometric_median", .rule_modules = {"q"}});
+  EXPECT_THAT(ran.report.clients[6].reason, HasSubstr("x.v"));
+}
+
+TEST_F(RobustPipeline, AHistoryThatIsNotFiniteIsItsClientsOwn) {
+  const InMemoryUpdate history =
+      MakeUpdate(90, kModules, 2, 1, DType::kF32, [](const ModuleSpec&, std::vector<float>&, std::vector<float>& b) {
+        b[0] = std::numeric_limits<float>::infinity();
+      });
+  const Ran ran = RunOk({.rule = "foolsgold"}, {.histories = {{"client-2", &history.adapter()}}});
+  EXPECT_EQ(ran.report.clients[2].weight, 0);
+  EXPECT_THAT(ran.report.clients[2].reason, HasSubstr("earlier rounds"));
+  EXPECT_GT(ran.report.clients[1].weight, 0);
+}
+
+TEST_F(RobustPipeline, ATinyUpdateDoesNotOverflowTheResult) {
+  updates_.pop_back();
+  Add(6, 1, [](const ModuleSpec&, std::vector<float>& a, std::vector<float>& b) {
+    for (float& value : a) value *= 1e-38F;
+    for (float& value : b) value *= 1e-38F;
+  });
+  for (const char* rule : {"fltrust:root=client-0", "flag:variant=reference"}) {
+    const Ran ran = RunOk({.rule = rule});
+    EXPECT_THAT(ran.result, ::testing::Each(::testing::Truly([](double x) { return std::isfinite(x); }))) << rule;
+    for (const double value : ran.result) ASSERT_LT(std::abs(value), 1e3) << rule;
+  }
+}
+
+TEST_F(RobustPipeline, WhatUpdatesAreMeasuredFromHasTheirShapes) {
+  const InMemoryUpdate other = MakeUpdate(91, {{"x.q", 12, 11, {}}}, 2, 1);
+  for (const char* rule : {"median", "flag"}) {
+    const absl::Status status = Run({.rule = rule}, {.reference = &other.adapter()}).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << rule;
+    EXPECT_THAT(status.message(), HasSubstr("measured from")) << rule;
+  }
+}
+
+TEST_F(RobustPipeline, AReferenceThatDoesNotCountIsNotInTheResult) {
+  const InMemoryUpdate reference = MakeUpdate(77, kModules, 2, 2);
+  const Ran ran = RunOk({.rule = "geometric_median"}, {.reference = &reference.adapter()});
+  EXPECT_EQ(ran.report.modules[0].rank_in, 20);
+}
+
 TEST_F(RobustPipeline, LooksAtTheModulesItIsToldTo) {
   updates_.pop_back();
   Add(6, 1, [](const ModuleSpec& spec, std::vector<float>&, std::vector<float>& b) {

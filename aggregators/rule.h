@@ -61,6 +61,9 @@ class Rule {
   // Whether weights may be below 0, or a column that is no client's may count. Only combine rules that are linear
   // (Aggregator::linear) take such weights.
   virtual bool any_weights() const { return false; }
+  // Whether the weights of the clients (and of `last`) are shares: 0 or more, with the sum 1, or all 0. Values that are
+  // no changes (biases beside LoRA factors) can be averaged with shares only.
+  virtual bool shares() const { return true; }
   // Whether Weigh gives RuleOutput::coordinates.
   virtual bool coordinate_wise() const { return false; }
   // f; none for rules without.

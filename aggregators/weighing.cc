@@ -74,9 +74,10 @@ absl::Status Weighing::CheckCombine(const Aggregator& combine, bool relative) co
     if (made.ok() && (*made)->linear()) linear.push_back(name);
   }
   return absl::InvalidArgumentError(absl::StrCat(
-      relative ? "updates that are measured from an adapter" : absl::StrCat("rule ", rule_->name()),
-      rule_->coordinate_wise() && !relative ? " looks at products" : " may weigh below zero", ", and combine ",
-      combine.name(), " averages factors: expected combine ", absl::StrJoin(linear, " or ")));
+      relative                   ? "updates that are measured from an adapter need a sum of products"
+      : rule_->coordinate_wise() ? absl::StrCat("rule ", rule_->name(), " looks at products entry by entry")
+                                 : absl::StrCat("the weights of rule ", rule_->name(), " need a sum of products"),
+      ", and combine ", combine.name(), " averages factors: expected combine ", absl::StrJoin(linear, " or ")));
 }
 
 absl::StatusOr<WeighingOutput> Weighing::Weigh(const WeighingInput& input) const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -26,6 +27,17 @@ std::vector<double> Times(const kernels::SmallMatrix& matrix, absl::Span<const d
     for (std::size_t j = 0; j < matrix.columns; ++j) product[i] += matrix.at(i, j) * x[j];
   }
   return product;
+}
+
+// 1 less the weights: 0 where only rounding is left, so that nothing is added that does not count.
+double LeftOf(absl::Span<const double> weights, double last) {
+  double sum = last, magnitude = 1 + std::abs(last);
+  for (const double weight : weights) {
+    sum += weight;
+    magnitude += std::abs(weight);
+  }
+  const double rounding = std::numeric_limits<double>::epsilon() * magnitude * static_cast<double>(weights.size() + 1);
+  return std::abs(1 - sum) <= rounding ? 0 : 1 - sum;
 }
 
 }  // namespace
@@ -157,7 +169,7 @@ void WeighingRound::Assign(const RuleOutput& result) {
   output_.coordinates = result.coordinates;
   if (result.coordinates) return KeepMixing(of_mixed);
   if (input_.last) output_.last = result.weights.back();
-  if (input_.reference) output_.reference = 1 - std::accumulate(weights.begin(), weights.end(), output_.last);
+  if (input_.reference) output_.reference = LeftOf(weights, output_.last);
 }
 
 std::string WeighingRound::ReasonOf(std::size_t column, const RuleOutput& result) const {

@@ -30,6 +30,10 @@ absl::StatusOr<AggregateMemory> AggregateMemory::Open(const AggregateRequest& re
     CAIRN_ASSIGN_OR_RETURN(memory.reference_, OpenFor("--relative-to", request.relative_to, request));
   }
   if (request.history.empty()) return memory;
+  std::error_code ignored;
+  if (!fs::is_directory(request.history, ignored)) {
+    return absl::NotFoundError(absl::StrCat("--history: expected a folder, got ", request.history.native()));
+  }
   for (const std::string& client : clients) {
     const fs::path path = request.history / client;
     std::error_code error;

@@ -78,12 +78,27 @@ absl::Status CheckReport(const fs::path& report, const fs::path& out) {
                                        ", which is published whole or not at all, got ", report.native()));
 }
 
+// What a rule does not look at was not meant for it.
+absl::Status CheckUsed(const AggregateFlags& flags, const Weighing& weighing) {
+  const Rule::Needs needs = weighing.rule().needs();
+  const auto unused = [&](absl::string_view flag, absl::string_view what) {
+    return Flag(flag, absl::StrCat("rule ", weighing.rule().name(), " does not look at ", what));
+  };
+  if (!flags.last.empty() && !needs.last) return unused("--last", "the result of the round before");
+  if (!flags.history.empty() && !needs.history) return unused("--history", "earlier rounds");
+  if (weighing.needs_gram()) return absl::OkStatus();
+  if (!flags.rule_modules.empty()) return unused("--rule-module", "inner products, which can be those of some modules");
+  if (!flags.relative_to.empty() && !weighing.rule().coordinate_wise()) return unused("--relative-to", "the updates");
+  return absl::OkStatus();
+}
+
 absl::Status CheckRules(const AggregateFlags& flags) {
   if (!flags.combine.empty()) CAIRN_RETURN_IF_ERROR(InFlag("--combine", MakeAggregator(flags.combine).status()));
   CAIRN_RETURN_IF_ERROR(InFlag("--rule", MakeRule(flags.rule).status()));
   const auto weighing = Weighing::Create(flags.rule, flags.guards);
   CAIRN_RETURN_IF_ERROR(InFlag("--guard", weighing.status()));
-  return InFlag("--rule", weighing->CheckClients(flags.inputs.size()));
+  CAIRN_RETURN_IF_ERROR(InFlag("--rule", weighing->CheckClients(flags.inputs.size())));
+  return CheckUsed(flags, *weighing);
 }
 
 absl::Status CheckBase(const AggregateFlags& flags, const std::optional<PublishForm>& publish) {

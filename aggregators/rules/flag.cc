@@ -40,6 +40,7 @@ class Flag final : public Rule {
 
   absl::string_view name() const override { return "flag"; }
   bool any_weights() const override { return true; }
+  bool shares() const override { return false; }
   absl::Status CheckClients(std::size_t columns, std::size_t) const override {
     if (columns >= OptionsFor(columns).dimensions) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat("rule flag with m = ", dimensions_, " needs at least ", dimensions_,

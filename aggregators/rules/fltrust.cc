@@ -33,6 +33,7 @@ class FlTrust final : public Rule {
 
   absl::string_view name() const override { return "fltrust"; }
   Needs needs() const override { return {.client = root_, .client_counts = false}; }
+  bool shares() const override { return false; }
   absl::Status CheckClients(std::size_t columns, std::size_t faulty) const override {
     return CheckBound("rule fltrust", columns, faulty, 1, "n >= 1 beside the root");
   }

@@ -1,0 +1,137 @@
+#include "aggregators/coordinate_rows.h"
+
+#include <algorithm>
+#include <limits>
+#include <mutex>
+#include <utility>
+
+#include "aggregators/factor_views.h"
+#include "aggregators/kernels/add_product.h"
+#include "base/status_macros.h"
+
+namespace cairn::internal {
+namespace {
+
+// Of all columns together: 8 MiB of float64, for matrix products; 512 KiB of float32, which stay in a cache.
+constexpr std::int64_t kBlockElements = 1 << 20, kNarrowElements = 1 << 17;
+
+// mixing^T as kernels::AddProduct takes it, [columns, clients].
+std::vector<double> Transposed(const kernels::SmallMatrix& mixing) {
+  std::vector<double> out(mixing.values.size());
+  for (std::size_t i = 0; i < mixing.rows; ++i) {
+    for (std::size_t j = 0; j < mixing.columns; ++j) out[j * mixing.rows + i] = mixing.at(i, j);
+  }
+  return out;
+}
+
+// What the rule makes of the columns, row by row.
+class Result final : public FactorOf<Result> {
+ public:
+  Result(std::int64_t rows, std::int64_t columns, CoordinatePlan plan, CoordinateColumns of, OutcomeTally& tally)
+      : FactorOf(rows, columns),
+        plan_(std::move(plan)),
+        mixing_(Transposed(plan_.mixing)),
+        of_(std::move(of)),
+        narrow_(IsNarrow(plan_, of_)),
+        tally_(tally),
+        told_(static_cast<std::size_t>(columns > 1 ? rows : 0)) {}
+
+  template <typename T>
+  void ReadAs(std::int64_t first, absl::Span<T> out) const {
+    narrow_ ? ReadWith<float>(first, out) : ReadWith<double>(first, out);
+  }
+
+ private:
+  // Whether the rule may see float32 numbers as they are.
+  static bool IsNarrow(const CoordinatePlan& plan, const CoordinateColumns& of) {
+    return plan.mixing.values.empty() && of.reference == nullptr &&
+           std::all_of(of.clients.begin(), of.clients.end(),
+                       [](const DenseColumnPtr& column) { return column != nullptr && column->stored_as_floats(); });
+  }
+
+  // Computes in V.
+  template <typename V, typename T>
+  void ReadWith(std::int64_t first, absl::Span<T> out) const {
+    const std::int64_t rows = static_cast<std::int64_t>(out.size()) / columns();
+    const auto held = static_cast<std::int64_t>(of_.clients.size() + plan_.mixing.columns + 1) * columns();
+    const std::int64_t step = std::max<std::int64_t>(1, (narrow_ ? kNarrowElements : kBlockElements) / held);
+    std::vector<V> values, x;
+    for (std::int64_t row = 0; row < rows; row += step) {
+      const std::int64_t count = std::min(step, rows - row);
+      const absl::Span<T> block = out.subspan(row * columns(), count * columns());
+      values.resize(block.size());
+      // Who reads a factor refuses values that are not finite.
+      const absl::Status status = Compute(first + row, x, absl::MakeSpan(values));
+      if (!status.ok()) std::fill(values.begin(), values.end(), std::numeric_limits<V>::quiet_NaN());
+      std::transform(values.begin(), values.end(), block.begin(), [](V value) { return static_cast<T>(value); });
+    }
+  }
+
+  absl::Status Compute(std::int64_t first, std::vector<float>& x, absl::Span<float> out) const {
+    x.resize(of_.clients.size() * out.size());
+    for (std::size_t i = 0; i < of_.clients.size(); ++i) {
+      of_.clients[i]->Read(first * columns(), absl::MakeSpan(x).subspan(i * out.size(), out.size()));
+    }
+    kernels::ApplyCoordinates(plan_.rule, of_.clients.size(), x, out);
+    Tell<float>(first, x, out);
+    return absl::OkStatus();
+  }
+
+  absl::Status Compute(std::int64_t first, std::vector<double>& x, absl::Span<double> out) const {
+    const std::size_t clients = of_.clients.size(), width = out.size();
+    std::vector<double> reference(of_.reference == nullptr ? 0 : width);
+    if (of_.reference != nullptr) CAIRN_RETURN_IF_ERROR(of_.reference->AddTo(first, 1, absl::MakeSpan(reference)));
+    x.assign(clients * width, 0);
+    for (std::size_t i = 0; i < clients; ++i) {
+      const absl::Span<double> own = absl::MakeSpan(x).subspan(i * width, width);
+      if (of_.clients[i] != nullptr) CAIRN_RETURN_IF_ERROR(of_.clients[i]->AddTo(first, 1, own));
+      for (std::size_t k = 0; k < reference.size(); ++k) own[k] -= reference[k];
+    }
+    CAIRN_RETURN_IF_ERROR(Apply(x, out));
+    Tell<double>(first, x, out);
+    for (std::size_t k = 0; k < reference.size(); ++k) out[k] += reference[k];
+    return absl::OkStatus();
+  }
+
+  absl::Status Apply(const std::vector<double>& x, absl::Span<double> out) const {
+    if (mixing_.empty()) {
+      kernels::ApplyCoordinates(plan_.rule, of_.clients.size(), x, out);
+      return absl::OkStatus();
+    }
+    std::vector<double> mixed(plan_.mixing.columns * out.size());
+    CAIRN_RETURN_IF_ERROR(kernels::AddProduct(mixing_, x, false, static_cast<std::int64_t>(plan_.mixing.rows),
+                                              static_cast<std::int64_t>(out.size()), absl::MakeSpan(mixed)));
+    kernels::ApplyCoordinates(plan_.rule, plan_.mixing.columns, mixed, out);
+    return absl::OkStatus();
+  }
+
+  // Rows of products are read as often as a decomposition needs them, and counted once. Tensors are read once.
+  template <typename V>
+  void Tell(std::int64_t first, const std::vector<V>& x, absl::Span<const V> y) const {
+    const auto rows = static_cast<std::size_t>(y.size() / columns());
+    if (!told_.empty()) {
+      const std::lock_guard lock(mutex_);
+      const auto begin = told_.begin() + first, end = begin + static_cast<std::ptrdiff_t>(rows);
+      if (std::find(begin, end, true) != end) return;
+      std::fill(begin, end, true);
+    }
+    tally_.Add<V>(plan_.clients, x, y);
+  }
+
+  const CoordinatePlan plan_;
+  const std::vector<double> mixing_;
+  const CoordinateColumns of_;
+  const bool narrow_;
+  OutcomeTally& tally_;
+  mutable std::mutex mutex_;
+  mutable std::vector<bool> told_;  // By row of a product.
+};
+
+}  // namespace
+
+FactorPtr CoordinateRows(std::int64_t rows, std::int64_t columns, CoordinatePlan plan, CoordinateColumns of,
+                         OutcomeTally& tally) {
+  return std::make_shared<const Result>(rows, columns, std::move(plan), std::move(of), tally);
+}
+
+}  // namespace cairn::internal
