@@ -48,7 +48,7 @@ void ExpectDense(const Factors& factors, const std::vector<std::int64_t>& starts
     for (std::size_t y = 0; y < parts; ++y) {
       const double expected = reference::InnerProduct(DensePart(factors, starts[x], starts[x + 1]),
                                                       DensePart(factors, starts[y], starts[y + 1]));
-      EXPECT_NEAR(out->inner[x * parts + y], expected, 1e-13 * out->magnitude) << x << " " << y;
+      EXPECT_NEAR(out->inner[x * parts + y], expected, 1e-13 * out->magnitude()) << x << " " << y;
       EXPECT_EQ(out->inner[x * parts + y], out->inner[y * parts + x]);
     }
   }
@@ -71,7 +71,7 @@ TEST(FactorGram, TakesManyBlocksOfOnePanel) {
 
 TEST(FactorGram, MagnitudeIsThatOfTheUnits) {
   const Factors factors{{2, 2, {3, 4, 0, 1}}, {1, 2, {2, -10}}};  // Units of norm 10 and 10.
-  EXPECT_NEAR(InnerProducts(UnitsOf(factors), {0, 2})->magnitude, 400, 1e-12);
+  EXPECT_NEAR(InnerProducts(UnitsOf(factors), {0, 2})->magnitude(), 400, 1e-12);
 }
 
 TEST(FactorGram, ValuesThatAreNotFiniteShow) {
@@ -79,7 +79,7 @@ TEST(FactorGram, ValuesThatAreNotFiniteShow) {
     Factors factors = reference::RandomFactors(6, 4, 3, 5);
     factors.a.at(1, 2) = value;
     const auto products = InnerProducts(UnitsOf(factors), {0, 1, 3});
-    EXPECT_FALSE(std::isfinite(products->magnitude));
+    EXPECT_FALSE(std::isfinite(products->magnitude()));
     EXPECT_TRUE(std::isfinite(products->inner[0]));
     for (const std::size_t own : {1, 2, 3}) EXPECT_FALSE(std::isfinite(products->inner[own]));
   }
