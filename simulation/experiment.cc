@@ -127,6 +127,8 @@ absl::Status CheckMethods(const Experiment& experiment) {
     CAIRN_RETURN_IF_ERROR(CheckMethod(method));
     if (!seen.insert(FederationOf(method)).second) return Wrong("methods", "each method at most once", method);
     if (method == kAlone) continue;
+    const absl::Status uploads = CheckUploads(experiment);
+    if (!uploads.ok()) return Wrong("clients", "what a server takes", uploads.message());
     const absl::Status taken = CheckTakesClients(method, experiment);
     if (!taken.ok()) return Wrong("methods", "rules that take these clients' ranks", taken.message());
     const absl::Status weighed = CheckWeighing(method, experiment);

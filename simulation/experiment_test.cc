@@ -153,6 +153,23 @@ TEST_F(ExperimentTest, RulesThatWantUpdatesAlikeGetThemFromAttackersToo) {
   EXPECT_TRUE(load("half_poison", "ffa").ok());
 }
 
+// The server's bounds on ranks and scales, which hold for honest clients as well.
+TEST_F(ExperimentTest, UploadsAreWithinTheBoundsOfAServer) {
+  const auto load = [&](const std::string& client, const std::string& method = "stack") {
+    return Load(absl::StrCat(kEqual, "  - {name: x, documents: [two], ", client, "}\nmethods: [", method, "]\n"))
+        .status();
+  };
+  EXPECT_THAT(load("rank: 16, attack: 'rank_inflation:times=64'").message(),
+              HasSubstr("\"clients\": expected what a server takes, got client x: rank 1024, expected at most 256 for "
+                        "weights of rank 96 (x sends what attack rank_inflation:times=64 makes)"));
+  EXPECT_THAT(load("rank: 4, attack: 'fake_alpha:c=1e8'").message(),
+              HasSubstr("client x: scale (alpha / rank) 2e+08, expected at most 1.67772e+07"));
+  EXPECT_THAT(load("rank: 257").message(), HasSubstr("client x: rank 257, expected at most 256"));
+  EXPECT_TRUE(load("rank: 257", "alone").ok()) << "no server is asked";
+  EXPECT_TRUE(load("rank: 16, attack: 'rank_inflation:times=16'").ok());
+  EXPECT_TRUE(load("rank: 4, attack: 'fake_alpha:c=8e6'").ok());
+}
+
 TEST_F(ExperimentTest, RulesAndGuardsAreCheckedBeforeAnythingRuns) {
   const auto experiment = Load(absl::StrCat(kMinimal, "rule: examples\n"));
   ASSERT_TRUE(experiment.ok()) << experiment.status();

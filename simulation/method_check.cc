@@ -13,6 +13,7 @@
 #include "adapter/safetensors.h"
 #include "aggregators/registry.h"
 #include "aggregators/weighing.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 #include "simulation/attacks/attack_spec.h"
 
@@ -74,7 +75,30 @@ absl::StatusOr<std::optional<Sent>> SentBy(const ExperimentClient& client, std::
   return SentWith(spec, rank, alpha);
 }
 
+// The bounds of server/gateway/upload_check.cc. Every weight that is adapted has the model's width as its full rank.
+absl::Status CheckUpload(const Sent& sent, const Experiment& experiment) {
+  const std::int64_t most = std::max<std::int64_t>(experiment.width, limits::kUsualRankMax);
+  if (sent.rank > most) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("rank ", sent.rank, ", expected at most ", most, " for weights of rank ", experiment.width));
+  }
+  const double scale = sent.alpha / static_cast<double>(sent.rank);
+  if (scale <= limits::kScaleMax) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("scale (alpha / rank) ", scale, ", expected at most ", limits::kScaleMax));
+}
+
 }  // namespace
+
+absl::Status CheckUploads(const Experiment& experiment) {
+  for (const ExperimentClient& client : experiment.clients) {
+    CAIRN_ASSIGN_OR_RETURN(const std::optional<Sent> sent, SentBy(client, client.rank));
+    if (!sent) continue;
+    const absl::Status status = Explained(CheckUpload(*sent, experiment), client);
+    if (!status.ok()) return absl::Status(status.code(), absl::StrCat("client ", client.name, ": ", status.message()));
+  }
+  return absl::OkStatus();
+}
 
 absl::Status CheckTakesClients(const std::string& method, const Experiment& experiment) {
   CAIRN_ASSIGN_OR_RETURN(const auto combine, MakeAggregator(method));

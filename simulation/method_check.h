@@ -13,6 +13,10 @@ namespace cairn {
 // Attackers are there with what they send.
 absl::Status CheckTakesClients(const std::string& method, const Experiment& experiment);
 
+// Whether a server takes what the clients upload, whatever the combine rule: INVALID_ARGUMENT names the first client
+// whose rank or scale is beyond its bounds. Attackers are there with what they send, but for those of IsRefused.
+absl::Status CheckUploads(const Experiment& experiment);
+
 // In the words of the rule or guard: INVALID_ARGUMENT when so many clients are too few for its bound, when the client
 // that it trusts is none of them, or when the combine rule cannot take its weights. NOT_FOUND: no such rule or guard.
 absl::Status CheckWeighing(const std::string& method, const Experiment& experiment);

@@ -88,6 +88,7 @@ class NamedAttack final : public Attack {
   NamedAttack(AttackSpec spec, ForgeFunction forge) : spec_(std::move(spec)), forge_(forge) {}
 
   bool flips_labels() const override { return FlipsLabels(spec_); }
+  bool is_refused() const override { return IsRefused(spec_); }
 
   absl::StatusOr<Lora> Forge(const AttackerView& view) const override {
     CAIRN_RETURN_IF_ERROR(CheckView(view));

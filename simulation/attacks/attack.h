@@ -32,6 +32,8 @@ class Attack {
   virtual ~Attack() = default;
   // Whether the attacker trains `own` on labels that are flipped.
   virtual bool flips_labels() const { return false; }
+  // Whether a server refuses whatever it uploads (IsRefused).
+  virtual bool is_refused() const { return false; }
   // What it uploads: one rank and alpha for all modules; the modules of `own`. Deterministic. INVALID_ARGUMENT: no
   // honest update, numbers that do not fit together, modules or dimensions that `own` has not.
   virtual absl::StatusOr<Lora> Forge(const AttackerView& view) const = 0;

@@ -35,7 +35,9 @@ class Attacker {
   // attackers without a directory.
   static absl::StatusOr<std::unique_ptr<Attacker>> Create(AttackerOptions options, std::uint64_t seed);
 
+  const std::string& attack() const { return options_.attack; }
   bool flips_labels() const { return attack_->flips_labels(); }
+  bool is_refused() const { return attack_->is_refused(); }
 
   // What to upload. Shares `own` first and waits for all accomplices to do so. DEADLINE_EXCEEDED names the one that did
   // not within `timeout`.

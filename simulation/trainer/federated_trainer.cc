@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 
@@ -118,7 +119,7 @@ absl::StatusOr<Lora> FederatedTrainer::Forge(const Round& round, const Start& st
 }
 
 // Whether it counts. FAILED_PRECONDITION means that the round closed without this client, which then takes part in the
-// next one; so does an attacker whose update the server refuses.
+// next one.
 absl::StatusOr<bool> FederatedTrainer::Upload(const Round& round, const Lora& update) {
   events_.Phase(round.number, "pushing");
   CAIRN_ASSIGN_OR_RETURN(const AdapterBytes adapter, ToAdapter(update, base_.base_model));
@@ -127,12 +128,19 @@ absl::StatusOr<bool> FederatedTrainer::Upload(const Round& round, const Lora& up
       client_->PushBytes(round, adapter.config_json, adapter.safetensors, examples,
                          [this](std::uint64_t done, std::uint64_t total) { events_.Transfer("push", done, total); });
   if (absl::IsFailedPrecondition(receipt.status())) return false;
-  if (attacker_ != nullptr && absl::IsInvalidArgument(receipt.status())) {
-    refused_ = round.number;
-    return false;
-  }
+  if (attacker_ != nullptr && absl::IsInvalidArgument(receipt.status())) return Refused(round, receipt.status());
   CAIRN_RETURN_IF_ERROR(receipt.status());
   return true;
+}
+
+// Rounds do not wait for attacks that no server takes. They wait for all others, which would be for ever.
+absl::StatusOr<bool> FederatedTrainer::Refused(const Round& round, const absl::Status& refusal) {
+  if (!attacker_->is_refused()) {
+    return absl::Status(refusal.code(), absl::StrCat("the server refused what attack ", attacker_->attack(),
+                                                     " makes in round ", round.number, ": ", refusal.message()));
+  }
+  refused_ = round.number;
+  return false;
 }
 
 ProgressCallback FederatedTrainer::TellPull() {

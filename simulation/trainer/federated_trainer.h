@@ -45,6 +45,7 @@ class FederatedTrainer {
   absl::StatusOr<Lora> Train(const Round& round, const Start& start);
   absl::StatusOr<Lora> Forge(const Round& round, const Start& start, const Lora& update);
   absl::StatusOr<bool> Upload(const Round& round, const Lora& update);
+  absl::StatusOr<bool> Refused(const Round& round, const absl::Status& refusal);
   absl::Status Measure(const Start& start, std::uint64_t version, std::uint64_t round);
   absl::Status Finish(std::uint64_t round);
   void BackToBase();

@@ -112,8 +112,8 @@ class FederatedTrainerTest : public ::testing::Test {
     std::unique_ptr<Attacker> attacker;
     if (!attack.empty()) attacker = *Attacker::Create({.attack = attack}, local_.seed);
     FederatedTrainer trainer({directory_ / "work", {}}, local_, base_.Clone(), std::move(client), std::move(attacker));
-    const absl::Status status = trainer.Run();
-    EXPECT_TRUE(status.ok()) << status;
+    ended_ = trainer.Run();
+    EXPECT_EQ(ended_.ok(), ends_well_) << ended_;
     return seen;
   }
   static std::string Bytes(const Lora& lora) { return ToAdapter(lora, "base")->safetensors; }
@@ -121,6 +121,8 @@ class FederatedTrainerTest : public ::testing::Test {
   const TestDirectory directory_;
   const Weights base_ = *InitWeights(kTiny, 1);
   LocalClient local_;
+  bool ends_well_ = true;
+  absl::Status ended_;  // What the latest trainer ended with.
 };
 
 TEST_F(FederatedTrainerTest, WhatIsMergedIsDroppedWhenTheServerBeginsAnew) {
@@ -207,6 +209,16 @@ TEST_F(FederatedTrainerTest, AnAttackerGoesOnWhereTheServerRefusesWhatItSent) {
   const Scripted first{RoundFrom(0, StartMode::kMerge, ""), std::nullopt, {}, refusal};
   const Scripted second{RoundFrom(1, StartMode::kMerge, "one"), Form::kDelta, Adapter(3, 4), refusal};
   EXPECT_EQ(Run({first, second}, "nan").updates.size(), 2u);
+}
+
+// Its rounds would wait for it for ever.
+TEST_F(FederatedTrainerTest, AnAttackerEndsWhereTheServerRefusesWhatItShouldTake) {
+  const absl::Status refusal = absl::InvalidArgumentError("tensor x is too large");
+  const Scripted first{RoundFrom(0, StartMode::kMerge, ""), std::nullopt, {}, refusal};
+  ends_well_ = false;
+  EXPECT_EQ(Run({first, first}, "half_poison:c=1e12").updates.size(), 1u);
+  EXPECT_EQ(ended_, absl::InvalidArgumentError("the server refused what attack half_poison:c=1e12 makes in round 1: "
+                                               "tensor x is too large"));
 }
 
 }  // namespace
