@@ -13,6 +13,7 @@
 #include "simulation/attacks/attack_values.h"
 #include "simulation/attacks/dense.h"
 #include "simulation/attacks/mimic.h"
+#include "simulation/model/random.h"
 #include "simulation/model/torch_guard.h"
 
 namespace cairn {
@@ -62,6 +63,8 @@ absl::StatusOr<Lora> Mimic(const AttackSpec&, const AttackerView& view) {
 
 absl::StatusOr<Lora> OwnAsItIs(const AttackSpec&, const AttackerView& view) { return *view.own; }
 
+std::uint64_t RoundSeed(const AttackerView& view) { return SeedOf(view.seed, {"round", absl::StrCat(view.round)}); }
+
 // Those that do not forge values, and replay.
 const std::map<std::string, ForgeFunction>& Functions() {
   using Spec = const AttackSpec&;
@@ -71,7 +74,7 @@ const std::map<std::string, ForgeFunction>& Functions() {
       {"fake_alpha", [](Spec spec, View view) -> Result { return attacks::FakeAlpha(*view.own, spec.c); }},
       {"half_poison", [](Spec spec, View view) -> Result { return attacks::HalfPoisoned(*view.own, spec.c); }},
       {"ill_conditioned",
-       [](Spec spec, View view) -> Result { return attacks::IllConditioned(*view.own, spec.cond, view.seed); }},
+       [](Spec spec, View view) -> Result { return attacks::IllConditioned(*view.own, spec.cond, RoundSeed(view)); }},
       {"inf", [](Spec, View view) -> Result { return attacks::Filled(*view.own, INFINITY); }},
       {"label_flip", OwnAsItIs},
       {"mimic", Mimic},

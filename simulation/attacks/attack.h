@@ -22,7 +22,8 @@ struct AttackerView {
   std::size_t clients = 0;               // p: all clients of the round.
   std::size_t attackers = 0;             // f: of them, those who attack together.
   std::size_t attacker = 0;              // Which one of them this is, from 0.
-  std::uint64_t seed = 0;                // Of the experiment, the round and the attack: all accomplices have the same.
+  std::uint64_t seed = 0;   // Of the experiment and the attack: the same in all rounds, for all accomplices.
+  std::uint64_t round = 0;  // For what is drawn anew in each round.
   // What all went on from in a warm round: attacks on values are on what was learned since. Null: on all that is sent.
   const Lora* start = nullptr;
 };

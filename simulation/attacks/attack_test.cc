@@ -150,6 +150,20 @@ TEST_F(AttackTest, ABackdoorIsOneUnitAtTheMedianNorm) {
   EXPECT_EQ(Bytes(forged), Bytes(Forge("backdoor", View(1)))) << "accomplices write the same one";
 }
 
+// What is written adds up over rounds; everything else that is drawn is drawn anew.
+TEST_F(AttackTest, ABackdoorIsTheSameInEveryRound) {
+  const auto differs = [&](absl::string_view attack) {
+    AttackerView first = View(), second = View();
+    first.round = 1;
+    second.round = 2;
+    return Bytes(Forge(attack, first)) != Bytes(Forge(attack, second));
+  };
+  EXPECT_FALSE(differs("backdoor"));
+  for (const char* attack : {"gaussian", "uniform", "sybil", "ill_conditioned", "byz_mean:base=gaussian"}) {
+    EXPECT_TRUE(differs(attack)) << attack;
+  }
+}
+
 TEST_F(AttackTest, AReplayIsTheLastRound) {
   const Lora last = TestUpdate(55, 6);
   AttackerView view = View();

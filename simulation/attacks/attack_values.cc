@@ -19,8 +19,10 @@ Direction DirectionOf(const AttackSpec& spec) {
   return spec.direction == "sign" ? Direction::kSign : Direction::kUnit;
 }
 
-// Each attacker's own draw.
-std::uint64_t NoiseSeed(const AttackerView& view) { return SeedOf(view.seed, {"noise", absl::StrCat(view.attacker)}); }
+// Each attacker's own draw, in each round.
+std::uint64_t NoiseSeed(const AttackerView& view) {
+  return SeedOf(view.seed, {"noise", absl::StrCat(view.round), absl::StrCat(view.attacker)});
+}
 
 Vector AlieValues(const AttackSpec& spec, const AttackerView& view, Vectors honest) {
   return Alie(honest, spec.z != 0 ? spec.z : AlieQuantile(view.clients, view.attackers));

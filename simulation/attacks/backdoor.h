@@ -10,7 +10,7 @@ namespace cairn::attacks {
 
 // u v^T in every module of `like`, with random signs in u and v, and every module as long as the others: a change of
 // rank 1 at the given norm (the form of model replacement, Bagdasaryan et al., arXiv 1807.00459, without its boost).
-// The same for all who have the seed. In the order of ValuesOf.
+// The same direction for all who have the seed, in every round: what is written adds up. In the order of ValuesOf.
 Vector BackdoorValues(const Lora& like, double norm, std::uint64_t seed);
 
 }  // namespace cairn::attacks

@@ -55,7 +55,8 @@ absl::StatusOr<Lora> Attacker::Forge(const AttackerRound& round, absl::Duration 
                          .clients = options_.clients,
                          .attackers = options_.attackers,
                          .attacker = options_.attacker,
-                         .seed = SeedOf(seed_, {"attack", options_.attack, absl::StrCat(round.number)}),
+                         .seed = SeedOf(seed_, {"attack", options_.attack}),
+                         .round = round.number,
                          .start = round.start});
 }
 

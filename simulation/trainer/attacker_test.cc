@@ -47,13 +47,14 @@ TEST_F(AttackerTest, AccomplicesShareTheirUpdatesAndWaitForThem) {
   EXPECT_FALSE(second->Forge({.number = 2, .own = &theirs_}, absl::ZeroDuration()).ok()) << "rounds are apart";
 }
 
-TEST_F(AttackerTest, NoiseDiffersBetweenAccomplicesAndRounds) {
-  const auto attacker = *Attacker::Create({"gaussian", {}, 5, 1, 0}, 7);
-  const auto sent = [&](std::uint64_t round) {
+TEST_F(AttackerTest, NoiseDiffersBetweenRoundsAndABackdoorDoesNot) {
+  const auto sent = [&](const char* attack, std::uint64_t round) {
+    const auto attacker = *Attacker::Create({attack, {}, 5, 1, 0}, 7);
     return Bytes(*attacker->Forge({.number = round, .own = &mine_}, absl::ZeroDuration()));
   };
-  EXPECT_EQ(sent(1), sent(1));
-  EXPECT_NE(sent(1), sent(2));
+  EXPECT_EQ(sent("gaussian", 1), sent("gaussian", 1));
+  EXPECT_NE(sent("gaussian", 1), sent("gaussian", 2));
+  EXPECT_EQ(sent("backdoor", 1), sent("backdoor", 2));
 }
 
 TEST_F(AttackerTest, RefusesWhatDoesNotFitTogether) {

@@ -84,14 +84,14 @@ absl::Status CellRunner::Attacks(const Federation& federation, std::uint64_t rou
   std::vector<const Lora*> seen;
   for (std::size_t i = 0; i < honest; ++i) seen.push_back(&uploads[i].update);
   for (std::size_t i = honest; i < uploads.size(); ++i) {
-    const AttackerView view{
-        .honest = seen,
-        .own = &uploads[i].update,
-        .last = federation.published ? &*federation.published : nullptr,
-        .clients = uploads.size(),
-        .attackers = federation.cell.faulty,
-        .attacker = i - honest,
-        .seed = SeedOf(federation.cell.seed, {"attack", federation.cell.attack, absl::StrCat(round)})};
+    const AttackerView view{.honest = seen,
+                            .own = &uploads[i].update,
+                            .last = federation.published ? &*federation.published : nullptr,
+                            .clients = uploads.size(),
+                            .attackers = federation.cell.faulty,
+                            .attacker = i - honest,
+                            .seed = SeedOf(federation.cell.seed, {"attack", federation.cell.attack}),
+                            .round = round};
     CAIRN_ASSIGN_OR_RETURN(uploads[i].update, federation.attack->Forge(view));
   }
   return absl::OkStatus();

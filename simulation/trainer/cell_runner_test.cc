@@ -11,6 +11,7 @@
 namespace cairn {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -21,7 +22,7 @@ struct Asked {
   std::size_t honest = 0, clients = 0, attackers = 0;
   std::vector<std::size_t> attacker;
   std::vector<bool> last;
-  std::vector<std::uint64_t> seeds;
+  std::vector<std::uint64_t> seeds, rounds;
 };
 
 // Its own update, multiplied.
@@ -36,6 +37,7 @@ class Multiplied final : public Attack {
     asked_->attacker.push_back(view.attacker);
     asked_->last.push_back(view.last != nullptr);
     asked_->seeds.push_back(view.seed);
+    asked_->rounds.push_back(view.round);
     Lora update = *view.own;
     for (auto& [module, factors] : update.modules) factors.b = factors.b * factor_;
     return update;
@@ -125,8 +127,8 @@ TEST_F(CellRunnerTest, AttackersSeeWhatTheHonestSend) {
   EXPECT_EQ(asked_.attackers, 2u);
   EXPECT_THAT(asked_.attacker, ElementsAre(0, 1, 0, 1, 0, 1));
   EXPECT_THAT(asked_.last, ElementsAre(false, false, true, true, true, true));
-  EXPECT_EQ(asked_.seeds[0], asked_.seeds[1]) << "accomplices share a seed";
-  EXPECT_NE(asked_.seeds[1], asked_.seeds[2]) << "rounds do not";
+  EXPECT_THAT(asked_.seeds, Each(asked_.seeds.front())) << "accomplices and rounds share a seed";
+  EXPECT_THAT(asked_.rounds, ElementsAre(1, 1, 2, 2, 3, 3));
 }
 
 TEST_F(CellRunnerTest, ABrokenModelHasAnInfiniteLoss) {
