@@ -57,6 +57,8 @@ absl::StatusOr<Experiment> FromProto(const v1::SimulationConfig& proto) {
   out.methods.assign(proto.methods().begin(), proto.methods().end());
   if (!proto.rule().empty()) out.rule = proto.rule();
   out.guards.assign(proto.guards().begin(), proto.guards().end());
+  out.rule_modules.assign(proto.rule_modules().begin(), proto.rule_modules().end());
+  out.relative_to_published = proto.relative_to_published();
   if (proto.has_grid()) {
     CAIRN_ASSIGN_OR_RETURN(out.grid, GridFromProto(proto.grid(), proto.seed()));
   }
@@ -143,6 +145,9 @@ absl::Status CheckWithGrid(const Experiment& experiment) {
   }
   if (experiment.rule != Experiment().rule || !experiment.guards.empty()) {
     return Wrong("grid", "rules in grid.rules", "rule or guards beside them");
+  }
+  if (!experiment.rule_modules.empty() || experiment.relative_to_published) {
+    return Wrong("grid", "rules that look at whole updates", "rule_modules or relative_to_published");
   }
   if (experiment.training.prune != 0) {
     return Wrong("training.prune", "nothing in a grid: its rounds merge", absl::StrCat(experiment.training.prune));

@@ -39,7 +39,8 @@ struct Experiment {
   std::vector<std::string> methods;
   // Of every federated method.
   std::string rule = "examples";
-  std::vector<std::string> guards;
+  std::vector<std::string> guards, rule_modules;
+  bool relative_to_published = false;
   std::optional<Grid> grid;  // Instead of clients and methods.
 };
 

@@ -185,6 +185,17 @@ TEST_F(ExperimentTest, RulesAndGuardsAreCheckedBeforeAnythingRuns) {
   EXPECT_THAT(Load(absl::StrCat(kMinimal, "guards: [walls]\n")).status().message(), HasSubstr("walls"));
 }
 
+TEST_F(ExperimentTest, RulesMayLookAtLess) {
+  const std::string keys = "rule: median\nrule_modules: [q_proj]\nrelative_to_published: true\nmethods: [";
+  const auto experiment = Load(absl::StrCat(kMinimal, keys, "svd, stack]\n"));
+  ASSERT_TRUE(experiment.ok()) << experiment.status();
+  EXPECT_THAT(experiment->rule_modules, ElementsAre("q_proj"));
+  EXPECT_TRUE(experiment->relative_to_published);
+  EXPECT_THAT(
+      Load(absl::StrCat(kMinimal, "relative_to_published: true\nmethods: [zero_pad]\n")).status().message(),
+      HasSubstr("updates that are measured from an adapter may weigh below zero, and combine zero_pad averages"));
+}
+
 TEST_F(ExperimentTest, OtherDataTakesRanksInTurn) {
   for (const char* client : {"x", "y", "z"}) {
     fs::create_directories(root_ / "data" / client);

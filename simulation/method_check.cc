@@ -119,7 +119,7 @@ absl::Status CheckWeighing(const std::string& method, const Experiment& experime
   CAIRN_ASSIGN_OR_RETURN(const auto combine, MakeAggregator(method));
   CAIRN_ASSIGN_OR_RETURN(const Weighing weighing, Weighing::Create(experiment.rule, experiment.guards));
   CAIRN_RETURN_IF_ERROR(weighing.CheckClients(ContributorsOf(experiment)));
-  CAIRN_RETURN_IF_ERROR(weighing.CheckCombine(*combine));
+  CAIRN_RETURN_IF_ERROR(weighing.CheckCombine(*combine, experiment.relative_to_published));
   const std::string trusted = weighing.rule().needs().client;
   const auto is_trusted = [&](const ExperimentClient& client) { return client.name == trusted; };
   if (trusted.empty() || std::any_of(experiment.clients.begin(), experiment.clients.end(), is_trusted)) {

@@ -18,7 +18,8 @@ absl::Status CheckTakesClients(const std::string& method, const Experiment& expe
 absl::Status CheckUploads(const Experiment& experiment);
 
 // In the words of the rule or guard: INVALID_ARGUMENT when so many clients are too few for its bound, when the client
-// that it trusts is none of them, or when the combine rule cannot take its weights. NOT_FOUND: no such rule or guard.
+// that it trusts is none of them, or when the combine rule cannot take its weights or
+// relative_to_published. NOT_FOUND: no such rule or guard.
 absl::Status CheckWeighing(const std::string& method, const Experiment& experiment);
 
 }  // namespace cairn

@@ -114,7 +114,9 @@ std::string ConfigList(const Results& results) {
       results.base_from_cache ? " (from the cache)" : "", e.training.steps, e.training.batch, e.training.learning_rate,
       e.rounds, e.seed);
   absl::StrAppend(&out, "<dt>rule</dt><dd>", EscapeXml(absl::StrJoin(e.guards, ", ")),
-                  e.guards.empty() ? "" : ", then ", EscapeXml(e.rule), "</dd>\n");
+                  e.guards.empty() ? "" : ", then ", EscapeXml(e.rule), e.rule_modules.empty() ? "" : "; on ",
+                  EscapeXml(absl::StrJoin(e.rule_modules, ", ")),
+                  e.relative_to_published ? "; measured from what was published" : "", "</dd>\n");
   for (const MethodResult& method : results.methods) {
     std::uint64_t sent = 0, received = 0;
     for (const TrainerState& state : method.clients) sent += state.bytes_sent, received += state.bytes_received;

@@ -91,6 +91,10 @@ TEST(Report, SaysWhichRuleAndGuards) {
   EXPECT_THAT(ReportHtml(results), HasSubstr("<dt>rule</dt><dd>examples</dd>"));
   results.experiment.guards = {"nnm", "arc"};
   EXPECT_THAT(ReportHtml(results), HasSubstr("<dt>rule</dt><dd>nnm, arc, then examples</dd>"));
+  results.experiment.rule_modules = {"q_proj", "v_proj"};
+  results.experiment.relative_to_published = true;
+  EXPECT_THAT(ReportHtml(results),
+              HasSubstr("then examples; on q_proj, v_proj; measured from what was published</dd>"));
 }
 
 TEST(Results, VerdictCounts) {

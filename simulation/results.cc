@@ -146,6 +146,8 @@ std::string ResultsJson(const Results& results) {
                                       {"unit", "nats per byte"},
                                       {"rule", results.experiment.rule},
                                       {"guards", results.experiment.guards},
+                                      {"rule_modules", results.experiment.rule_modules},
+                                      {"relative_to_published", results.experiment.relative_to_published},
                                       {"clients", clients},
                                       {"methods", methods}};
   return all.dump(2) + "\n";

@@ -69,6 +69,8 @@ class Runner {
                                         .methods = methods,
                                         .rule = experiment().rule,
                                         .guards = experiment().guards,
+                                        .rule_modules = experiment().rule_modules,
+                                        .relative_to_published = experiment().relative_to_published,
                                         .rounds = experiment().rounds,
                                         .clients = static_cast<std::uint32_t>(ContributorsOf(experiment()))}));
     std::printf("server: cairn serve on %s\n", server.endpoint.c_str());

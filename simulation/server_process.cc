@@ -18,22 +18,18 @@ namespace {
 constexpr absl::Duration kStartTimeout = absl::Seconds(30);
 constexpr char kEndpointFile[] = "endpoint";  // Written by the server into its data directory once it is ready.
 
-std::string ConfigOf(const ServerSpec& spec) {
-  v1::ServerConfig config;
-  config.set_listen("127.0.0.1:0");
-  config.set_metrics_listen("127.0.0.1:0");
-  config.set_data_dir((spec.directory / "data").string());
-  for (const std::string& method : spec.methods) {
-    v1::FederationConfig* federation = config.add_federations();
-    federation->set_name(FederationOf(method));
-    federation->set_combine(method);
-    federation->set_rule(spec.rule);
-    for (const std::string& guard : spec.guards) federation->add_guards(guard);
-    federation->set_rounds(spec.rounds);
-    federation->mutable_clients()->set_min(spec.clients);
-    federation->mutable_clients()->set_target(spec.clients);
-  }
-  return ToYaml(config);
+v1::FederationConfig FederationWith(const std::string& method, const ServerSpec& spec) {
+  v1::FederationConfig federation;
+  federation.set_name(FederationOf(method));
+  federation.set_combine(method);
+  federation.set_rule(spec.rule);
+  for (const std::string& guard : spec.guards) federation.add_guards(guard);
+  for (const std::string& module : spec.rule_modules) federation.add_rule_modules(module);
+  federation.set_relative_to_published(spec.relative_to_published);
+  federation.set_rounds(spec.rounds);
+  federation.mutable_clients()->set_min(spec.clients);
+  federation.mutable_clients()->set_target(spec.clients);
+  return federation;
 }
 
 absl::StatusOr<std::string> AwaitEndpoint(const ServerSpec& spec, ChildProcess& server) {
@@ -55,12 +51,21 @@ absl::StatusOr<std::string> AwaitEndpoint(const ServerSpec& spec, ChildProcess& 
 
 }  // namespace
 
+std::string ServerYaml(const ServerSpec& spec) {
+  v1::ServerConfig config;
+  config.set_listen("127.0.0.1:0");
+  config.set_metrics_listen("127.0.0.1:0");
+  config.set_data_dir((spec.directory / "data").string());
+  for (const std::string& method : spec.methods) *config.add_federations() = FederationWith(method, spec);
+  return ToYaml(config);
+}
+
 absl::StatusOr<RunningServer> StartServer(const ServerSpec& spec) {
   std::error_code error;
   std::filesystem::create_directories(spec.directory, error);
   if (error) return ErrnoStatus(error.value(), "create", spec.directory);
   const std::filesystem::path config = spec.directory / "server.yaml";
-  CAIRN_RETURN_IF_ERROR(WriteFileAtomically(config, ConfigOf(spec)));
+  CAIRN_RETURN_IF_ERROR(WriteFileAtomically(config, ServerYaml(spec)));
   CAIRN_ASSIGN_OR_RETURN(
       ChildProcess process,
       ChildProcess::Spawn({{spec.executable.string(), "serve", "--config", config.string()}, {}, spec.log}));

@@ -15,8 +15,10 @@ struct ServerSpec {
   std::filesystem::path directory;   // For its configuration and data; created.
   std::filesystem::path log;
   std::vector<std::string> methods;  // Combine rules; FederationOf names their federations.
-  std::string rule;                  // Of all of them; so are the guards.
-  std::vector<std::string> guards;
+  // Of all of them: keys of FederationConfig.
+  std::string rule;
+  std::vector<std::string> guards, rule_modules;
+  bool relative_to_published = false;
   std::uint64_t rounds = 1;
   std::uint32_t clients = 1;  // Every round waits for all of them.
 };
@@ -25,6 +27,9 @@ struct RunningServer {
   ChildProcess process;
   std::string endpoint;  // host:port
 };
+
+// What it is started with, as YAML: a ServerConfig.
+std::string ServerYaml(const ServerSpec& spec);
 
 // Returns when the server accepts calls. INTERNAL, with the tail of its log, when it ends first; DEADLINE_EXCEEDED;
 // CANCELLED on Ctrl-C.
