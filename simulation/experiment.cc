@@ -216,11 +216,16 @@ std::size_t ContributorsOf(const Experiment& experiment) {
 
 Accomplice AccompliceOf(const Experiment& experiment, const ExperimentClient& client) {
   Accomplice out;
+  std::set<std::string> others;  // Attacks that come first.
   for (const ExperimentClient& other : experiment.clients) {
-    if (other.attack != client.attack) continue;
+    if (other.attack != client.attack) {
+      if (out.of == 0 && !other.attack.empty()) others.insert(other.attack);
+      continue;
+    }
     if (other.name == client.name) out.number = out.of;
     ++out.of;
   }
+  out.attack = others.size();
   return out;
 }
 

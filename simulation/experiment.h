@@ -58,9 +58,10 @@ std::vector<TextSource> SourcesOf(const Experiment& experiment);
 // How many clients a round waits for: all whose uploads a server takes.
 std::size_t ContributorsOf(const Experiment& experiment);
 
-// Which one of those with the same attack a client is, from 0, and how many they are. REQUIRES that it attacks.
+// Which one of those with the same attack a client is, from 0, how many they are, and which one of the experiment's
+// attacks theirs is, from 0 in the order of the clients. REQUIRES that it attacks.
 struct Accomplice {
-  std::size_t number = 0, of = 0;
+  std::size_t number = 0, of = 0, attack = 0;
 };
 Accomplice AccompliceOf(const Experiment& experiment, const ExperimentClient& client);
 

@@ -117,6 +117,17 @@ TEST_F(ExperimentTest, ClientsMayAttackTogether) {
   EXPECT_EQ(ContributorsOf(*experiment), 5u);
 }
 
+// They share files, which those of another attack must not find.
+TEST_F(ExperimentTest, AttacksAreToldApartWhateverTheirNames) {
+  const auto experiment = Load(absl::StrCat(kAttacked,
+                                            "  - {name: z, rank: 4, documents: [two], attack: 'alie:z=1e-1'}\n"
+                                            "  - {name: w, rank: 4, documents: [two], attack: 'alie:z=1e+1'}\n"));
+  ASSERT_TRUE(experiment.ok()) << experiment.status();
+  std::vector<std::size_t> attacks;
+  for (std::size_t i = 3; i < 7; ++i) attacks.push_back(AccompliceOf(*experiment, experiment->clients[i]).attack);
+  EXPECT_THAT(attacks, ElementsAre(0, 0, 1, 2));
+}
+
 TEST_F(ExperimentTest, NobodyWaitsForWhatNoServerTakes) {
   const auto experiment =
       Load(absl::StrCat(kMinimal, "  - {name: x, rank: 4, documents: [two], attack: nan}\nmethods: [stack]\n"));

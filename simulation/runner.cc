@@ -125,7 +125,7 @@ class Runner {
 
   std::vector<std::string> AttackFlags(const std::string& method, const ExperimentClient& client) const {
     const Accomplice accomplice = AccompliceOf(experiment(), client);
-    const std::string directory = absl::StrCat("accomplices-", FederationOf(client.attack));
+    const std::string directory = absl::StrCat("accomplices-", accomplice.attack);
     return {"--attack",      client.attack,
             "--accomplices", (workspace_.out / "work" / FederationOf(method) / directory).string(),
             "--clients",     absl::StrCat(experiment().clients.size()),
