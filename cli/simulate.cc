@@ -52,11 +52,8 @@ absl::Status Simulate(const SimulateOptions& options) {
     CAIRN_ASSIGN_OR_RETURN(experiment, WithData(std::move(experiment), options.data));
   }
   if (options.rounds > 0) experiment.rounds = options.rounds;
-  if (options.seed_given) experiment.seed = options.seed;
-  if (experiment.grid) {
-    if (options.seed_given) experiment.grid->seeds = {options.seed};
-    return SimulateGrid(experiment, options);
-  }
+  if (options.seed_given) experiment = WithSeed(std::move(experiment), options.seed);
+  if (experiment.grid) return SimulateGrid(experiment, options);
   CAIRN_ASSIGN_OR_RETURN(const Results results, RunExperiment(experiment, options.out));
   PrintResults(results, options.out);
   return absl::OkStatus();
@@ -77,7 +74,8 @@ void AddSimulate(CLI::App& app) {
   command->add_option("--data", options->data, "Other text: a directory with one sub-folder per client or domain");
   command->add_option("--out", options->out, "Where the report, the adapter and the logs go")->capture_default_str();
   command->add_option("--rounds", options->rounds, "Instead of the file's")->check(CLI::Range(1, 1'000'000));
-  CLI::Option* seed = command->add_option("--seed", options->seed, "Instead of the file's");
+  CLI::Option* seed =
+      command->add_option("--seed", options->seed, "Instead of the file's; of a grid, of its cells alone");
   command->add_option("--workers", options->workers, "Processes that run the cells of a grid; 0: one a processor")
       ->check(CLI::Range(0, 1024));
   command->callback([options, seed] {

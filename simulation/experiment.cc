@@ -201,6 +201,15 @@ absl::StatusOr<Experiment> WithData(Experiment experiment, const std::filesystem
   return experiment;
 }
 
+Experiment WithSeed(Experiment experiment, std::uint64_t seed) {
+  if (experiment.grid) {
+    experiment.grid->seeds = {seed};
+  } else {
+    experiment.seed = seed;
+  }
+  return experiment;
+}
+
 std::vector<TextSource> SourcesOf(const Experiment& experiment) {
   if (experiment.grid) return experiment.grid->domains;
   std::vector<TextSource> sources;

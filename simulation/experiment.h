@@ -52,6 +52,9 @@ absl::StatusOr<Experiment> LoadExperiment(const std::filesystem::path& file);
 // sees. INVALID_ARGUMENT as LoadExperiment, when methods and rules do not take so many clients.
 absl::StatusOr<Experiment> WithData(Experiment experiment, const std::filesystem::path& directory);
 
+// The same experiment with another seed. Of a grid, the cells' alone: its base model stays, and with it the directory.
+Experiment WithSeed(Experiment experiment, std::uint64_t seed);
+
 // What is read for it: each client's text, or each domain's.
 std::vector<TextSource> SourcesOf(const Experiment& experiment);
 

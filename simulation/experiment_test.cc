@@ -207,6 +207,16 @@ TEST_F(ExperimentTest, RulesMayLookAtLess) {
       HasSubstr("updates that are measured from an adapter may weigh below zero, and combine zero_pad averages"));
 }
 
+TEST_F(ExperimentTest, AnotherSeedOfAGridKeepsItsBaseModel) {
+  Experiment experiment = *Load(kMinimal);
+  EXPECT_EQ(WithSeed(experiment, 7).seed, 7u);
+  experiment.seed = 1;
+  experiment.grid = Grid{.seeds = {1, 2}};
+  const Experiment other = WithSeed(experiment, 7);
+  EXPECT_EQ(other.seed, 1u);
+  EXPECT_THAT(other.grid->seeds, ElementsAre(7));
+}
+
 TEST_F(ExperimentTest, OtherDataTakesRanksInTurn) {
   for (const char* client : {"x", "y", "z"}) {
     fs::create_directories(root_ / "data" / client);
