@@ -25,7 +25,7 @@ struct Asked {
   std::vector<std::uint64_t> seeds, rounds;
 };
 
-// Its own update, multiplied.
+// Its own update, with B multiplied.
 class Multiplied final : public Attack {
  public:
   Multiplied(double factor, bool flips, Asked* asked) : factor_(factor), flips_(flips), asked_(asked) {}
@@ -49,6 +49,16 @@ class Multiplied final : public Attack {
   Asked* asked_;
 };
 
+// As large as a server takes it: products overflow.
+class Huge final : public Attack {
+ public:
+  absl::StatusOr<Lora> Forge(const AttackerView& view) const override {
+    Lora update = *view.own;
+    for (auto& [module, factors] : update.modules) factors.a = factors.a * 1e12, factors.b = factors.b * 1e12;
+    return update;
+  }
+};
+
 std::string Lines(const std::string& word) {
   std::string text;
   for (int i = 0; i < 60; ++i) absl::StrAppend(&text, word, " writes line ", i, "\n");
@@ -69,7 +79,7 @@ class CellRunnerTest : public ::testing::Test {
       if (spec == "against") return std::make_unique<Multiplied>(-30, false, &asked_);
       if (spec == "honest") return std::make_unique<Multiplied>(1, false, &asked_);
       if (spec == "flipped") return std::make_unique<Multiplied>(1, true, &asked_);
-      if (spec == "huge") return std::make_unique<Multiplied>(1e37, false, &asked_);
+      if (spec == "huge") return std::make_unique<Huge>();
       return absl::NotFoundError(absl::StrCat("no attack is called ", std::string(spec)));
     });
   }

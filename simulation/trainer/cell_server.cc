@@ -2,11 +2,12 @@
 
 #include <ATen/ATen.h>
 
-#include <list>
 #include <utility>
 
 #include "aggregators/factor.h"
 #include "base/status_macros.h"
+#include "server/gateway/upload_check.h"
+#include "server/root/history_sum.h"
 
 namespace cairn {
 namespace {
@@ -17,10 +18,13 @@ struct Received {
   Adapter adapter;
 };
 
+// With the checks of a server's front door: what it refuses as it comes is an error here, too.
 absl::Status Receive(const Upload& upload, const std::string& base_model, Received& out) {
   CAIRN_ASSIGN_OR_RETURN(out.bytes, ToAdapter(upload.update, base_model));
+  const std::string& file = out.bytes.safetensors;
   CAIRN_ASSIGN_OR_RETURN(const PeftConfig config, ParsePeftConfig(out.bytes.config_json));
-  CAIRN_ASSIGN_OR_RETURN(out.adapter, ParseAdapter(out.bytes.safetensors, config));
+  CAIRN_RETURN_IF_ERROR(UploadCheck(config, nullptr, file.size()).Feed(file));
+  CAIRN_ASSIGN_OR_RETURN(out.adapter, ParseAdapter(file, config));
   return absl::OkStatus();
 }
 
@@ -28,20 +32,8 @@ at::Tensor TensorOf(const Factor& factor) {
   return cairn::TensorOf(ReadAll(factor), {factor.rows(), factor.columns()});
 }
 
-// The sum of two adapters: their units side by side, with scale 1.
-Lora SumOf(const Lora& x, const Lora& y) {
-  Lora out = x;
-  for (const auto& [module, more] : y.modules) {
-    const auto found = x.modules.find(module);
-    if (found == x.modules.end()) {
-      out.modules[module] = more;
-      continue;
-    }
-    const Factors& factors = found->second;
-    out.modules[module] = {at::cat({factors.a, more.a}, 0),
-                           at::cat({factors.b * factors.scale, more.b * more.scale}, 1), 1};
-  }
-  return out;
+void AddTo(Lora& lora, const CombinedModule& module) {
+  if (module.rank > 0) lora.modules[module.spec.name] = {TensorOf(*module.a), TensorOf(*module.b), 1};
 }
 
 }  // namespace
@@ -79,22 +71,25 @@ absl::StatusOr<Lora> CellServer::Combine(std::uint64_t round, const std::vector<
   PipelineOptions options = options_;
   options.round = round;
   CAIRN_ASSIGN_OR_RETURN(Pipeline pipeline, Pipeline::Create(options));
-  std::list<Received> received;  // The pipeline keeps pointers.
+  std::map<std::string, Received> received;  // By client; the pipeline keeps pointers.
   for (const Upload& upload : uploads) {
-    Received& update = received.emplace_back();
-    if (!Receive(upload, base_model_, update).ok()) continue;
-    pipeline.Add({upload.client, upload.examples, &update.adapter, ""}).IgnoreError();
+    Received& update = received[upload.client];
+    const bool taken = Receive(upload, base_model_, update).ok() &&
+                       pipeline.Add({upload.client, upload.examples, &update.adapter, ""}).ok();
+    if (!taken) received.erase(upload.client);
   }
   const Rule::Needs needs = pipeline.needs();
   pipeline.Remember(Memory(needs));
   CAIRN_RETURN_IF_ERROR(pipeline.Plan().status());
   Lora result;
   const ResultSink sink{[&result](const CombinedModule& module) {
-    if (module.rank > 0) result.modules[module.spec.name] = {TensorOf(*module.a), TensorOf(*module.b), 1};
+    AddTo(result, module);
     return absl::OkStatus();
   }};
   CAIRN_RETURN_IF_ERROR(std::move(pipeline).Run(sink).status());
-  Remember(needs, uploads, result);
+  if (needs.last) last_.emplace(result);
+  if (!needs.history) return result;
+  for (const auto& [client, update] : received) CAIRN_RETURN_IF_ERROR(Remember(client, update.adapter));
   return result;
 }
 
@@ -105,14 +100,14 @@ RoundMemory CellServer::Memory(const Rule::Needs& needs) const {
   return memory;
 }
 
-void CellServer::Remember(const Rule::Needs& needs, const std::vector<Upload>& uploads, const Lora& result) {
-  if (needs.last) last_.emplace(result);
-  if (!needs.history) return;
-  for (const Upload& upload : uploads) {
-    const auto before = sent_.find(upload.client);
-    Kept sum(before == sent_.end() ? upload.update : SumOf(before->second.lora, upload.update));
-    sent_.insert_or_assign(upload.client, std::move(sum));
-  }
+absl::Status CellServer::Remember(const std::string& client, const Adapter& update) {
+  const auto before = sent_.find(client);
+  const Adapter* earlier = before == sent_.end() ? nullptr : &before->second.adapter;
+  CAIRN_ASSIGN_OR_RETURN(const Checkpoint checkpoint, HistoryWith(earlier, update, nullptr, {}));
+  Lora sum;
+  for (const CombinedModule& module : checkpoint.modules) AddTo(sum, module);
+  sent_.insert_or_assign(client, Kept(std::move(sum)));
+  return absl::OkStatus();
 }
 
 }  // namespace cairn

@@ -28,8 +28,8 @@ class CellServer {
   // `base_model` is what adapters name. INVALID_ARGUMENT, NOT_FOUND: as Pipeline::Create.
   static absl::StatusOr<CellServer> Create(const GridRule& rule, std::string base_model);
 
-  // Round `round`, from 1: what becomes of the uploads. One that is refused as it comes does not take part, as with a
-  // server; INVALID_ARGUMENT when the rule cannot do without it.
+  // Round `round`, from 1: what becomes of the uploads. One that is refused as it comes (UploadCheck) does not take
+  // part, as with a server; INVALID_ARGUMENT when the rule cannot do without it.
   absl::StatusOr<Lora> Combine(std::uint64_t round, const std::vector<Upload>& uploads);
 
  private:
@@ -42,12 +42,12 @@ class CellServer {
 
   CellServer() = default;
   RoundMemory Memory(const Rule::Needs& needs) const;
-  void Remember(const Rule::Needs& needs, const std::vector<Upload>& uploads, const Lora& result);
+  absl::Status Remember(const std::string& client, const Adapter& update);
 
   PipelineOptions options_;
   std::string base_model_;
   std::optional<Kept> last_;
-  std::map<std::string, Kept> sent_;  // By client: the sum of its uploads, where the rule looks at it.
+  std::map<std::string, Kept> sent_;  // By client: the sum of its uploads that took part, where the rule looks at it.
 };
 
 }  // namespace cairn

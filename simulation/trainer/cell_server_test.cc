@@ -62,6 +62,36 @@ TEST_F(CellServerTest, AnUploadThatIsNoAdapterDoesNotTakePart) {
   EXPECT_FALSE(server->Combine(2, {{"y", 1, wrong}}).ok());
 }
 
+TEST_F(CellServerTest, WhatAServerRefusesAsItComesDoesNotTakePart) {
+  const Lora x = RandomLora(2, 4, 1);
+  const std::string module = x.modules.begin()->first;
+  Lora nan = x, huge = x, scaled = x, wide = RandomLora(300, 600, 2);
+  nan.modules[module].b = at::full_like(x.modules.at(module).b, NAN);
+  huge.modules[module].b = at::full_like(x.modules.at(module).b, 0x1p41);
+  scaled.alpha = 0x1p30;
+  for (const Lora& wrong : {nan, huge, scaled, wide}) {
+    auto server = CellServer::Create({"mean", "examples", {}, "stack", ""}, "base");
+    ASSERT_TRUE(server.ok()) << server.status();
+    const auto result = server->Combine(1, {{"x", 1, x}, {"y", 1, wrong}});
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_TRUE(at::allclose(ChangeOf(result->modules.at(module)), ChangeOf(x.modules.at(module)), 1e-4, 1e-5));
+  }
+}
+
+// Else it would be there in every later round.
+TEST_F(CellServerTest, WhatDidNotTakePartIsNotRemembered) {
+  auto server = CellServer::Create({"", "foolsgold", {}, "stack", ""}, "base");
+  ASSERT_TRUE(server.ok()) << server.status();
+  Lora nan = RandomLora(2, 4, 3);
+  for (auto& [module, factors] : nan.modules) factors.b = at::full_like(factors.b, NAN);
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    const auto result = server->Combine(
+        round, {{"x", 1, RandomLora(2, 4, 10 + round)}, {"y", 1, RandomLora(3, 6, 20 + round)}, {"z", 1, nan}});
+    ASSERT_TRUE(result.ok()) << result.status();
+  }
+  EXPECT_TRUE(server->Combine(4, {{"x", 1, RandomLora(2, 4, 1)}, {"z", 1, RandomLora(2, 4, 2)}}).ok());
+}
+
 // tau is so small that what the last round gave stays, but for little: with nothing remembered that would be zero.
 TEST_F(CellServerTest, RulesRememberWhatTheLastRoundGave) {
   auto server = CellServer::Create({"", "centered_clipping:tau=0.5", {}, "stack", ""}, "base");
