@@ -60,6 +60,12 @@ std::size_t TerminalColumns() {
   return 80;
 }
 
+std::size_t TerminalRows() {
+  winsize size = {};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0) return size.ws_row;
+  return 24;
+}
+
 std::string ProgressBar(double part, int width) {
   const int full = static_cast<int>(std::clamp(part, 0.0, 1.0) * width);
   return absl::StrCat("[", std::string(full, '#'), std::string(width - full, '-'), "]");

@@ -34,8 +34,9 @@ class TerminalView final : public GroupView {
 // Part of the whole work that is done, 0 to 1.
 double ProgressOf(const std::vector<TrainerState>& states, std::uint64_t rounds);
 
-// Of the terminal that standard output is; 80 when it is none.
+// Of the terminal that standard output is; 80 columns and 24 rows when it is none.
 std::size_t TerminalColumns();
+std::size_t TerminalRows();
 
 // "[######----]", `width` characters inside.
 std::string ProgressBar(double part, int width);

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
 #include "base/interrupt.h"
 #include "base/status_macros.h"
 #include "simulation/grid/cell_lines.h"
@@ -15,13 +17,15 @@ namespace {
 
 constexpr int kRefreshMilliseconds = 100;
 constexpr int kTailLines = 12;
+constexpr int kSlowestTimes = 20;  // A cell of other ranks and rules takes longer, but not that much.
 
 }  // namespace
 
 absl::Status CellPool::Run(const std::vector<Cell>& cells, const OnDone& on_done, const OnTurn& on_turn) {
   cells_ = &cells;
   on_done_ = &on_done;
-  next_ = done_ = 0;
+  next_ = done_ = answers_ = deaths_ = 0;
+  slowest_ = absl::ZeroDuration();
   const std::size_t workers = std::min(options_.workers, cells.size());
   while (workers_.size() < workers) CAIRN_RETURN_IF_ERROR(Start());
   for (Worker& worker : workers_) CAIRN_RETURN_IF_ERROR(HandOut(worker));
@@ -47,39 +51,58 @@ absl::Status CellPool::Start() {
 absl::Status CellPool::HandOut(Worker& worker) {
   worker.cell = next_ < cells_->size() ? &(*cells_)[next_] : nullptr;
   if (worker.cell == nullptr) return absl::OkStatus();
+  worker.since = absl::Now();
   const absl::Status written = worker.process.Write(ToLine(CellRequest{next_++, *worker.cell}) + "\n");
   return absl::IsUnavailable(written) ? absl::OkStatus() : written;
 }
 
 absl::Status CellPool::Follow(std::list<Worker>::iterator worker) {
   const std::optional<int> code = worker->process.ExitCode();  // Before reading, so that the last lines are read.
-  for (const std::string& line : worker->process.ReadLines()) {
-    CAIRN_ASSIGN_OR_RETURN(const CellAnswer answer, ParseCellAnswer(line));
-    CellOutcome outcome;
-    if (answer.result.ok()) {
-      outcome.result = *answer.result;
-    } else {
-      outcome = {CellOutcome::Kind::kFailed, {}, std::string(answer.result.status().message())};
-    }
-    worker->answered = true;
-    ++done_;
-    CAIRN_RETURN_IF_ERROR((*on_done_)((*cells_)[answer.id], outcome));
-    CAIRN_RETURN_IF_ERROR(HandOut(*worker));
+  for (const std::string& line : worker->process.ReadLines()) CAIRN_RETURN_IF_ERROR(Take(*worker, line));
+  if (code) {
+    ++deaths_;
+    return Bury(worker, absl::StrCat("the worker ended with exit code ", *code));
   }
-  return code ? Bury(worker, *code) : absl::OkStatus();
+  const absl::Duration taken = absl::Now() - worker->since;
+  if (worker->cell == nullptr || taken <= Limit()) return absl::OkStatus();
+  return Bury(worker, absl::StrFormat("no answer after %.0f s, where the slowest cell took %.0f s",
+                                      absl::ToDoubleSeconds(taken), absl::ToDoubleSeconds(slowest_)));
 }
 
-absl::Status CellPool::Bury(std::list<Worker>::iterator worker, int exit_code) {
-  const Cell* cell = worker->cell;
-  const bool answered = worker->answered;
-  const std::string reason = absl::StrCat("the worker ended with exit code ", exit_code, ". The end of ",
-                                          worker->log.string(), ":\n", TailOf(worker->log, kTailLines));
-  workers_.erase(worker);
-  if (!answered) return absl::InternalError(reason);
-  if (cell != nullptr) {
-    ++done_;
-    CAIRN_RETURN_IF_ERROR((*on_done_)(*cell, {CellOutcome::Kind::kFailed, {}, reason}));
+// Nobody knows how long a cell takes before one is done.
+absl::Duration CellPool::Limit() const {
+  return answers_ == 0 ? absl::InfiniteDuration() : kSlowestTimes * slowest_ + options_.patience;
+}
+
+absl::Status CellPool::Take(Worker& worker, const std::string& line) {
+  CAIRN_ASSIGN_OR_RETURN(const CellAnswer answer, ParseCellAnswer(line));
+  if (worker.cell == nullptr || answer.id >= cells_->size() || &(*cells_)[answer.id] != worker.cell) {
+    return absl::InternalError(absl::StrCat("a worker: expected an answer to the cell that it was given, got ", line));
   }
+  CellOutcome outcome;
+  if (answer.result.ok()) {
+    outcome.result = *answer.result;
+  } else {
+    outcome = {CellOutcome::Kind::kFailed, {}, std::string(answer.result.status().message())};
+  }
+  ++answers_;
+  slowest_ = std::max(slowest_, absl::Now() - worker.since);
+  CAIRN_RETURN_IF_ERROR(Tell(*worker.cell, outcome));
+  return HandOut(worker);
+}
+
+absl::Status CellPool::Tell(const Cell& cell, const CellOutcome& outcome) {
+  ++done_;
+  return (*on_done_)(cell, outcome);
+}
+
+absl::Status CellPool::Bury(std::list<Worker>::iterator worker, const std::string& end) {
+  const Cell* cell = worker->cell;
+  const std::string reason =
+      absl::StrCat(end, ". The end of ", worker->log.string(), ":\n", TailOf(worker->log, kTailLines));
+  workers_.erase(worker);
+  if (cell != nullptr) CAIRN_RETURN_IF_ERROR(Tell(*cell, {CellOutcome::Kind::kFailed, {}, reason}));
+  if (answers_ == 0 && deaths_ > options_.workers) return absl::InternalError(reason);
   if (next_ == cells_->size()) return absl::OkStatus();
   CAIRN_RETURN_IF_ERROR(Start());
   return HandOut(workers_.back());
@@ -94,10 +117,13 @@ void CellPool::WaitForOutput() const {
 }
 
 std::vector<const Cell*> CellPool::Running() const {
-  std::vector<const Cell*> out;
+  std::vector<std::pair<absl::Time, const Cell*>> cells;
   for (const Worker& worker : workers_) {
-    if (worker.cell != nullptr) out.push_back(worker.cell);
+    if (worker.cell != nullptr) cells.emplace_back(worker.since, worker.cell);
   }
+  std::sort(cells.begin(), cells.end());
+  std::vector<const Cell*> out;
+  for (const auto& [since, cell] : cells) out.push_back(cell);
   return out;
 }
 

@@ -16,6 +16,7 @@ namespace {
 
 constexpr absl::Duration kLiveEvery = absl::Milliseconds(200), kPlainEvery = absl::Seconds(10);
 constexpr int kBarWidth = 30;
+constexpr std::size_t kRowsLeast = 3;
 
 std::string TimeLeft(double seconds) {
   if (seconds < 90) return absl::StrFormat("%.0f s left", std::ceil(seconds));
@@ -39,6 +40,20 @@ std::string ProgressLine(const GridProgress& progress) {
   return out;
 }
 
+std::vector<std::string> LiveLines(const GridProgress& progress, const std::vector<const Cell*>& running,
+                                   std::size_t rows) {
+  std::vector<std::string> lines = {ProgressLine(progress)};
+  const std::size_t shown = running.size() < rows ? running.size() : rows - 2;
+  for (std::size_t i = 0; i < shown; ++i) lines.push_back(absl::StrCat("  ", TitleOf(*running[i])));
+  if (shown < running.size()) lines.push_back(absl::StrCat("  and ", running.size() - shown, " more"));
+  return lines;
+}
+
+std::string PlainLine(const GridProgress& progress, const std::vector<const Cell*>& running) {
+  const std::string line = ProgressLine(progress);
+  return running.empty() ? line : absl::StrCat(line, "; longest under way: ", TitleOf(*running.front()));
+}
+
 GridView::GridView() : live_(isatty(STDOUT_FILENO) == 1) {}
 
 GridView::~GridView() { std::fflush(stdout); }
@@ -48,9 +63,10 @@ void GridView::Show(const GridProgress& progress, const std::vector<const Cell*>
   const bool ended = progress.done == progress.cells;
   if (!ended && now - last_ < (live_ ? kLiveEvery : kPlainEvery)) return;
   last_ = now;
-  std::vector<std::string> lines = {ProgressLine(progress)};
+  std::vector<std::string> lines = {PlainLine(progress, running)};
   if (live_) {
-    for (const Cell* cell : running) lines.push_back(absl::StrCat("  ", TitleOf(*cell)));
+    // The cursor stands below the lines, in a row of its own.
+    lines = LiveLines(progress, running, std::max(TerminalRows(), kRowsLeast) - 1);
     Clear();
     lines_ = static_cast<int>(lines.size());
   }

@@ -21,6 +21,13 @@ struct GridProgress {
 // "[###-----]  38 %  388 of 1026 cells, 1.4 a second, 8 min left, 2 failed"
 std::string ProgressLine(const GridProgress& progress);
 
+// The same with a line for each cell under way, in at most `rows` lines (2 or more): "  and 7 more" for those that do
+// not fit.
+std::vector<std::string> LiveLines(const GridProgress& progress, const std::vector<const Cell*>& running,
+                                   std::size_t rows);
+// In one line: with the cell that is under way longest, the first of `running`.
+std::string PlainLine(const GridProgress& progress, const std::vector<const Cell*>& running);
+
 class GridView {
  public:
   GridView();

@@ -22,5 +22,25 @@ TEST(GridView, TheRateIsThisRuns) {
             "[##################------------]  60 %  60 of 100 cells, 1 a second, 40 s left");
 }
 
+// More lines than the terminal has could not be overwritten.
+TEST(GridView, FitsTheTerminal) {
+  const Cell cell{.rule = {.name = "krum"}};
+  const std::vector<const Cell*> running(5, &cell);
+  EXPECT_EQ(LiveLines({.cells = 9}, running, 6).size(), 6u);
+  const std::vector<std::string> lines = LiveLines({.cells = 9}, running, 4);
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(lines[2], "  krum, none, alpha inf, f 0, seed 0");
+  EXPECT_EQ(lines[3], "  and 3 more");
+  EXPECT_EQ(LiveLines({.cells = 9}, running, 2)[1], "  and 5 more");
+}
+
+TEST(GridView, APlainLineNamesTheOldestCell) {
+  const Cell oldest{.rule = {.name = "krum"}}, other{.rule = {.name = "mean"}};
+  EXPECT_EQ(
+      PlainLine({.cells = 9}, {&oldest, &other}),
+      "[------------------------------]   0 %  0 of 9 cells; longest under way: krum, none, alpha inf, f 0, seed 0");
+  EXPECT_EQ(PlainLine({.cells = 9}, {}), ProgressLine({.cells = 9}));
+}
+
 }  // namespace
 }  // namespace cairn
