@@ -43,7 +43,8 @@ absl::Status SimulateGrid(const Experiment& experiment, const SimulateOptions& o
   std::printf("\n\n%s%s\n", WorstTables(run.results).c_str(), GridVerdict(run.results).c_str());
   std::printf("%.0f s in all. Report: %s  cells: %s\n", run.seconds, (options.out / "report.html").c_str(),
               (options.out / "cells.csv").c_str());
-  return absl::OkStatus();
+  const std::string note = FailureNote(run.results);
+  return note.empty() ? absl::OkStatus() : absl::InternalError(note);
 }
 
 absl::Status Simulate(const SimulateOptions& options) {

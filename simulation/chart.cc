@@ -17,8 +17,10 @@ constexpr int kYTicks = 4;
 struct Frame {
   double x_max, y_min, y_max, y_limit;
   double X(double x) const { return kLeft + x / x_max * (kWidth - kLeft - kRight); }
+  // What is no number, or infinite without a limit, is drawn at the top.
   double Y(double y) const {
-    return kTop + (y_max - std::min(y, y_limit)) / (y_max - y_min) * (kHeight - kTop - kBottom);
+    const double shown = std::min(y, y_limit) <= y_max ? std::min(y, y_limit) : y_max;
+    return kTop + (y_max - shown) / (y_max - y_min) * (kHeight - kTop - kBottom);
   }
 };
 
@@ -26,8 +28,10 @@ Frame FrameOf(const Chart& chart) {
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (const Series& series : chart.series) {
     for (const auto& [x, y] : series.points) {
-      low = std::min({low, y, chart.y_limit});
-      high = std::max(high, std::min(y, chart.y_limit));
+      const double shown = std::min(y, chart.y_limit);
+      if (!std::isfinite(shown)) continue;
+      low = std::min(low, shown);
+      high = std::max(high, shown);
     }
   }
   if (!(low <= high)) low = 0, high = 1;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -120,6 +121,18 @@ TEST(Results, JsonHasEveryVersion) {
   const auto json = nlohmann::json::parse(ResultsJson(Example()));
   EXPECT_EQ(json["methods"][1]["clients"][1]["held_out"][2]["loss"], 1.9);
   EXPECT_EQ(json["clients"][0]["dropped_bytes"], 7);
+}
+
+// Without a limit, too: a loss that is not finite is at the top, and the axis fits the others.
+TEST(Chart, WhatIsNotFiniteIsDrawnAtTheTop) {
+  for (const double broken : {static_cast<double>(INFINITY), static_cast<double>(NAN)}) {
+    for (const bool all : {false, true}) {
+      const Series series{"loss", 0, {{0, all ? broken : 1.0}, {1, broken}}};
+      const std::string svg = ChartSvg({"broken", "x", {series}});
+      EXPECT_THAT(svg, Not(HasSubstr("nan"))) << all;
+      EXPECT_THAT(svg, Not(HasSubstr("inf"))) << all;
+    }
+  }
 }
 
 TEST(Chart, OfNothingIsStillAChart) { EXPECT_EQ(XmlFault(ChartSvg({"empty", "x", {}})), ""); }

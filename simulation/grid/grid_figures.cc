@@ -1,6 +1,7 @@
 #include "simulation/grid/grid_figures.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -16,8 +17,6 @@ namespace {
 constexpr int kLearned = 6;                      // Levels below the base.
 constexpr double kGuessing = 5.545177444479562;  // ln 256: the loss of saying nothing about the next byte.
 
-// What figures are drawn against.
-double BaseOf(const GridResults& results) { return results.base().value_or(0); }
 double BestOf(const GridResults& results) { return results.best().value_or(0); }
 
 std::string NameOf(const std::string& attack) { return attack.substr(0, attack.find(':')); }
@@ -26,7 +25,7 @@ HeatCell HeatCellOf(const GridResults& results, const GridPlace& place) {
   const std::optional<GridResults::Worst> worst = results.WorstOf(place);
   if (!worst) return {std::nullopt, "-", "", results.WhyNone(place)};
   const std::string score = ScoreText(worst->score);
-  return {HeatLevelOf(worst->score, BestOf(results), BaseOf(results)), absl::StrCat(score, worst->of_all ? "" : "*"),
+  return {HeatLevelOf(worst->score, BestOf(results), BaseOf(results)), ScoreText(worst->score, worst->of_all),
           place.faulty == 0 ? "" : NameOf(worst->attack), absl::StrCat(worst->attack, ": ", score)};
 }
 
@@ -54,11 +53,21 @@ std::string Scale(const GridResults& results) {
       swatches(kLearned, kHeatLevels - 1), swatches(kHeatLevels - 1, kHeatLevels));
 }
 
+// Half of what the best has learned: how far above the base differences are still shown.
+double MarginOf(double best, double base) { return std::max(0.0, base - best) / 2; }
+
+// The best is above the base when every cell ended worse, and infinite when all are broken.
+double TopOf(double best, double base) {
+  return (std::isfinite(best) ? std::max(base, best) : base) + MarginOf(best, base);
+}
+
 }  // namespace
+
+double BaseOf(const GridResults& results) { return results.base().value_or(0); }
 
 int HeatLevelOf(double score, double best, double base) {
   if (!(score < kGuessing)) return kHeatLevels - 1;
-  if (score > base + (base - best) / 2) return kHeatLevels - 2;
+  if (score > base + MarginOf(best, base)) return kHeatLevels - 2;
   if (score > base) return kLearned;
   const double part = base > best ? (score - best) / (base - best) : 0;
   return std::clamp(static_cast<int>(kLearned * part), 0, kLearned - 1);
@@ -94,7 +103,7 @@ std::string CurveFigures(const GridResults& results, double concentration, std::
   std::string out = "<div class=\"charts\">\n";
   for (const GridRule& rule : results.grid().rules) {
     Chart chart{rule.name, "round", {}, static_cast<double>(results.experiment().rounds), true};
-    chart.y_limit = BaseOf(results) + (BaseOf(results) - BestOf(results)) / 2;
+    chart.y_limit = TopOf(BestOf(results), BaseOf(results));
     chart.series.push_back(SeriesOf(results, {&rule, concentration, 0}, kNoAttack, 0));
     for (std::size_t a = 0; a < results.grid().attacks.size(); ++a) {
       chart.series.push_back(SeriesOf(results, {&rule, concentration, faulty}, results.grid().attacks[a], a + 1));

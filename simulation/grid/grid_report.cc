@@ -13,15 +13,14 @@
 namespace cairn {
 namespace {
 
-double BaseOf(const GridResults& results) { return results.base().value_or(0); }
-
 std::string AttackersText(const GridResults& results, std::uint32_t faulty) {
   return absl::StrCat("f = ", faulty, " of ", results.grid().participants);
 }
 
-std::string ScoreCell(const GridResults& results, const std::optional<double>& score) {
+std::string ScoreCell(const GridResults& results, const std::optional<double>& score, bool whole) {
   if (!score) return "<td>-</td>";
-  return absl::StrFormat("<td class=\"%s\">%s</td>", *score < BaseOf(results) ? "better" : "worse", ScoreText(*score));
+  return absl::StrFormat("<td class=\"%s\">%s</td>", *score < BaseOf(results) ? "better" : "worse",
+                         ScoreText(*score, whole));
 }
 
 // Rules by attacks at one concentration and f.
@@ -33,10 +32,12 @@ std::string AttackTable(const GridResults& results, double concentration, std::u
     const GridPlace place{&rule, concentration, faulty};
     absl::StrAppend(&out, "<tr><th>", EscapeXml(rule.name), "</th>");
     for (const std::string& attack : results.grid().attacks) {
-      absl::StrAppend(&out, ScoreCell(results, results.Score(place, attack)));
+      absl::StrAppend(&out, ScoreCell(results, results.Score(place, attack), results.IsWhole(place, attack)));
     }
     const std::optional<GridResults::Worst> worst = results.WorstOf(place);
-    absl::StrAppend(&out, ScoreCell(results, worst ? std::optional(worst->score) : std::nullopt), "</tr>\n");
+    absl::StrAppend(&out,
+                    worst ? ScoreCell(results, worst->score, worst->of_all) : ScoreCell(results, std::nullopt, true),
+                    "</tr>\n");
   }
   return out + "</tbody>\n</table>\n";
 }
@@ -127,7 +128,7 @@ std::string GridReportHtml(const GridResults& results) {
       "over seeds ",
       absl::StrJoin(results.grid().seeds, ", "),
       "; lower is better. A cell has the worst of all attacks; rows are how alike the participants' text is: "
-      "alpha of the Dirichlet distribution over domains, inf for equal parts. * some of its cells failed.</p>\n",
+      "alpha of the Dirichlet distribution over domains, inf for equal parts. * some of its cells are not done.</p>\n",
       HeatMapFigures(results), AttackSections(results), FailureList(results), "<h2>Rules</h2>\n<div class=\"scroll\">",
       RuleTable(results), "</div>\n<h2>Configuration</h2>\n", ConfigList(results), "</body>\n</html>\n");
 }

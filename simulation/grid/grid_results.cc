@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
+#include <compare>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,8 +16,32 @@ namespace {
 std::string CellText(const GridResults& results, const GridPlace& place) {
   const std::optional<GridResults::Worst> worst = results.WorstOf(place);
   if (!worst) return "-";
-  const std::string score = absl::StrCat(ScoreText(worst->score), worst->of_all ? "" : "*");
+  const std::string score = ScoreText(worst->score, worst->of_all);
   return place.faulty == 0 ? score : absl::StrCat(score, " ", worst->attack);
+}
+
+// A rule among the others, in the order of a verdict.
+struct Standing {
+  bool incomplete = false;
+  double score = 0;
+  std::string text;
+  friend auto operator<=>(const Standing&, const Standing&) = default;
+};
+
+// At the largest f. None: no cell is done there.
+std::optional<Standing> StandingOf(const GridResults& results, const GridRule& rule) {
+  std::optional<GridResults::Worst> worst;
+  double where = 0;
+  bool incomplete = false;
+  for (const double concentration : results.grid().concentrations) {
+    const auto here = results.WorstOf({&rule, concentration, results.grid().faulty.back()});
+    incomplete = incomplete || !here || !here->of_all;
+    if (here && (!worst || here->score > worst->score)) worst = here, where = concentration;
+  }
+  if (!worst) return std::nullopt;
+  return Standing{incomplete, worst->score,
+                  absl::StrCat(rule.name, " ", ScoreText(worst->score, !incomplete), " (", worst->attack, ", alpha ",
+                               ConcentrationText(where), ")")};
 }
 
 }  // namespace
@@ -78,6 +102,14 @@ std::vector<double> GridResults::Curve(const GridPlace& place, const std::string
   return sum;
 }
 
+bool GridResults::IsWhole(const GridPlace& place, const std::string& attack) const {
+  const std::vector<Cell> cells = CellsAt(place, attack);
+  return std::all_of(cells.begin(), cells.end(), [this](const Cell& cell) {
+    const CellOutcome* outcome = OutcomeOf(cell);
+    return outcome != nullptr && outcome->kind == CellOutcome::Kind::kDone;
+  });
+}
+
 std::optional<double> GridResults::Score(const GridPlace& place, const std::string& attack) const {
   const std::vector<double> curve = Curve(place, attack);
   if (curve.empty()) return std::nullopt;
@@ -88,10 +120,7 @@ std::optional<GridResults::Worst> GridResults::WorstOf(const GridPlace& place) c
   std::optional<Worst> worst;
   bool of_all = true;
   for (const std::string& attack : AttacksOf(place)) {
-    for (const Cell& cell : CellsAt(place, attack)) {
-      const CellOutcome* outcome = OutcomeOf(cell);
-      of_all = of_all && outcome != nullptr && outcome->kind == CellOutcome::Kind::kDone;
-    }
+    of_all = of_all && IsWhole(place, attack);
     const std::optional<double> score = Score(place, attack);
     if (score && (!worst || *score > worst->score)) worst = {attack, *score};
   }
@@ -123,7 +152,9 @@ std::vector<GridResults::Failure> GridResults::Failures() const {
   return failures;
 }
 
-std::string ScoreText(double score) { return std::isfinite(score) ? absl::StrFormat("%.3f", score) : "broken"; }
+std::string ScoreText(double score, bool whole) {
+  return absl::StrCat(std::isfinite(score) ? absl::StrFormat("%.3f", score) : "broken", whole ? "" : "*");
+}
 
 std::string WorstTables(const GridResults& results) {
   std::string out;
@@ -143,25 +174,23 @@ std::string WorstTables(const GridResults& results) {
 
 std::string GridVerdict(const GridResults& results) {
   const Grid& grid = results.grid();
-  const std::uint32_t faulty = grid.faulty.back();
-  std::vector<std::tuple<double, std::string, std::string>> rules;  // Score, name, text.
+  std::vector<Standing> rules;
   for (const GridRule& rule : grid.rules) {
-    std::optional<GridResults::Worst> worst;
-    double where = 0;
-    for (const double concentration : grid.concentrations) {
-      const std::optional<GridResults::Worst> here = results.WorstOf({&rule, concentration, faulty});
-      if (here && (!worst || here->score > worst->score)) worst = here, where = concentration;
-    }
-    if (!worst) continue;
-    rules.emplace_back(worst->score, rule.name,
-                       absl::StrCat(rule.name, " ", ScoreText(worst->score), " (", worst->attack, ", alpha ",
-                                    ConcentrationText(where), ")"));
+    if (std::optional<Standing> standing = StandingOf(results, rule)) rules.push_back(*std::move(standing));
   }
   if (rules.empty()) return "";
   std::sort(rules.begin(), rules.end());
-  return absl::StrCat("f = ", faulty, " of ", grid.participants, ", worst over concentrations and attacks: ",
-                      absl::StrJoin(rules, ", ", [](std::string* out, const auto& rule) { *out += std::get<2>(rule); }),
-                      ".");
+  return absl::StrCat("f = ", grid.faulty.back(), " of ", grid.participants,
+                      ", worst over concentrations and attacks: ",
+                      absl::StrJoin(rules, ", ", [](std::string* out, const Standing& rule) { *out += rule.text; }),
+                      rules.back().incomplete ? ". * has cells that are not done, which may be worse." : ".");
+}
+
+std::string FailureNote(const GridResults& results) {
+  const std::size_t failed = results.Failures().size();
+  if (failed == 0) return "";
+  return absl::StrCat(failed, failed == 1 ? " cell" : " cells",
+                      " failed: cells.csv says why, * is what lacks one, and the same command tries again");
 }
 
 }  // namespace cairn

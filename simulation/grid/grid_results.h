@@ -34,6 +34,8 @@ class GridResults {
   // The lowest score of all. None: as above.
   std::optional<double> best() const { return best_; }
 
+  // Whether every seed's cell is done. Else scores and curves are those of the seeds that are.
+  bool IsWhole(const GridPlace& place, const std::string& attack) const;
   // After the last round. None: no seed's cell is done.
   std::optional<double> Score(const GridPlace& place, const std::string& attack) const;
   // The base, and after each round. Empty: as above.
@@ -42,7 +44,7 @@ class GridResults {
   struct Worst {
     std::string attack;
     double score = 0;
-    bool of_all = true;  // False when an attack or a seed is missing.
+    bool of_all = true;  // False when a cell of an attack or a seed is not done.
   };
   // Over the attacks.
   std::optional<Worst> WorstOf(const GridPlace& place) const;
@@ -65,14 +67,18 @@ class GridResults {
   std::optional<double> base_, best_;
 };
 
-// "2.913", "broken".
-std::string ScoreText(double score);
+// "2.913", "broken"; with a star unless it is whole.
+std::string ScoreText(double score, bool whole = true);
 
 // For a terminal: one table for each concentration, a row for each rule, a column for each f; cells have the worst
 // attack's score and name.
 std::string WorstTables(const GridResults& results);
 
-// "f = 3 of 10, worst of all concentrations and attacks: flag 2.953 (alie, alpha 0.1), ...", the best rule first.
+// "f = 3 of 10, worst over concentrations and attacks: flag 2.953 (alie, alpha 0.1), ...", the best rule first. Rules
+// with cells that are not done come last, with a star and a sentence on it: what is missing may be the worst.
 std::string GridVerdict(const GridResults& results);
+
+// "2 cells failed, ..."; empty when none did.
+std::string FailureNote(const GridResults& results);
 
 }  // namespace cairn

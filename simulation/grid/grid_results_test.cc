@@ -62,10 +62,23 @@ TEST_F(GridResultsTest, TablesHaveTheWorstAttackByName) {
             "\n");
 }
 
-TEST_F(GridResultsTest, TheVerdictBeginsWithTheBestRule) {
+TEST_F(GridResultsTest, RulesWithoutAllCellsComeLast) {
+  EXPECT_FALSE(results_.IsWhole(Place(1, 0.1, 1), "alie"));
+  EXPECT_TRUE(results_.IsWhole(Place(1, 0.1, 1), "sign_flip:c=5"));
   EXPECT_EQ(GridVerdict(results_),
-            "f = 1 of 4, worst over concentrations and attacks: krum 3.300 (sign_flip:c=5, alpha 0.1), mean broken "
-            "(sign_flip:c=5, alpha 0.1).");
+            "f = 1 of 4, worst over concentrations and attacks: mean broken (sign_flip:c=5, alpha 0.1), krum 3.300* "
+            "(sign_flip:c=5, alpha 0.1). * has cells that are not done, which may be worse.");
+  EXPECT_THAT(FailureNote(results_), HasSubstr("1 cell failed"));
+}
+
+TEST(GridResults, TheVerdictBeginsWithTheBestRule) {
+  Experiment experiment = ExampleGrid();
+  experiment.grid->faulty = {0};
+  const GridResults results(experiment, ExampleOutcomes());
+  EXPECT_EQ(GridVerdict(results),
+            "f = 0 of 4, worst over concentrations and attacks: mean 2.500 (none, alpha 0.1), krum 2.600 (none, alpha "
+            "0.1).");
+  EXPECT_EQ(FailureNote(results), "");
 }
 
 TEST(GridResults, NothingIsDoneYet) {
