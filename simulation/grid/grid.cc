@@ -64,9 +64,22 @@ absl::Status CheckDomains(const Grid& grid) {
   return Wrong("domains.unseen", "a domain that the base model sees", "none");
 }
 
+// A trusted client that is not there fails every cell; one that attacks leaves nothing to be learned from them.
+absl::Status CheckTrusted(const std::string& client, const Grid& grid) {
+  if (client.empty()) return absl::OkStatus();
+  const std::uint32_t honest = grid.participants - grid.faulty.back();
+  for (std::uint32_t i = 0; i < honest; ++i) {
+    if (client == ParticipantName(i)) return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("trusted client: expected one that never attacks, ",
+                                                 ParticipantName(0), " to ", ParticipantName(honest - 1), ", got ",
+                                                 client));
+}
+
 // The program and its options; whether there are clients enough is another question.
-absl::Status CheckRule(const GridRule& rule) {
+absl::Status CheckRule(const GridRule& rule, const Grid& grid) {
   CAIRN_ASSIGN_OR_RETURN(const Weighing weighing, Weighing::Create(rule.rule, rule.guards));
+  CAIRN_RETURN_IF_ERROR(CheckTrusted(weighing.rule().needs().client, grid));
   CAIRN_ASSIGN_OR_RETURN(const auto combine, MakeAggregator(rule.combine));
   CAIRN_RETURN_IF_ERROR(weighing.CheckCombine(*combine));
   if (combine->round_start() != RoundStart::kMerge) {
@@ -88,7 +101,7 @@ absl::Status CheckRules(const Grid& grid) {
     if (rule.name.empty()) return Wrong("rules.rule", "a rule", "nothing");
     if (!names.insert(rule.name).second) return Wrong("rules.name", "each name once", rule.name);
     for (const std::uint32_t faulty : grid.faulty) {
-      const absl::Status status = CheckRule(Against(rule, faulty));
+      const absl::Status status = CheckRule(Against(rule, faulty), grid);
       if (!status.ok()) return Wrong(absl::StrCat("rules (", rule.name, ")"), "a rule that runs", status.message());
     }
   }
@@ -119,6 +132,8 @@ absl::Status CheckGrid(const Grid& grid) {
   if (cells > kCellsMax) return Wrong("rules", absl::StrCat("at most ", kCellsMax, " cells"), absl::StrCat(cells));
   return absl::OkStatus();
 }
+
+std::string ParticipantName(std::size_t number) { return absl::StrCat("p", number); }
 
 GridRule Against(GridRule rule, std::uint32_t faulty) {
   const auto fill = [faulty](std::string& text) { absl::StrReplaceAll({{"{f}", absl::StrCat(faulty)}}, &text); };

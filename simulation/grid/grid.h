@@ -32,7 +32,7 @@ struct GridRule {
 };
 
 struct Grid {
-  std::uint32_t participants = 10;      // n, attackers among them.
+  std::uint32_t participants = 10;      // n: p0, p1, and so on; the last f attack.
   std::vector<std::uint32_t> ranks{4};  // Taken in turn.
   std::vector<TextSource> domains;
   std::vector<double> concentrations;  // Of the Dirichlet distribution over domains; infinity: equal parts.
@@ -45,6 +45,9 @@ struct Grid {
 // INVALID_ARGUMENT names the key, what was expected and what came. Whether rules take so many attackers is another
 // question (simulation/grid/plan.h).
 absl::Status CheckGrid(const Grid& grid);
+
+// "p3": the id of a participant, for rules that trust one.
+std::string ParticipantName(std::size_t number);
 
 // The rule against `faulty` attackers: with that number for "{f}".
 GridRule Against(GridRule rule, std::uint32_t faulty);

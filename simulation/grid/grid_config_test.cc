@@ -85,6 +85,13 @@ TEST_F(GridConfigTest, ErrorsNameTheFileAndTheKey) {
   EXPECT_THAT(ErrorWith("  participants", "  colour: red\n  participants"), HasSubstr("colour"));
 }
 
+TEST_F(GridConfigTest, ATrustedClientIsAParticipantWhoNeverAttacks) {
+  const std::string rule = "rule: examples}";
+  EXPECT_THAT(ErrorWith(rule, "rule: \"fltrust:root=root\"}"), HasSubstr("never attacks, p0 to p5, got root"));
+  EXPECT_THAT(ErrorWith(rule, "rule: \"fltrust:root=p6\"}"), HasSubstr("never attacks, p0 to p5, got p6"));
+  EXPECT_EQ(ErrorWith(rule, "rule: \"fltrust:root=p5\"}"), "");
+}
+
 TEST_F(GridConfigTest, AGridHasNoClientsAndNoMethods) {
   EXPECT_THAT(Load(absl::StrCat(kGrid, "methods: [stack]\n")).status().message(), HasSubstr("got both"));
   EXPECT_THAT(Load(absl::StrCat(kGrid, "clients: [{name: a, rank: 2}]\n")).status().message(), HasSubstr("got both"));

@@ -55,7 +55,7 @@ CellRunner::Cohort& CellRunner::CohortOf(const Cell& cell) {
       MixedTexts(settings_.train, settings_.participants, cell.concentration, window, cell.seed);
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const std::int64_t rank = settings_.ranks[i % settings_.ranks.size()];
-    cohort_->clients.push_back({.name = absl::StrCat("p", i),
+    cohort_->clients.push_back({.name = ParticipantName(i),
                                 .rank = rank,
                                 .alpha = 2.0 * static_cast<double>(rank),
                                 .seed = cell.seed,
