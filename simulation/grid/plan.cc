@@ -1,8 +1,18 @@
 #include "simulation/grid/plan.h"
 
 #include "aggregators/weighing.h"
+#include "simulation/attacks/attack_spec.h"
 
 namespace cairn {
+namespace {
+
+// How many uploads a round has: what a server refuses as it comes does not take part.
+std::uint32_t UploadsOf(const Grid& grid, const Cell& cell) {
+  const absl::StatusOr<AttackSpec> attack = ParseAttack(cell.attack);
+  return attack.ok() && IsRefused(*attack) ? grid.participants - cell.faulty : grid.participants;
+}
+
+}  // namespace
 
 std::vector<Cell> CellsOf(const Grid& grid) {
   std::vector<Cell> cells;
@@ -23,7 +33,7 @@ std::vector<Cell> CellsOf(const Grid& grid) {
 
 std::optional<std::string> RefusalOf(const Grid& grid, const Cell& cell) {
   const absl::StatusOr<Weighing> weighing = Weighing::Create(cell.rule.rule, cell.rule.guards);
-  const absl::Status status = weighing.ok() ? weighing->CheckClients(grid.participants) : weighing.status();
+  const absl::Status status = weighing.ok() ? weighing->CheckClients(UploadsOf(grid, cell)) : weighing.status();
   if (status.ok()) return std::nullopt;
   return std::string(status.message());
 }

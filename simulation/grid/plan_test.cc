@@ -46,6 +46,9 @@ TEST(Plan, ARuleRefusesMoreAttackersThanItsBound) {
   Cell cell{{"krum", "krum:f=1", {}, "stack", ""}, "alie", 1, 1, 1};
   grid.participants = 5;
   EXPECT_EQ(RefusalOf(grid, cell), std::nullopt);
+  cell.attack = "nan";
+  EXPECT_THAT(RefusalOf(grid, cell).value_or(""), HasSubstr("n >= 2f + 3")) << "4 uploads are left";
+  cell.attack = "alie";
   grid.participants = 4;
   EXPECT_THAT(RefusalOf(grid, cell).value_or(""), HasSubstr("n >= 2f + 3"));
   grid.participants = 2;
