@@ -13,9 +13,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What a run writes. Anything else in the output directory is somebody else's and stays.
-constexpr const char* kOwnEntries[] = {"logs",        "data",        "server", "work", "adapter", "base.safetensors",
-                                       "report.html", "results.json"};
+// What a run writes, besides its report. Anything else in the output directory is somebody else's and stays.
+constexpr const char* kOwnEntries[] = {"logs", "data", "server", "work", "adapter", "base.safetensors", "results.json"};
+constexpr char kReport[] = "report.html";
 
 absl::StatusOr<std::vector<ClientCorpus>> ReadCorpora(const Experiment& experiment) {
   std::vector<ClientCorpus> corpora;
@@ -27,12 +27,15 @@ absl::StatusOr<std::vector<ClientCorpus>> ReadCorpora(const Experiment& experime
   return corpora;
 }
 
-absl::Status ClearAndCreate(const fs::path& out) {
+absl::Status Remove(const fs::path& path) {
   std::error_code error;
-  for (const char* entry : kOwnEntries) {
-    fs::remove_all(out / entry, error);
-    if (error) return ErrnoStatus(error.value(), "remove", out / entry);
-  }
+  fs::remove_all(path, error);
+  return error ? ErrnoStatus(error.value(), "remove", path) : absl::OkStatus();
+}
+
+absl::Status ClearAndCreate(const fs::path& out) {
+  for (const char* entry : kOwnEntries) CAIRN_RETURN_IF_ERROR(Remove(out / entry));
+  std::error_code error;
   for (const char* folder : {"logs", "data"}) {
     fs::create_directories(out / folder, error);
     if (error) return ErrnoStatus(error.value(), "create", out / folder);
@@ -74,6 +77,11 @@ absl::StatusOr<Workspace> PlanWorkspace(const Experiment& experiment, const fs::
 }
 
 absl::Status WriteWorkspace(const Workspace& workspace) {
+  CAIRN_RETURN_IF_ERROR(Remove(workspace.out / kReport));
+  return RefreshWorkspace(workspace);
+}
+
+absl::Status RefreshWorkspace(const Workspace& workspace) {
   CAIRN_RETURN_IF_ERROR(ClearAndCreate(workspace.out));
   return WriteParts(workspace);
 }

@@ -31,4 +31,7 @@ absl::StatusOr<Workspace> PlanWorkspace(const Experiment& experiment, const std:
 // Clears what an earlier run left in `out`, and writes the parts there.
 absl::Status WriteWorkspace(const Workspace& workspace);
 
+// The same, but the report stays: that of a grid holds until there is a newer one.
+absl::Status RefreshWorkspace(const Workspace& workspace);
+
 }  // namespace cairn

@@ -13,7 +13,6 @@
 #include "absl/strings/str_split.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
-#include "simulation/grid/cell_rows.h"
 
 namespace cairn {
 namespace {
@@ -74,9 +73,18 @@ absl::Status CellLog::Load() {
       return absl::InvalidArgumentError(
           absl::StrCat(path_.string(), ":", i + 1, ": ", i == 0 ? "not the header of cells" : row.status().message()));
     }
-    if (row->outcome.kind != CellOutcome::Kind::kFailed) outcomes_[row->key] = std::move(row->outcome);
+    Keep(*std::move(row));
   }
   return absl::OkStatus();
+}
+
+void CellLog::Keep(CellRow row) {
+  if (row.outcome.kind == CellOutcome::Kind::kFailed) {
+    failed_.insert(row.key);
+  } else if (row.outcome.kind == CellOutcome::Kind::kDone) {
+    failed_.erase(row.key);
+    outcomes_[row.key] = std::move(row.outcome);
+  }
 }
 
 absl::Status CellLog::Append(const Cell& cell, const CellOutcome& outcome) {

@@ -3,12 +3,14 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/files.h"
 #include "simulation/grid/cell.h"
+#include "simulation/grid/cell_rows.h"
 
 namespace cairn {
 
@@ -20,8 +22,10 @@ class CellLog {
   // table. A last line that was cut short is dropped.
   static absl::StatusOr<CellLog> Open(const std::filesystem::path& out, const std::string& settings);
 
-  // By KeyOf. Failed cells are not in it.
+  // By KeyOf. Failed cells are not in it, nor refusals: whether a rule's bound allows a cell is asked anew.
   const std::map<std::string, CellOutcome>& outcomes() const { return outcomes_; }
+  // Of the cells that failed, and were not done since.
+  const std::set<std::string>& failed() const { return failed_; }
 
   // In the file when the call returns.
   absl::Status Append(const Cell& cell, const CellOutcome& outcome);
@@ -29,11 +33,13 @@ class CellLog {
  private:
   CellLog(FileLock lock, std::filesystem::path file) : lock_(std::move(lock)), path_(std::move(file)) {}
   absl::Status Load();
+  void Keep(CellRow row);
 
   FileLock lock_;
   std::filesystem::path path_;
   UniqueFd file_;
   std::map<std::string, CellOutcome> outcomes_;
+  std::set<std::string> failed_;
 };
 
 }  // namespace cairn

@@ -71,9 +71,20 @@ TEST_F(CellLogTest, KeepsWhatIsDoneForTheNextRun) {
   }
   auto log = Open();
   ASSERT_TRUE(log.ok()) << log.status();
-  ASSERT_EQ(log->outcomes().size(), 2u) << "failed cells are tried again";
+  ASSERT_EQ(log->outcomes().size(), 1u) << "failed cells are tried again, bounds are asked again";
   EXPECT_EQ(log->outcomes().at(KeyOf(CellOf(1))).result.final_loss(), 3.0);
-  EXPECT_EQ(log->outcomes().at(KeyOf(CellOf(2))).reason, "too few");
+  EXPECT_THAT(log->failed(), ElementsAre(KeyOf(CellOf(3))));
+}
+
+TEST_F(CellLogTest, ACellThatFailedMayBeDoneLater) {
+  {
+    auto log = Open();
+    ASSERT_TRUE(log->Append(CellOf(3), {CellOutcome::Kind::kFailed, {}, "killed"}).ok());
+    ASSERT_TRUE(log->Append(CellOf(3), Done({2.0})).ok());
+  }
+  auto log = Open();
+  EXPECT_EQ(log->outcomes().size(), 1u);
+  EXPECT_THAT(log->failed(), IsEmpty());
 }
 
 TEST_F(CellLogTest, ARowThatWasCutShortIsDropped) {

@@ -13,13 +13,13 @@ namespace cairn {
 //   attack         with its options, or "none"
 //   concentration  alpha of the Dirichlet distribution, or inf
 //   faulty, seed
-//   outcome        done, refused (a bound of the rule), failed
+//   outcome        done, failed; in files of earlier versions also refused (a bound of the rule)
 //   final_loss     held-out loss after the last round, nats per byte; empty unless done; inf: the model is broken
 //   base_loss      before the first round
 //   losses         after each round, with spaces between
 //   seconds        that it took
 //   definition     guards, rule, combine rule and publish form: DefinitionOf
-//   reason         of refused and failed cells
+//   reason         of cells that are not done
 inline constexpr char kCellHeader[] =
     "rule,attack,concentration,faulty,seed,outcome,final_loss,base_loss,losses,seconds,definition,reason";
 

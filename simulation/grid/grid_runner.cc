@@ -27,7 +27,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kCellGeneration = 1;  // Raised when the code changes what the same settings and cell give.
+constexpr int kCellGeneration = 2;  // Raised when the code changes what the same settings and cell give.
 
 std::string TrainingText(const ExperimentTraining& training) {
   return absl::StrCat(training.steps, " steps of ", training.batch, " windows, learning rate ", training.learning_rate);
@@ -79,31 +79,35 @@ class Runner {
 
   absl::StatusOr<GridRun> Run(std::size_t workers) {
     const absl::Time started = absl::Now();
-    CAIRN_RETURN_IF_ERROR(WriteWorkspace(workspace_));
+    CAIRN_RETURN_IF_ERROR(RefreshWorkspace(workspace_));
     CAIRN_RETURN_IF_ERROR(ProvideBase(experiment_, workspace_).status());
-    CAIRN_RETURN_IF_ERROR(Plan());
-    CAIRN_RETURN_IF_ERROR(RunCells(workers));
+    Plan();
+    const absl::Status run = RunCells(workers);
     GridResults results(experiment_, std::move(outcomes_));
-    CAIRN_RETURN_IF_ERROR(WriteFileAtomically(workspace_.out / "report.html", GridReportHtml(results)));
+    const absl::Status written = WriteFileAtomically(workspace_.out / "report.html", GridReportHtml(results));
+    CAIRN_RETURN_IF_ERROR(run);  // Not before the report has what is done.
+    CAIRN_RETURN_IF_ERROR(written);
     return GridRun{std::move(results), progress_.before, absl::ToDoubleSeconds(absl::Now() - started)};
   }
 
  private:
-  // What is left to do. Cells that a rule refuses have their outcome at once.
-  absl::Status Plan() {
+  // What is left to do. Cells that a rule refuses have their outcome at once, and none in the log. Those that failed
+  // before come last: what fails again must not keep the others waiting.
+  void Plan() {
     for (Cell& cell : CellsOf(*experiment_.grid)) {
       ++progress_.cells;
       const bool known = outcomes_.count(KeyOf(cell)) > 0;
       const std::optional<std::string> refusal = known ? std::nullopt : RefusalOf(*experiment_.grid, cell);
+      if (refusal) outcomes_[KeyOf(cell)] = {CellOutcome::Kind::kRefused, {}, *refusal};
       if (known || refusal) {
         ++progress_.before;
-        if (refusal) CAIRN_RETURN_IF_ERROR(Keep(cell, {CellOutcome::Kind::kRefused, {}, *refusal}));
       } else {
         cells_.push_back(std::move(cell));
       }
     }
     progress_.done = progress_.before;
-    return absl::OkStatus();
+    std::stable_partition(cells_.begin(), cells_.end(),
+                          [this](const Cell& cell) { return log_.failed().count(KeyOf(cell)) == 0; });
   }
 
   absl::Status RunCells(std::size_t workers) {
@@ -127,8 +131,9 @@ class Runner {
     };
     const absl::Status status = pool.Run(cells_, on_done, on_turn);
     if (absl::IsCancelled(status)) {
-      return absl::CancelledError(absl::StrCat(status.message(), " with ", progress_.done, " of ", progress_.cells,
-                                               " cells done; the same command goes on from there"));
+      return absl::CancelledError(
+          absl::StrCat(status.message(), " with ", progress_.done, " of ", progress_.cells,
+                       " cells done, which report.html has; the same command goes on from there"));
     }
     on_turn({});
     return status;

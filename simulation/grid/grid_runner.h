@@ -18,7 +18,8 @@ struct GridRun {
 
 // Writes into `out`: cells.csv (a row when a cell is done), settings.txt, report.html, data/, base.safetensors, logs/.
 // Shows its progress on standard output. `workers` is the number of processes; 0: one a processor. `experiment` has a
-// grid. Errors: CellLog::Open's, CellPool::Run's. CANCELLED on Ctrl-C; the same call then goes on from there.
+// grid. Errors: CellLog::Open's, CellPool::Run's; the report then has what is done. CANCELLED on Ctrl-C; the same call
+// then goes on from there.
 absl::StatusOr<GridRun> RunGrid(const Experiment& experiment, const std::filesystem::path& out, std::size_t workers);
 
 }  // namespace cairn

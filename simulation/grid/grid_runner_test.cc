@@ -76,8 +76,31 @@ TEST_F(GridRunnerTest, RunsEveryCellAndGoesOnWhereItWas) {
   EXPECT_EQ(Rows().size(), 6u);
   EXPECT_EQ(second->results.Failures().size(), 0u);
 
+  // The report is that of what is done, whatever becomes of a later run.
   experiment.rounds = 3;
   EXPECT_THAT(Run(experiment).status().message(), HasSubstr("there \"rounds: 2\", here \"rounds: 3\""));
+  EXPECT_TRUE(std::filesystem::exists(directory_ / "out" / "report.html"));
+}
+
+TEST_F(GridRunnerTest, ARunThatEndsEarlyHasAReportOfWhatIsDone) {
+  Experiment experiment = Small();
+  ASSERT_TRUE(Run(experiment).ok());
+  for (const auto& base : std::filesystem::directory_iterator(directory_ / "cache" / "cairn")) {
+    std::ofstream(base.path()) << "no model";  // Workers cannot start.
+  }
+  experiment.grid->seeds = {1, 2, 3, 4};
+  EXPECT_EQ(Run(experiment).status().code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(*ReadFile(directory_ / "out" / "report.html", 1 << 20), HasSubstr("over seeds 1, 2, 3, 4"));
+}
+
+TEST_F(GridRunnerTest, RefusalsAreNotKept) {
+  Experiment experiment = Small();
+  experiment.grid->rules.push_back({"krum", "krum:f={f}", {}, "stack", ""});
+  const auto run = Run(experiment);
+  ASSERT_TRUE(run.ok()) << run.status();
+  for (const std::string& row : Rows()) EXPECT_EQ(row.find("refused"), std::string::npos) << row;
+  const GridPlace place{&run->results.grid().rules[1], 0.1, 1};
+  EXPECT_THAT(run->results.WhyNone(place), HasSubstr("krum"));
 }
 
 }  // namespace
