@@ -32,6 +32,8 @@ class Guard {
  public:
   virtual ~Guard() = default;
   virtual absl::string_view name() const = 0;
+  // Whether it changes columns. Of one that does not, a round never asks for Mix, nor for inner products.
+  virtual bool mixes() const { return true; }
   // Whether it uses f; and f, where the guard was given one of its own.
   virtual bool needs_faulty() const { return false; }
   virtual std::optional<Faulty> faulty() const { return std::nullopt; }

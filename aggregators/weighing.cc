@@ -13,7 +13,6 @@ namespace cairn {
 absl::StatusOr<Weighing> Weighing::Create(const std::string& rule, absl::Span<const std::string> guards) {
   Weighing weighing;
   CAIRN_ASSIGN_OR_RETURN(weighing.rule_, MakeRule(rule));
-  const bool mixes = !guards.empty();
   for (const std::string& spec : guards) {
     CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<Guard> guard, MakeGuard(spec));
     if (guard->needs_faulty() && !guard->faulty() && !weighing.rule_->faulty()) {
@@ -21,11 +20,11 @@ absl::StatusOr<Weighing> Weighing::Create(const std::string& rule, absl::Span<co
           absl::StrCat("guard ", guard->name(), ": f: expected how many clients may lie, ", "since rule ",
                        weighing.rule_->name(), " has no f; for example ", guard->name(), ":f=1"));
     }
-    weighing.guards_.push_back(std::move(guard));
+    if (guard->mixes()) weighing.guards_.push_back(std::move(guard));
   }
   const Rule::Needs needs = weighing.rule_->needs();
-  weighing.needs_gram_ = needs.gram || mixes;
-  weighing.drops_ = weighing.needs_gram_ || weighing.rule_->coordinate_wise();
+  weighing.needs_gram_ = needs.gram || !weighing.guards_.empty();
+  weighing.drops_ = !guards.empty() || weighing.needs_gram_ || weighing.rule_->coordinate_wise();
   return weighing;
 }
 

@@ -89,7 +89,7 @@ class Weighing {
   absl::Status CheckColumns(std::size_t clients, std::size_t dropped) const;
 
   std::unique_ptr<Rule> rule_;
-  std::vector<std::unique_ptr<Guard>> guards_;
+  std::vector<std::unique_ptr<Guard>> guards_;  // Those that mix.
   bool needs_gram_ = false, drops_ = false;
 };
 

@@ -167,6 +167,18 @@ TEST(Weighing, MixesWithTheGuardsInOrder) {
   EXPECT_NEAR(*output.clients[0].distance, 2, 1e-12);  // y = x_0 + x_1.
 }
 
+// No inner products for a guard that leaves columns as they are, and no mixing with an identity matrix.
+TEST(Weighing, FiniteDropsClientsAndMixesNothing) {
+  const auto weighing = Weighing::Create("examples", {"finite"});
+  ASSERT_TRUE(weighing.ok()) << weighing.status();
+  EXPECT_TRUE(weighing->drops_not_finite());
+  EXPECT_FALSE(weighing->needs_gram());
+  WeighingInput input{.clients = {"a", "b", "c"}, .examples = {1, 2, 3}, .not_finite = {"", "tensor x is NaN", ""}};
+  EXPECT_THAT(WeightsOf(WeighOk("examples", {"finite"}, input)), ElementsAre(0.25, 0, 0.75));
+  EXPECT_TRUE(WeighOk("median", {"finite"}, input).mixing.values.empty());
+  EXPECT_TRUE(Weighing::Create("examples", {"finite", "test_half"})->needs_gram());
+}
+
 TEST(Weighing, AGuardThatOnlyScalesLeavesTheReason) {
   const SmallMatrix gram = Axes(3);
   EXPECT_EQ(WeighOk("test_odd", {"test_half"}, InputOf(3, gram)).clients[1].reason, "the odd one out");

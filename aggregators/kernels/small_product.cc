@@ -5,6 +5,7 @@ namespace {
 
 // Row i of `out` += factor * row k of `x`.
 void AddRow(double factor, const SmallMatrix& x, std::size_t k, SmallMatrix& out, std::size_t i) {
+  if (factor == 0) return;
   const double* from = x.values.data() + k * x.columns;
   double* to = out.values.data() + i * out.columns;
   for (std::size_t j = 0; j < x.columns; ++j) to[j] += factor * from[j];

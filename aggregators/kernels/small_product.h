@@ -1,4 +1,6 @@
-// Products of small matrices. Sums are in the order of the index; the same bits on every processor.
+// Products of small matrices. Sums are in the order of the index; the same bits on every processor. Rows with a factor
+// of 0 are skipped, so that a sparse left matrix (a guard that only scales) costs what it holds: matrices must be
+// finite, since 0 times NaN or infinity would be 0 here.
 #pragma once
 
 #include "aggregators/kernels/small_matrix.h"

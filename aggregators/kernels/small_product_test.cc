@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace cairn::kernels {
 namespace {
 
@@ -21,6 +23,14 @@ TEST(SmallProduct, TransposesTheLeftOne) {
   const SmallMatrix product = TransposedProduct(x, y);
   EXPECT_EQ(product.rows, 3u);
   EXPECT_THAT(product.values, ElementsAre(41, 52, 63));
+}
+
+// An infinity, which no caller has, shows whether a row was read.
+TEST(SmallProduct, SkipsFactorsOfZero) {
+  const double unread = std::numeric_limits<double>::infinity();
+  const SmallMatrix x{1, 2, {0, 3}}, transposed{2, 1, {0, 3}}, y{2, 1, {unread, 2}};
+  EXPECT_THAT(Product(x, y).values, ElementsAre(6));
+  EXPECT_THAT(TransposedProduct(transposed, y).values, ElementsAre(6));
 }
 
 TEST(SmallProduct, OfNothingIsZero) {

@@ -8,6 +8,7 @@ namespace {
 class Finite final : public Guard {
  public:
   absl::string_view name() const override { return "finite"; }
+  bool mixes() const override { return false; }
   absl::Status CheckClients(std::size_t, std::size_t) const override { return absl::OkStatus(); }
   // Those that are left stay as they are.
   absl::StatusOr<kernels::SmallMatrix> Mix(const GuardInput& input) const override {
