@@ -1,6 +1,7 @@
 // The part of a Gram matrix that tensors without factors add.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,5 +17,9 @@ namespace cairn {
 // CANCELLED: InterruptGuard.
 absl::Status AddTensorProducts(absl::Span<const Adapter* const> columns, const std::vector<TensorSpec>& tensors,
                                const GramOptions& options, kernels::SmallMatrix& gram);
+
+// How many chunks of tensors are multiplied at a time: 1 to 64, so that their sums over all pairs of columns take 1
+// GiB, or those of one chunk where that is more (some 4000 columns).
+std::size_t GramChunksAtATime(std::size_t columns);
 
 }  // namespace cairn

@@ -7,6 +7,8 @@
 #include <limits>
 #include <map>
 
+#include "absl/strings/str_cat.h"
+#include "aggregators/gram_tensors.h"
 #include "aggregators/kernels/reference_lowrank.h"
 #include "aggregators/testing.h"
 
@@ -141,6 +143,36 @@ TEST(Gram, TakesTensorsOfEveryFloatTypeAndNoOther) {
   for (std::size_t x = 0; x < 5; ++x) {
     for (std::size_t y = 0; y < 5; ++y) EXPECT_EQ(gram.at(x, y), x == 4 || y == 4 ? 0 : 15.25) << x << " " << y;
   }
+}
+
+// Three elements a tensor: blocks of the kernel begin and end within tensors. Every seventh has a scale of its own.
+TEST(Gram, PutsSmallTensorsTogether) {
+  constexpr std::size_t kTensors = 500, kElements = 3;
+  std::vector<float> values(kTensors * kElements);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 11) - 4;
+  Adapter x, y;
+  double expected = 0;
+  for (std::size_t t = 0; t < kTensors; ++t) {
+    TensorView view = View(values, {kElements}, absl::StrCat("t", 1000 + t));
+    view.data = view.data.substr(t * kElements * sizeof(float), kElements * sizeof(float));
+    const double scale = t % 7 == 0 ? 2 : 1;
+    x.tensors.push_back({.view = view});
+    y.tensors.push_back({.view = view, .scale = scale});
+    for (std::size_t k = 0; k < kElements; ++k)
+      expected += scale * values[t * kElements + k] * values[t * kElements + k];
+  }
+  EXPECT_EQ(Gram({&x, &y, nullptr}).at(0, 1), expected);
+  int reads = 0;
+  const auto count_reads = [&] { return ++reads, absl::OkStatus(); };
+  EXPECT_EQ(Gram({&x, &x}, {.after_read = count_reads}).at(0, 1), Gram({&x}).at(0, 0));
+  EXPECT_EQ(reads, 1) << "500 tensors, one chunk";
+}
+
+TEST(Gram, SumsOfManyColumnsStayWithinABudget) {
+  EXPECT_EQ(GramChunksAtATime(0), 64u);
+  EXPECT_EQ(GramChunksAtATime(100), 64u);
+  EXPECT_EQ(GramChunksAtATime(1000), 14u);  // Of 72 MB.
+  EXPECT_EQ(GramChunksAtATime(10'000), 1u);
 }
 
 void ExpectOnlyColumnOneIsNan(const std::vector<const Adapter*>& clean, const std::vector<const Adapter*>& columns) {
