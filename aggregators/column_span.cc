@@ -12,7 +12,7 @@ namespace {
 
 using kernels::SmallMatrix;
 
-constexpr double kShortest = 1e-150;  // Of the longest column: the quotient of two norms is then finite, squared too.
+constexpr double kShortest = 1e-250;  // Of the longest column: the quotient of two norms is then finite.
 
 double Rounding(double largest, std::size_t n) { return 8 * static_cast<double>(n) * 0x1p-53 * largest; }
 

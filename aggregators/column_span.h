@@ -22,7 +22,7 @@ struct ColumnSpan {
 };
 
 // Eigenvalues below 8 n u of the largest (u = 2^-53) are rounding and have no q_k: columns that differ by less than
-// some 1e-7 of their norms are one. Columns shorter than 1e-150 of the longest are zero. Errors: those of
+// some 1e-7 of their norms are one. Columns shorter than 1e-250 of the longest are zero. Errors: those of
 // kernels::SymmetricEigen.
 absl::StatusOr<ColumnSpan> SpanOf(const kernels::SmallMatrix& gram);
 

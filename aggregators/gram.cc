@@ -47,11 +47,14 @@ absl::Status Restrict(const std::vector<std::string>& wanted, AdapterSpec& spec)
                    absl::CHexEscape(wanted[missing - found.begin()]), "\""));
 }
 
-// A column that is not finite says nothing of the others.
+// Sums and differences of some thousand such numbers stay finite, and so does what rules make of them.
+constexpr double kSquaredNormMax = 1e300;
+
+// A column that is not finite, or too long, says nothing of the others.
 void Isolate(SmallMatrix& gram) {
   const std::size_t columns = gram.rows;
   for (std::size_t i = 0; i < columns; ++i) {
-    if (std::isfinite(gram.at(i, i))) continue;
+    if (gram.at(i, i) <= kSquaredNormMax) continue;  // Not of NaN.
     for (std::size_t j = 0; j < columns; ++j) {
       gram.at(i, j) = gram.at(j, i) = std::numeric_limits<double>::quiet_NaN();
     }
