@@ -59,4 +59,9 @@ absl::Status CheckBound(absl::string_view who, std::size_t clients, std::size_t 
       absl::StrCat(who, " with f = ", faulty, " needs at least ", least, " clients (", bound, "), got ", clients));
 }
 
+absl::Status CheckMost(absl::string_view who, std::size_t clients, std::size_t most) {
+  if (clients <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(who, " takes at most ", most, " clients, got ", clients));
+}
+
 }  // namespace cairn

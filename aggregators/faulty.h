@@ -34,4 +34,7 @@ class Faulty {
 absl::Status CheckBound(absl::string_view who, std::size_t clients, std::size_t faulty, std::size_t least,
                         absl::string_view bound);
 
+// OK when clients <= most. Else INVALID_ARGUMENT: "rule caf takes at most 500 clients, got 501".
+absl::Status CheckMost(absl::string_view who, std::size_t clients, std::size_t most);
+
 }  // namespace cairn

@@ -44,6 +44,8 @@ TEST(Faulty, BoundsAreToldWithNumbers) {
   EXPECT_TRUE(CheckBound("rule krum", 7, 2, 7, "n >= 2f + 3").ok());
   EXPECT_EQ(CheckBound("rule krum", 5, 2, 7, "n >= 2f + 3").message(),
             "rule krum with f = 2 needs at least 7 clients (n >= 2f + 3), got 5");
+  EXPECT_TRUE(CheckMost("rule caf", 7, 7).ok());
+  EXPECT_EQ(CheckMost("rule caf", 8, 7).message(), "rule caf takes at most 7 clients, got 8");
 }
 
 }  // namespace

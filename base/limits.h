@@ -62,6 +62,12 @@ inline constexpr std::size_t kSmeaSubsetsMax = 100'000;
 inline constexpr std::size_t kSmeaClientsMax =
     200;  // An eigenvalue takes n^3 steps: with more, minutes for few subsets.
 
+// Rules that look for eigenvectors, n^3 steps each: clients with which the worst updates take about a minute.
+inline constexpr std::size_t kCafClientsMax = 750;     // Up to n eigenvectors.
+inline constexpr std::size_t kDncClientsMax = 4'000;   // One.
+inline constexpr std::size_t kFlagClientsMax = 1'500;  // One an iteration, in the default five; fewer where there are
+                                                       // more iterations.
+
 // Metrics: modules of one federation that have a series of their own.
 inline constexpr std::size_t kMetricModulesMax = 1024;
 

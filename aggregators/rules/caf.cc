@@ -14,6 +14,7 @@
 #include "aggregators/kernels/combination.h"
 #include "aggregators/kernels/symmetric_eigen.h"
 #include "aggregators/rule.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -72,6 +73,7 @@ class Caf final : public Rule {
   absl::string_view name() const override { return "caf"; }
   std::optional<Faulty> faulty() const override { return faulty_; }
   absl::Status CheckClients(std::size_t columns, std::size_t faulty) const override {
+    CAIRN_RETURN_IF_ERROR(CheckMost("rule caf", columns, limits::kCafClientsMax));
     return CheckBound("rule caf", columns, faulty, 2 * faulty + 1, "n >= 2f + 1");
   }
 

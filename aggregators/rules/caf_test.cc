@@ -6,8 +6,11 @@
 #include <limits>
 #include <numeric>
 
+#include "absl/strings/str_cat.h"
 #include "aggregators/column_testing.h"
 #include "aggregators/kernels/reference_eigen.h"
+#include "aggregators/rule_testing.h"
+#include "base/limits.h"
 
 namespace cairn {
 namespace {
@@ -24,6 +27,7 @@ using kernels::reference::RandomColumns;
 using kernels::reference::Times;
 using ::testing::Each;
 using ::testing::HasSubstr;
+using testing::RefusalOf;
 using testing::ResultOf;
 using testing::Weigh;
 
@@ -102,6 +106,13 @@ TEST(Caf, RefusesTooFewClients) {
   EXPECT_THAT(std::string(Weigh("caf:f=2", {RandomColumns(8, 4, 3)}).status().message()),
               HasSubstr("rule caf with f = 2 needs at least 5 clients (n >= 2f + 1), got 4"));
   EXPECT_EQ(MakeRule("caf").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(Caf, RefusesTooManyClients) {
+  EXPECT_EQ(RefusalOf("caf:f=2", limits::kCafClientsMax), "");
+  EXPECT_EQ(
+      RefusalOf("caf:f=2", limits::kCafClientsMax + 1),
+      absl::StrCat("rule caf takes at most ", limits::kCafClientsMax, " clients, got ", limits::kCafClientsMax + 1));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "aggregators/kernels/combination.h"
 #include "aggregators/kernels/symmetric_eigen.h"
 #include "aggregators/rule.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -44,6 +45,7 @@ class DivideAndConquer final : public Rule {
   absl::string_view name() const override { return "dnc"; }
   std::optional<Faulty> faulty() const override { return faulty_; }
   absl::Status CheckClients(std::size_t columns, std::size_t faulty) const override {
+    CAIRN_RETURN_IF_ERROR(CheckMost("rule dnc", columns, limits::kDncClientsMax));
     CAIRN_RETURN_IF_ERROR(CheckBound("rule dnc", columns, faulty, 2 * faulty + 1, "n >= 2f + 1"));
     return CheckBound(absl::StrCat("rule dnc:c=", factor_), columns, faulty, Removed(faulty) + 1,
                       "n >= floor(c f) + 1");

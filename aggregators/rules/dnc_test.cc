@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "aggregators/column_testing.h"
 #include "aggregators/kernels/reference_eigen.h"
+#include "aggregators/rule_testing.h"
+#include "base/limits.h"
 
 namespace cairn {
 namespace {
@@ -19,6 +22,7 @@ using kernels::reference::Times;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::RefusalOf;
 using testing::Weigh;
 
 // <x_i - mean, v>^2 with v from the covariance of the coordinates.
@@ -88,6 +92,13 @@ TEST(DivideAndConquer, RefusesTooFewClients) {
   // 2.8 * 45 is 126, though a little less in binary.
   EXPECT_FALSE((*MakeRule("dnc:f=45,c=2.8"))->CheckClients(126, 45).ok());
   EXPECT_EQ(MakeRule("dnc").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(DivideAndConquer, RefusesTooManyClients) {
+  EXPECT_EQ(RefusalOf("dnc:f=2", limits::kDncClientsMax), "");
+  EXPECT_EQ(
+      RefusalOf("dnc:f=2", limits::kDncClientsMax + 1),
+      absl::StrCat("rule dnc takes at most ", limits::kDncClientsMax, " clients, got ", limits::kDncClientsMax + 1));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 //                                         lengths do not count
 // Both bound what a long update does; neither rejects one.
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -42,6 +43,7 @@ class Flag final : public Rule {
   bool any_weights() const override { return true; }
   bool shares() const override { return false; }
   absl::Status CheckClients(std::size_t columns, std::size_t) const override {
+    CAIRN_RETURN_IF_ERROR(CheckMost("rule flag", columns, ClientsMax()));
     if (columns >= OptionsFor(columns).dimensions) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat("rule flag with m = ", dimensions_, " needs at least ", dimensions_,
                                                    " clients (n >= m), got ", columns));
@@ -63,6 +65,12 @@ class Flag final : public Rule {
   }
 
  private:
+  // An iteration takes n^3 steps: more of them, of fewer clients.
+  std::size_t ClientsMax() const {
+    const double part = static_cast<double>(kIterations) / static_cast<double>(std::max(iterations_, kIterations));
+    return static_cast<std::size_t>(std::lround(static_cast<double>(limits::kFlagClientsMax) * std::cbrt(part)));
+  }
+
   FlagOptions OptionsFor(std::size_t clients) const {
     const std::size_t half = (clients + 2) / 2;  // (n + 1) / 2, rounded up.
     return {.paper = paper_,

@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "aggregators/column_testing.h"
 #include "aggregators/kernels/reference_flag.h"
+#include "aggregators/rule_testing.h"
+#include "base/limits.h"
 
 namespace cairn {
 namespace {
@@ -20,6 +22,7 @@ using kernels::reference::Times;
 using ::testing::DoubleNear;
 using ::testing::Each;
 using ::testing::HasSubstr;
+using testing::RefusalOf;
 using testing::ResultOf;
 using testing::Weigh;
 
@@ -117,6 +120,16 @@ TEST(Flag, OneDirectionForTwoOpposedUpdatesGivesAboutNothing) {
   const std::vector<Column> updates = {{1, 0.1}, {-1, 0.1}};
   EXPECT_LE(NormOf(ResultOf("flag:m=1", {updates})), 1e-15);
   EXPECT_LE(NormOf(ResultOf("flag:m=1,variant=reference", {updates})), 1e-15);
+}
+
+TEST(Flag, RefusesMoreClientsThanItsIterationsHaveTimeFor) {
+  EXPECT_EQ(RefusalOf("flag", limits::kFlagClientsMax), "");
+  EXPECT_EQ(RefusalOf("flag:iterations=1", limits::kFlagClientsMax), "");
+  EXPECT_EQ(
+      RefusalOf("flag", limits::kFlagClientsMax + 1),
+      absl::StrCat("rule flag takes at most ", limits::kFlagClientsMax, " clients, got ", limits::kFlagClientsMax + 1));
+  EXPECT_EQ(RefusalOf("flag:iterations=40", limits::kFlagClientsMax / 2), "");
+  EXPECT_NE(RefusalOf("flag:iterations=40", limits::kFlagClientsMax / 2 + 1), "");
 }
 
 TEST(Flag, RefusesMoreDirectionsThanClients) {

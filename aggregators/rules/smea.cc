@@ -25,10 +25,7 @@ class Smea final : public Rule {
   std::optional<Faulty> faulty() const override { return faulty_; }
   absl::Status CheckClients(std::size_t columns, std::size_t faulty) const override {
     CAIRN_RETURN_IF_ERROR(CheckBound("rule smea", columns, faulty, 2 * faulty + 1, "n >= 2f + 1"));
-    if (columns > limits::kSmeaClientsMax) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("rule smea takes at most ", limits::kSmeaClientsMax, " clients, got ", columns));
-    }
+    CAIRN_RETURN_IF_ERROR(CheckMost("rule smea", columns, limits::kSmeaClientsMax));
     return CheckSubsets("rule smea", columns, faulty, limits::kSmeaSubsetsMax);
   }
 
