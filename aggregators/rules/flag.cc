@@ -3,7 +3,8 @@
 //   y = Y Y^T (sum of x_i) / n            variant=paper
 //   y = Y Y^T (sum of x_i / ||x_i||) / m  variant=reference, as the authors' published program: of updates whose
 //                                         lengths do not count
-// Both bound what a long update does; neither rejects one.
+// Neither rejects an update: what a long one does is bounded in the direction of Y alone, and in variant=paper it makes
+// the mean as long as it is. docs/robustness.md has the limits.
 #include <algorithm>
 #include <cmath>
 #include <utility>
