@@ -34,7 +34,7 @@ std::string ClientTable(const CombineReport& report) {
                                     [](const ClientReport& client) { return !client.reason.empty(); });
   if (refusals) rows.front().push_back("reason");
   for (const ClientReport& client : report.clients) {
-    rows.push_back({client.id, absl::StrFormat("%.0f", client.examples), absl::StrFormat("%.4f", client.weight)});
+    rows.push_back({client.id, absl::StrFormat("%.0f", client.examples), absl::StrFormat("%.4g", client.weight)});
     if (measured) rows.back().insert(rows.back().end(), {NumberText(client.distance), NumberText(client.cosine)});
     if (!client.reason.empty()) rows.back().push_back(client.reason);
   }

@@ -23,12 +23,19 @@ CombineReport Report() {
 TEST(AggregateSummary, OfAnExactResult) {
   EXPECT_EQ(SummaryOf(Report()),
             "client    examples  weight\n"
-            "client-1      1200  0.7500\n"
-            "c2             400  0.2500\n"
+            "client-1      1200    0.75\n"
+            "c2             400    0.25\n"
             "\n"
             "combine stack, rule examples, publish stack\n"
             "2 modules, rank 12 to 24 of all clients together, 12 to 24 published\n"
             "the result is the exact weighted sum\n");
+}
+
+// What scales a result down or counts one of thousands of clients is a weight, too.
+TEST(AggregateSummary, ShowsTheDigitsOfSmallWeights) {
+  CombineReport report = Report();
+  report.clients[0].weight = 1.0 / 81920;
+  EXPECT_THAT(SummaryOf(report), ::testing::HasSubstr("client-1      1200  1.221e-05\n"));
 }
 
 TEST(AggregateSummary, SaysThatRoundingComesOnTop) {
@@ -57,7 +64,7 @@ TEST(AggregateSummary, ShowsTheWorstModulesOnly) {
 TEST(AggregateSummary, SaysWhyAClientDoesNotCount) {
   CombineReport report = Report();
   report.clients[1] = {"c2", 400, 0, false, "too far from the others"};
-  EXPECT_THAT(SummaryOf(report), ::testing::HasSubstr("c2             400  0.0000  too far from the others\n"));
+  EXPECT_THAT(SummaryOf(report), ::testing::HasSubstr("c2             400       0  too far from the others\n"));
 }
 
 TEST(AggregateSummary, HasALineForEveryRecipient) {
