@@ -2,7 +2,8 @@
 // nothing here depends on how large the updates are: the result is y = sum of w_j x_j over the columns x_j, and a rule
 // is a pure function from the Gram matrix to w. Coordinate-wise rules name what is done to each coordinate instead.
 //
-// One file per rule in rules/, which nobody includes: a rule registers itself. docs/rules.md has formulas and sources.
+// One file per rule in rules/, which nobody includes: a rule registers itself. docs/robustness.md has formulas and
+// sources.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,7 @@
 // Slow, obvious twins of robust rules and guards, from columns x_1..x_n of R^d to the result y of R^d, as the papers
 // have them: distances from differences, singular vectors of explicit matrices, coordinates sorted one by one.
-// docs/rules.md has the sources. f is the number of columns that may lie. Ties go to the lowest index. For tests only.
+// docs/robustness.md has the sources. f is the number of columns that may lie. Ties go to the lowest index. For tests
+// only.
 #pragma once
 
 #include <cstddef>
