@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "aggregators/column_testing.h"
-#include "aggregators/kernels/reference_flag.h"
+#include "aggregators/kernels/reference_robust.h"
 #include "aggregators/rule_testing.h"
 #include "base/limits.h"
 
@@ -14,8 +14,6 @@ namespace {
 
 using kernels::reference::Column;
 using kernels::reference::Difference;
-using kernels::reference::FlagResult;
-using kernels::reference::FlagSetup;
 using kernels::reference::NormOf;
 using kernels::reference::RandomColumns;
 using kernels::reference::Times;
@@ -26,6 +24,13 @@ using testing::RefusalOf;
 using testing::ResultOf;
 using testing::Weigh;
 
+struct FlagSetup {
+  bool paper = true;  // Or the authors' program.
+  std::size_t m = 1;
+  double lambda = 0;
+  int iterations = 5;
+};
+
 std::string SpecOf(const FlagSetup& setup) {
   return absl::StrCat("flag:variant=", setup.paper ? "paper" : "reference", ",m=", setup.m, ",lambda=", setup.lambda,
                       ",iterations=", setup.iterations);
@@ -33,7 +38,9 @@ std::string SpecOf(const FlagSetup& setup) {
 
 // Relative to the result.
 double ErrorOf(const FlagSetup& setup, const std::vector<Column>& updates) {
-  const Column literal = FlagResult(setup, updates);
+  const kernels::reference::FlagOptions options{.m = setup.m, .lambda = setup.lambda, .iterations = setup.iterations};
+  const Column literal = setup.paper ? kernels::reference::FlagOfPaper(updates, options)
+                                     : kernels::reference::FlagOfCode(updates, options);
   return NormOf(Difference(ResultOf(SpecOf(setup), {updates}), literal)) / NormOf(literal);
 }
 
