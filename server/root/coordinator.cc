@@ -16,6 +16,7 @@ namespace {
 
 constexpr char kDatabaseFile[] = "cairn.sqlite";
 constexpr absl::Duration kReloadInterval = absl::Seconds(5);  // Of a federation that could not be loaded.
+constexpr absl::Duration kRetryInterval = absl::Seconds(1);   // Of a publication that could not be put on record.
 constexpr absl::Duration kLongestSleep = absl::Seconds(60);   // Bounds the effect of a clock that jumps.
 
 }  // namespace
@@ -29,7 +30,7 @@ Coordinator::Coordinator(CoordinatorOptions options, Store* store, Metrics* metr
   host_.durable = options_.durable;
   host_.AfterCommit = [this](std::function<void()> action) { after_commit_.push_back(std::move(action)); };
   host_.Announce = [this](const Notice& notice) { Announce(notice); };
-  host_.StartPublishing = [this](PublishJob job) { publisher_->Start(std::move(job)); };
+  host_.StartPublishing = [this](PublishJob job) { StartPublishing(std::move(job)); };
 }
 
 absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(CoordinatorOptions options, Store* store,
@@ -41,14 +42,7 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(CoordinatorOption
   coordinator->host_.database = coordinator->database_.get();
   coordinator->publisher_ = std::make_unique<Publisher>(
       metrics, [self = coordinator.get()](const PublishJob& job, absl::StatusOr<Publication> publication) {
-        self->Run<bool>(
-            job.federation,
-            [round = job.version,
-             publication = std::move(publication)](Federation& federation) -> absl::StatusOr<bool> {
-              CAIRN_RETURN_IF_ERROR(federation.PublishingEnded(round, publication));
-              return true;
-            },
-            [](const absl::StatusOr<bool>&) {});
+        self->PublishingEnded(job.federation, {job.version, std::move(publication)});
       });
   CAIRN_RETURN_IF_ERROR(coordinator->LoadFederations());
   coordinator->thread_ = std::thread([self = coordinator.get()] { self->Loop(); });
@@ -151,6 +145,39 @@ absl::Status Coordinator::NoFederation(const std::string& name) const {
     absl::StrAppend(out, "\"", f.name, "\"");
   });
   return absl::NotFoundError(absl::StrCat("no federation \"", name, "\" here; this server runs ", known));
+}
+
+// A federation that is loaded again asks once more for what is in hand. A second job would start when the version of
+// the first is on record, whose files it must not touch any more.
+void Coordinator::StartPublishing(PublishJob job) {
+  if (in_hand_.insert(job.federation).second) publisher_->Start(std::move(job));
+}
+
+void Coordinator::PublishingEnded(const std::string& federation, Result result) {
+  auto shared = std::make_shared<const Result>(std::move(result));
+  Run<bool>(
+      federation,
+      [this, shared](Federation& f) -> absl::StatusOr<bool> {
+        // Before what the result leads to, which may be the next job, and not if the transaction is forgotten.
+        host_.AfterCommit([this, name = f.name()] { in_hand_.erase(name); });
+        const absl::Status ended = f.PublishingEnded(shared->version, shared->publication);
+        if (!ended.ok()) spdlog::error("{}: version {}: {}", f.name(), shared->version, ended.ToString());
+        return true;
+      },
+      [this, federation, shared](const absl::StatusOr<bool>& told) {
+        if (!told.ok()) untold_.push_back({federation, *shared, clock_->Now() + kRetryInterval});
+      });
+}
+
+void Coordinator::RetryUntold() {
+  const absl::Time now = clock_->Now();
+  for (Untold& untold : std::exchange(untold_, {})) {
+    if (now < untold.retry_at) {
+      untold_.push_back(std::move(untold));
+    } else {
+      PublishingEnded(untold.federation, std::move(untold.result));
+    }
+  }
 }
 
 template <typename T>
@@ -305,11 +332,13 @@ void Coordinator::Enqueue(Task task) {
 absl::Time Coordinator::NextAlarm() const {
   absl::Time alarm = clock_->Now() + kLongestSleep;
   for (const auto& [name, federation] : federations_) alarm = std::min(alarm, federation->next_alarm());
+  for (const Untold& untold : untold_) alarm = std::min(alarm, untold.retry_at);
   return alarm;
 }
 
 void Coordinator::Loop() {
   while (true) {
+    RetryUntold();
     std::vector<Task> batch;
     {
       std::unique_lock lock(mutex_);

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -87,6 +88,12 @@ class Coordinator {
   // Works in the transaction if it has begun, and returns the reply in any case.
   using Task = std::function<Reply(const absl::Status& begun)>;
 
+  // What the publisher made of a job.
+  struct Result {
+    std::uint64_t version = 0;
+    absl::StatusOr<Publication> publication;
+  };
+
   Coordinator(CoordinatorOptions options, Store* store, Metrics* metrics, const Clock* clock);
 
   absl::Status LoadFederations();
@@ -96,6 +103,9 @@ class Coordinator {
   absl::Status Failure(const std::string& name) const;
   std::shared_ptr<const Snapshot> FailedSnapshot(const FederationOptions& options, const absl::Status& why) const;
   void Reload();
+  void StartPublishing(PublishJob job);
+  void PublishingEnded(const std::string& federation, Result result);  // From any thread.
+  void RetryUntold();
   void RunAfterCommit();
   Federation* Find(const std::string& name);
   absl::Status NoFederation(const std::string& name) const;
@@ -124,6 +134,14 @@ class Coordinator {
   };
   std::map<std::string, Failed> failed_;  // Those that could not be loaded; the others serve.
   std::vector<std::function<void()>> after_commit_;
+  // Those whose job waits, runs, or ended with a result that is not on record yet.
+  std::set<std::string> in_hand_;
+  struct Untold {
+    std::string federation;
+    Result result;
+    absl::Time retry_at;
+  };
+  std::vector<Untold> untold_;  // Results that met a database that could not be written.
 
   std::mutex mutex_;
   std::condition_variable wake_;

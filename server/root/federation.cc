@@ -236,9 +236,11 @@ absl::Status Federation::AggregationFailed(const absl::Status& why) {
   host_.metrics->RoundFinished(name(), "failed");
   Tell(Notice::Kind::kFailed, "", std::string(why.message().substr(0, kDetailBytesMax)));
   if (const std::optional<std::string> client = BlamedClient(why)) {
-    CAIRN_ASSIGN_OR_RETURN(const auto receipt, host_.database->LoadReceipt(name(), state_.round, *client));
-    if (receipt) {
-      CAIRN_RETURN_IF_ERROR(Drop(*receipt, why));
+    const auto receipt = host_.database->LoadReceipt(name(), state_.round, *client);
+    // Then the next attempt finds who is to blame.
+    if (!receipt.ok()) return Apply(round::AggregationFailed{std::string(receipt.status().message()), false});
+    if (*receipt) {
+      CAIRN_RETURN_IF_ERROR(Drop(**receipt, why));
       return Apply(round::Dropped{*client});
     }
   }

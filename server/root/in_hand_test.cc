@@ -1,0 +1,131 @@
+// A round has one publication, whatever the database does while it runs.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "aggregators/rule.h"
+#include "server/root/testing.h"
+
+namespace cairn {
+namespace {
+
+using testing::FederationFor;
+using testing::TestCoordinator;
+using testing::Update;
+
+std::atomic<bool> held{false}, inside{false};
+std::atomic<int> runs{0};
+
+// The average, which waits as long as it is held.
+class Waits final : public Rule {
+ public:
+  absl::string_view name() const override { return "test_waits"; }
+  Needs needs() const override { return {.gram = false}; }
+  absl::Status CheckClients(std::size_t, std::size_t) const override { return absl::OkStatus(); }
+  absl::StatusOr<RuleOutput> Weigh(const RuleInput& input) const override {
+    ++runs;
+    inside = true;
+    while (held) std::this_thread::yield();
+    inside = false;
+    return RuleOutput{.weights = std::vector<double>(input.columns, 1.0 / static_cast<double>(input.columns))};
+  }
+};
+CAIRN_REGISTER_RULE("test_waits", Waits);
+
+class InHandTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    runs = 0;
+    FederationOptions options = FederationFor("fed", "stack", 1, 1);
+    options.method.rule = "test_waits";
+    server_ = std::make_unique<TestCoordinator>(
+        std::vector<FederationOptions>{options, FederationFor("other", "stack", 2, 2)});
+    const absl::Status started = server_->Start();
+    ASSERT_TRUE(started.ok()) << started;
+    ASSERT_TRUE(server_->Join("a").ok());
+    for (const char* client : {"o", "p"}) ASSERT_TRUE(server_->Join(client, "other").ok());
+  }
+  void TearDown() override { held = false; }
+
+  // The publication of round 1 waits in its rule.
+  void Hold() {
+    held = true;
+    ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+    while (!inside) std::this_thread::yield();
+  }
+  void Release() {
+    held = false;
+    const std::string done = "cairn_aggregation_seconds_count{combine=\"stack\",federation=\"fed\"} 1";
+    while (server_->metrics.Render().find(done) == std::string::npos) std::this_thread::yield();
+  }
+  std::unique_ptr<Database> Intruder() {
+    auto database = Database::Open(server_->directory / "cairn.sqlite", Database::Sync::kOff);
+    EXPECT_TRUE(database.ok()) << database.status();
+    return *std::move(database);
+  }
+  // An update whose receipt cannot be written: it takes its whole transaction with it.
+  SealedUpdate Collision() {
+    const testing::UpdateBytes taken = Update(3);
+    auto database = Intruder();
+    const ReceiptRow row{"other", 1, "o", Sha256Hex(taken.safetensors), 1, 1, taken.config_json, 0};
+    EXPECT_TRUE(database->Begin().ok() && database->Insert(row).ok() && database->Commit().ok());
+    server_->Seal("o", 1, taken, 1, "other");
+    return server_->Seal("o", 1, Update(2), 1, "other");
+  }
+  // Jobs run in order: any that was queued before has run.
+  void PublishOther() {
+    ASSERT_TRUE(server_->Push("p", 1, Update(4), "other").ok());
+    server_->AwaitVersion(1, "other");
+  }
+
+  std::unique_ptr<TestCoordinator> server_;
+};
+
+TEST_F(InHandTest, AReloadDoesNotStartItAgain) {
+  Hold();
+  EXPECT_EQ(server_->Contribute(Collision()).status().code(), absl::StatusCode::kUnavailable);
+  Release();
+  server_->AwaitVersion(1);
+  PublishOther();
+  EXPECT_EQ(runs, 1);
+  ASSERT_TRUE(server_->Push("a", 2, Update(5)).ok());
+  server_->AwaitVersion(2);
+  EXPECT_EQ(runs, 2);
+}
+
+TEST_F(InHandTest, AResultWaitsForADatabaseThatIsTaken) {
+  Hold();
+  auto intruder = Intruder();
+  ASSERT_TRUE(intruder->Begin().ok());
+  Release();
+  EXPECT_EQ(server_->Join("b").status().code(), absl::StatusCode::kUnavailable);
+  intruder->Rollback();
+  server_->clock.Advance(absl::Seconds(1));
+  server_->AwaitVersion(1);
+  EXPECT_EQ(runs, 1);
+}
+
+TEST_F(InHandTest, AResultOutlivesItsTransaction) {
+  Hold();
+  const SealedUpdate collision = Collision();
+  std::promise<void> reached, go_on;
+  (*server_)->Snapshots("", [&](const auto&) {
+    reached.set_value();
+    go_on.get_future().wait();
+  });
+  reached.get_future().wait();
+  std::promise<absl::Status> contributed;
+  (*server_)->Contribute(collision, [&](const auto& result) { contributed.set_value(result.status()); });
+  Release();
+  go_on.set_value();
+  EXPECT_EQ(contributed.get_future().get().code(), absl::StatusCode::kUnavailable);
+  server_->clock.Advance(absl::Seconds(1));
+  server_->AwaitVersion(1);
+  PublishOther();
+  EXPECT_EQ(runs, 1);
+}
+
+}  // namespace
+}  // namespace cairn
