@@ -53,7 +53,7 @@ RoundMemory EarlierRounds::Memory() const {
 }
 
 absl::Status EarlierRounds::Extend(const std::map<std::string, Adapter>& updates) {
-  if (!histories_) return absl::OkStatus();
+  if (!histories_) return RemoveHistories(job_->data_dir, job_->federation);
   for (const Contribution& contribution : job_->contributions) {
     const std::string& client = contribution.receipt.client;
     CAIRN_RETURN_IF_ERROR(histories_->Add(client, {.update = &updates.at(client),

@@ -30,7 +30,7 @@ class EarlierRounds {
   //   histories  of the job's clients
   RoundMemory Memory() const;
 
-  // Adds this round's updates to the clients' histories, durably, if the rule needs them.
+  // Adds this round's updates to the clients' histories, durably, if the rule needs them; removes them if it does not.
   absl::Status Extend(const std::map<std::string, Adapter>& updates);
 
   void DropPages() const;

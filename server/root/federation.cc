@@ -10,7 +10,6 @@
 #include "base/ids.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
-#include "server/root/histories.h"
 #include "server/root/published_files.h"
 
 namespace cairn {
@@ -219,7 +218,6 @@ absl::Status Federation::PublishingEnded(std::uint64_t round, absl::StatusOr<Pub
   CAIRN_RETURN_IF_ERROR(host_.database->Insert(name(), round, *outcomes_));
   host_.AfterCommit([this, number = version.version, error = version.relative_error] {
     PointLatest(number);
-    PruneHistory(number);
     LogVotedDown(name(), number, *outcomes_);
     ShowClients(/*published_now=*/true);
     if (error) host_.metrics->SetPublishedError(name(), *error);
@@ -264,11 +262,6 @@ absl::Status Federation::Drop(const ReceiptRow& receipt, const absl::Status& why
 void Federation::PointLatest(std::uint64_t version) {
   const absl::Status status = PointLatestAt(host_.data_dir, name(), version);
   if (!status.ok()) spdlog::warn("{}: pointing latest at version {}: {}", name(), version, status.ToString());
-}
-
-void Federation::PruneHistory(std::uint64_t version) {
-  const absl::Status status = PruneHistories(host_.data_dir, name(), version);
-  if (!status.ok()) spdlog::warn("{}: histories before version {}: {}", name(), version, status.ToString());
 }
 
 // In the metrics.

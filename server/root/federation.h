@@ -106,7 +106,6 @@ class Federation {
   absl::Status AggregationFailed(const absl::Status& why);
   absl::Status Drop(const ReceiptRow& receipt, const absl::Status& why);
   void PointLatest(std::uint64_t version);
-  void PruneHistory(std::uint64_t version);
   void ShowClients(bool published_now);
   absl::Status Save();
   void Tell(Notice::Kind kind, std::string client = "", std::string detail = "");

@@ -146,10 +146,7 @@ absl::Status Federation::Restore(const FederationRow& row) {
   CAIRN_RETURN_IF_ERROR(host_.store->Retain(name(), in_round ? row.round : row.round + 1, names));
   // The last process may have died between committing a version and what follows it.
   if (state_.version > 0) {
-    host_.AfterCommit([this, version = state_.version] {
-      PointLatest(version);
-      PruneHistory(version);
-    });
+    host_.AfterCommit([this, version = state_.version] { PointLatest(version); });
   }
   return absl::OkStatus();
 }

@@ -89,10 +89,10 @@ absl::StatusOr<Histories> Histories::Open(const fs::path& data_dir, const std::s
   CAIRN_ASSIGN_OR_RETURN(const Listing listing, List(histories.directory_));
   for (const fs::path& unfinished : listing.others) CAIRN_RETURN_IF_ERROR(Remove(unfinished));
   for (const auto& [client, versions] : listing.sums) {
-    for (auto later = versions.lower_bound(version); later != versions.end(); ++later) {
-      CAIRN_RETURN_IF_ERROR(Remove(histories.directory_, client, later->first));
-    }
     const std::uint64_t newest = NewestBefore(versions, version);
+    for (const auto& [number, whole] : versions) {
+      if (number != newest) CAIRN_RETURN_IF_ERROR(Remove(histories.directory_, client, number));
+    }
     if (newest > 0) histories.newest_[client] = newest;
   }
   return histories;
@@ -153,16 +153,11 @@ void Histories::DropPages() const {
   for (const auto& [client, mapped] : loaded_) mapped.file.DropPages();
 }
 
-absl::Status PruneHistories(const fs::path& data_dir, const std::string& federation, std::uint64_t version) {
+absl::Status RemoveHistories(const fs::path& data_dir, const std::string& federation) {
   const fs::path directory = DirectoryOf(data_dir, federation);
-  CAIRN_ASSIGN_OR_RETURN(const Listing listing, List(directory));
-  for (const auto& [client, versions] : listing.sums) {
-    const std::uint64_t newest = NewestBefore(versions, version + 1);
-    for (const auto& [number, whole] : versions) {
-      if (number < newest) CAIRN_RETURN_IF_ERROR(Remove(directory, client, number));
-    }
-  }
-  return absl::OkStatus();
+  std::error_code error;
+  fs::remove_all(directory, error);
+  return error ? ErrnoStatus(error.value(), "remove", directory) : absl::OkStatus();
 }
 
 }  // namespace cairn

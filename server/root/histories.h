@@ -2,9 +2,9 @@
 // (Rule::Needs::history): history/<federation>/CLIENT@VERSION.safetensors, the sum up to that version's round, and
 // CLIENT@VERSION.json, its adapter_config.json.
 //
-// A publication of version v starts from the newest sums before v and writes those of v beside them; what is older goes
-// once v is on record. So a publication that is done again finds what the first attempt found, and writes the same
-// bytes.
+// A publication of version v starts from the newest sums before v and writes those of v beside them; what is older than
+// either goes when v + 1 is begun. So a publication that is done again, even of a version that is on record, finds what
+// the first attempt found, and writes the same bytes.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ namespace cairn {
 
 class Histories {
  public:
-  // Of a publication of `version` that combines with `combine`, which must outlive this. What an earlier attempt at the
-  // version left is removed.
+  // Of a publication of `version` that combines with `combine`, which must outlive this. REQUIRES: the version before
+  // is on record. What an earlier attempt at the version left is removed, and what newer sums replace.
   static absl::StatusOr<Histories> Open(const std::filesystem::path& data_dir, const std::string& federation,
                                         std::uint64_t version, const Aggregator* combine);
 
@@ -63,8 +63,7 @@ class Histories {
   std::map<std::string, MappedAdapter> loaded_;
 };
 
-// Once `version` is on record: removes the sums that newer ones replace.
-absl::Status PruneHistories(const std::filesystem::path& data_dir, const std::string& federation,
-                            std::uint64_t version);
+// For a round whose rule keeps none: a later one must not go on from sums that lack it.
+absl::Status RemoveHistories(const std::filesystem::path& data_dir, const std::string& federation);
 
 }  // namespace cairn

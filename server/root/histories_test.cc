@@ -134,22 +134,41 @@ TEST_F(HistoriesTest, WhatAnAttemptLeftIsForgotten) {
   EXPECT_TRUE(Bytes("a@1.safetensors") == before);
 }
 
-TEST_F(HistoriesTest, PruningKeepsTheNewestOfEveryClient) {
+// Until then the version before can be published again.
+TEST_F(HistoriesTest, WhatNewerSumsReplaceGoesWhenTheNextVersionIsBegun) {
   const InMemoryUpdate update = testing::MakeUpdate(1, kModules, 2, 2);
-  for (std::uint64_t version = 1; version <= 3; ++version) {
-    Histories histories = Open(version);
-    for (const std::string client : {"a", "b.2"}) {
-      if (client == "b.2" && version > 1) continue;
+  ASSERT_TRUE(Add(1, "a", update).ok());
+  {
+    Histories histories = Open(1);
+    for (const char* client : {"a", "b.2"}) {
       const Histories::Addition addition{.update = &update.adapter(), .config = update.bytes().config_json};
       ASSERT_TRUE(histories.Add(client, addition).ok());
     }
   }
-  ASSERT_TRUE(PruneHistories(directory_.path(), "fed", 2).ok());
+  ASSERT_TRUE(Add(2, "a", update).ok());
+  EXPECT_THAT(Files(), UnorderedElementsAre("a@1.safetensors", "a@1.json", "a@2.safetensors", "a@2.json",
+                                            "b.2@1.safetensors", "b.2@1.json"));
+  ASSERT_TRUE(Add(3, "a", update).ok());
   EXPECT_THAT(Files(), UnorderedElementsAre("a@2.safetensors", "a@2.json", "a@3.safetensors", "a@3.json",
                                             "b.2@1.safetensors", "b.2@1.json"));
-  ASSERT_TRUE(PruneHistories(directory_.path(), "fed", 3).ok());
-  EXPECT_THAT(Files(), UnorderedElementsAre("a@3.safetensors", "a@3.json", "b.2@1.safetensors", "b.2@1.json"));
-  EXPECT_TRUE(PruneHistories(directory_.path(), "other", 3).ok()) << "of a federation that keeps none";
+}
+
+TEST_F(HistoriesTest, ARuleThatNeedsNoneRemovesThem) {
+  EXPECT_TRUE(RemoveHistories(directory_.path(), "fed").ok()) << "there are none";
+  ASSERT_TRUE(Add(1, "a", testing::MakeUpdate(1, kModules, 2, 2)).ok());
+  ASSERT_TRUE(RemoveHistories(directory_.path(), "fed").ok());
+  EXPECT_FALSE(fs::exists(directory_ / "history/fed"));
+  EXPECT_EQ(*Open(2).Load("a"), nullptr);
+}
+
+TEST_F(HistoriesTest, WhatTheRuleLooksAtNoMoreIsForgotten) {
+  ASSERT_TRUE(Add(1, "a", testing::MakeUpdate(1, kModules, 2, 2)).ok());
+  names_ = {"q"};
+  ASSERT_TRUE(Add(2, "a", testing::MakeUpdate(2, kModules, 2, 2)).ok());
+  Histories histories = Open(3);
+  const Adapter* sum = *histories.Load("a");
+  ASSERT_EQ(sum->modules.size(), 1u);
+  EXPECT_EQ(sum->modules[0].name, "layers.0.q");
 }
 
 TEST_F(HistoriesTest, ValuesThatAreNotFiniteChangeNothing) {

@@ -40,7 +40,9 @@ absl::StatusOr<CombinedModule> Difference(const LoraModule& module, const LoraMo
 absl::StatusOr<std::vector<CombinedModule>> ModulesWith(const Adapter& before, const Adapter& update,
                                                         const Adapter& reference, absl::Span<const std::string> names) {
   std::map<std::string, CombinedModule> sums;
-  for (const LoraModule& module : before.modules) sums.emplace(module.name, ModuleOf(module));
+  for (const LoraModule& module : before.modules) {
+    if (IsNamed(module.name, names)) sums.emplace(module.name, ModuleOf(module));
+  }
   for (const LoraModule& module : update.modules) {
     if (!IsNamed(module.name, names)) continue;
     CAIRN_ASSIGN_OR_RETURN(const CombinedModule change, Difference(module, FindModule(reference, module.name)));
@@ -55,7 +57,9 @@ absl::StatusOr<std::vector<CombinedModule>> ModulesWith(const Adapter& before, c
 std::vector<CombinedTensor> TensorsWith(const Adapter& before, const Adapter& update, const Adapter& reference,
                                         absl::Span<const std::string> names) {
   std::map<std::string, std::vector<DenseTensor>> parts;
-  for (const DenseTensor& tensor : before.tensors) parts[tensor.view.name].push_back(tensor);
+  for (const DenseTensor& tensor : before.tensors) {
+    if (IsNamed(tensor.view.name, names)) parts[tensor.view.name].push_back(tensor);
+  }
   for (const DenseTensor& tensor : update.tensors) {
     if (!IsFloat(tensor.view.dtype) || !IsNamed(tensor.view.name, names)) continue;
     std::vector<DenseTensor>& sum = parts[tensor.view.name];

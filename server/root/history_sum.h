@@ -11,10 +11,10 @@
 namespace cairn {
 
 // before + (update - reference), module by module and floating-point tensor by tensor, in what `update` has; the rest
-// of `before` stays. `before` null: nothing yet. `reference` null: zero. Of modules and tensors only those are kept
-// that `names` names (PipelineOptions::rule_modules; empty: all). Ranks are bounded as NextCheckpoint bounds them.
-// INVALID_ARGUMENT: other dimensions than before; FAILED_PRECONDITION as BoundedSum; OUT_OF_RANGE: the core of a module
-// is not finite.
+// of `before` stays. `before` null: nothing yet. `reference` null: zero. Of modules and tensors, those of `before`
+// included, only those are kept that `names` names (PipelineOptions::rule_modules; empty: all). Ranks are bounded as
+// NextCheckpoint bounds them. INVALID_ARGUMENT: other dimensions than before; FAILED_PRECONDITION as BoundedSum;
+// OUT_OF_RANGE: the core of a module is not finite.
 absl::StatusOr<Checkpoint> HistoryWith(const Adapter* before, const Adapter& update, const Adapter* reference,
                                        absl::Span<const std::string> names);
 

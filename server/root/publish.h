@@ -41,11 +41,10 @@ struct Publication {
 };
 
 // Writes adapters/<federation>/<sha256>.safetensors and published/<federation>/v<version>/ below the data directory,
-// and for rules that need them the clients' histories (server/root/histories.h), which may be pruned once the version
-// is on record. Running it again, after a crash at any point, gives the same bytes in the same places.
-// INVALID_ARGUMENT: what the rule refuses, with BlamedClient (aggregators/blame.h) where one update is to blame.
-// FAILED_PRECONDITION: a file would be larger than bytes_max; found out before it is written, unless only a
-// decomposition tells its rank. RESOURCE_EXHAUSTED: disk full.
+// and for rules that need them the clients' histories (server/root/histories.h). Running it again, after a crash at any
+// point, gives the same bytes in the same places. INVALID_ARGUMENT: what the rule refuses, with BlamedClient
+// (aggregators/blame.h) where one update is to blame. FAILED_PRECONDITION: a file would be larger than bytes_max; found
+// out before it is written, unless only a decomposition tells its rank. RESOURCE_EXHAUSTED: disk full.
 absl::StatusOr<Publication> Publish(const PublishJob& job);
 
 }  // namespace cairn

@@ -56,13 +56,28 @@ TEST_F(PublishMemoryTest, ARuleSeesWhatClientsSentBefore) {
     }
     return squares;
   };
-  // Done again, as after a crash before the commit, the second round must not find itself in the history.
+  // Done again, before the commit or after it, the second round must not find itself in the history.
   for (int attempt = 0; attempt < 2; ++attempt) {
     const auto second = Publish(next);
     ASSERT_TRUE(second.ok()) << second.status();
     EXPECT_NEAR(second->outcomes[0].weight, (1 + norm(0)) / (2 + norm(0) + norm(1)), 1e-6);
     EXPECT_NEAR(second->outcomes[1].weight, (1 + norm(1)) / (2 + norm(0) + norm(1)), 1e-6);
   }
+}
+
+TEST_F(PublishMemoryTest, ARoundWithoutHistoriesEndsThem) {
+  PublishJob job = Job(1, Round(1));
+  job.method.rule = "test_history";
+  const VersionRow one = Published(job);
+  PublishJob next = Job(2, Round(2));
+  next.previous = one;
+  const VersionRow two = Published(next);
+  PublishJob third = Job(3, Round(3));
+  third.method.rule = "test_history";
+  third.previous = two;
+  const auto last = Publish(third);
+  ASSERT_TRUE(last.ok()) << last.status();
+  for (const OutcomeRow& row : last->outcomes) EXPECT_EQ(row.weight, 0.5) << "nothing is left of round 1";
 }
 
 // In warm rounds a history without the published adapter in it.
