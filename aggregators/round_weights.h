@@ -14,7 +14,7 @@ namespace cairn {
 
 // What earlier rounds left, for rules that look at it. The adapters' views must live as long as they are used.
 struct RoundMemory {
-  const Adapter* last = nullptr;       // What the last round gave, before it was cut: Rule::Needs::last. Null: zero.
+  const Adapter* last = nullptr;       // What the last round published: Rule::Needs::last. Null: zero.
   const Adapter* reference = nullptr;  // What the updates are measured from: x_i - g. Null: zero.
   // By client, the sum of what it sent in earlier rounds: Rule::Needs::history. Those who are not there: zero.
   std::map<std::string, const Adapter*> histories;
