@@ -1,5 +1,6 @@
 #include "server/gateway/convert.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -82,9 +83,9 @@ v1::RoundEvent::Kind ToProto(Notice::Kind kind) {
 }
 
 // Which of them fit into a message: those voted down before others.
-std::vector<bool> Shown(const std::vector<OutcomeRow>& outcomes) {
+std::vector<bool> Shown(const std::vector<OutcomeRow>& outcomes, std::size_t most) {
   std::vector<bool> shown(outcomes.size());
-  std::size_t left = limits::kClientsShownMax;
+  std::size_t left = most;
   for (const bool accepted : {false, true}) {
     for (std::size_t i = 0; i < outcomes.size() && left > 0; ++i) {
       if (outcomes[i].accepted != accepted) continue;
@@ -147,10 +148,10 @@ v1::RoundInfo ToProto(const Snapshot& snapshot) {
   return info;
 }
 
-v1::RoundInfo WithOutcomes(const Snapshot& snapshot) {
+v1::RoundInfo WithOutcomes(const Snapshot& snapshot, std::size_t most) {
   v1::RoundInfo info = ToProto(snapshot);
   if (snapshot.outcomes == nullptr) return info;
-  const std::vector<bool> shown = Shown(*snapshot.outcomes);
+  const std::vector<bool> shown = Shown(*snapshot.outcomes, most);
   for (std::size_t i = 0; i < shown.size(); ++i) {
     if (shown[i]) Fill((*snapshot.outcomes)[i], *info.add_outcomes());
   }
@@ -158,11 +159,17 @@ v1::RoundInfo WithOutcomes(const Snapshot& snapshot) {
   return info;
 }
 
+void FillRounds(const std::vector<std::shared_ptr<const Snapshot>>& snapshots, v1::StatusReply& reply) {
+  const std::size_t share = limits::kClientsShownMax / std::max<std::size_t>(1, snapshots.size());
+  for (const auto& snapshot : snapshots) *reply.add_rounds() = WithOutcomes(*snapshot, share);
+}
+
 v1::RoundEvent ToProto(const Notice& notice) {
+  const bool published = notice.kind == Notice::Kind::kPublished;
   v1::RoundEvent event;
   event.set_kind(ToProto(notice.kind));
   *event.mutable_info() =
-      notice.kind == Notice::Kind::kPublished ? WithOutcomes(*notice.snapshot) : ToProto(*notice.snapshot);
+      published ? WithOutcomes(*notice.snapshot, limits::kClientsShownMax) : ToProto(*notice.snapshot);
   event.set_client(notice.client);
   event.set_detail(notice.detail);
   event.set_at_unix_ms(absl::ToUnixMillis(notice.at));

@@ -3,6 +3,10 @@
 
 #include <grpcpp/support/status.h>
 
+#include <cstddef>
+#include <memory>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "adapter/lora.h"
@@ -15,7 +19,9 @@ namespace cairn {
 
 grpc::Status ToGrpc(const absl::Status& status);
 v1::RoundInfo ToProto(const Snapshot& snapshot);  // Without outcomes.
-v1::RoundInfo WithOutcomes(const Snapshot& snapshot);
+v1::RoundInfo WithOutcomes(const Snapshot& snapshot, std::size_t most);
+// Those of all federations together are limits::kClientsShownMax at most, each having the same share.
+void FillRounds(const std::vector<std::shared_ptr<const Snapshot>>& snapshots, v1::StatusReply& reply);
 v1::RoundEvent ToProto(const Notice& notice);  // With outcomes if a version was published.
 v1::Receipt ToProto(const ReceiptRow& receipt);
 v1::AdapterSpec ToProto(const AdapterSpec& spec);

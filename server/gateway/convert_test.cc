@@ -94,10 +94,10 @@ std::shared_ptr<const std::vector<OutcomeRow>> Outcomes(std::vector<OutcomeRow> 
 
 TEST(ConvertTest, OutcomesAreToldWhenAskedForAndWhenAVersionIsPublished) {
   Snapshot snapshot = OpenRound();
-  EXPECT_EQ(WithOutcomes(snapshot).outcomes_size(), 0) << "no version yet";
+  EXPECT_EQ(WithOutcomes(snapshot, limits::kClientsShownMax).outcomes_size(), 0) << "no version yet";
   snapshot.outcomes = Outcomes({{"ada", 0.75}, {"mal", 0, 12.5, -0.5, false, "far away"}});
   EXPECT_EQ(ToProto(snapshot).outcomes_size(), 0);
-  const v1::RoundInfo info = WithOutcomes(snapshot);
+  const v1::RoundInfo info = WithOutcomes(snapshot, limits::kClientsShownMax);
   EXPECT_EQ(info.round(), 4u);
   ASSERT_EQ(info.outcomes_size(), 2);
   EXPECT_EQ(info.outcomes(0).client(), "ada");
@@ -124,13 +124,26 @@ TEST(ConvertTest, OfManyOutcomesThoseVotedDownComeFirst) {
   }
   Snapshot snapshot = OpenRound();
   snapshot.outcomes = Outcomes(rows);
-  const v1::RoundInfo info = WithOutcomes(snapshot);
+  const v1::RoundInfo info = WithOutcomes(snapshot, limits::kClientsShownMax);
   ASSERT_EQ(info.outcomes_size(), limits::kClientsShownMax);
   EXPECT_EQ(info.outcomes_left_out(), 5u);
   EXPECT_EQ(info.outcomes(0).client(), "c1000");
   EXPECT_EQ(info.outcomes(997).client(), "c1997");
   EXPECT_EQ(info.outcomes(998).client(), rows[limits::kClientsShownMax + 3].client);
   EXPECT_EQ(info.outcomes(999).client(), rows[limits::kClientsShownMax + 4].client);
+}
+
+TEST(ConvertTest, TheFederationsOfAReplyShareItsOutcomes) {
+  Snapshot snapshot = OpenRound();
+  snapshot.outcomes = Outcomes(std::vector<OutcomeRow>(limits::kClientsShownMax, {.client = "c", .weight = 1}));
+  const std::vector<std::shared_ptr<const Snapshot>> all(4, std::make_shared<const Snapshot>(snapshot));
+  v1::StatusReply reply;
+  FillRounds(all, reply);
+  ASSERT_EQ(reply.rounds_size(), 4);
+  for (const v1::RoundInfo& info : reply.rounds()) {
+    EXPECT_EQ(info.outcomes_size(), limits::kClientsShownMax / 4);
+    EXPECT_EQ(info.outcomes_left_out(), limits::kClientsShownMax * 3 / 4);
+  }
 }
 
 TEST(ConvertTest, OnlyAnOpenRoundWithAnEndHasADeadline) {

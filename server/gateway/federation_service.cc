@@ -72,7 +72,7 @@ class FederationService final : public Base {
         request->federation(),
         [reactor, reply](const absl::StatusOr<std::vector<std::shared_ptr<const Snapshot>>>& all) {
           if (!all.ok()) return reactor->Finish(ToGrpc(all.status()));
-          for (const auto& snapshot : *all) *reply->add_rounds() = WithOutcomes(*snapshot);
+          FillRounds(*all, *reply);
           reactor->Finish(grpc::Status::OK);
         });
     return reactor;

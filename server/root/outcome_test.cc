@@ -76,6 +76,16 @@ TEST_F(OutcomeTest, WhoWasVotedDownIsToldAndKept) {
   EXPECT_THAT(details_, ::testing::ElementsAre("version 1; 1 of 3 clients did not count"));
 }
 
+TEST_F(OutcomeTest, AReasonIsCutBetweenCharacters) {
+  Start("test_talkative", 2);
+  Join({"a", "b"});
+  for (const char* client : {"a", "b"}) ASSERT_TRUE(Push(client, 1, 1).ok());
+  server_->AwaitVersion(1);
+  const std::string reason = server_->Now().outcomes->at(0).reason;
+  EXPECT_EQ(reason.size(), 255u);
+  EXPECT_EQ(reason.substr(253), "\u00e9");
+}
+
 TEST_F(OutcomeTest, AClientThatWasVotedDownTakesPartInTheNextRound) {
   Start("test_fewest", 2);
   Join({"a", "b"});

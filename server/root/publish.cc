@@ -34,6 +34,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t kReasonBytesMax = 256;             // Of an outcome: a status reply has many.
 constexpr std::size_t kDigestPiece = 16 * limits::kMiB;  // How much of a mapping stays resident.
 
 absl::StatusOr<std::string> DigestOf(const fs::path& path) {
@@ -44,6 +45,14 @@ absl::StatusOr<std::string> DigestOf(const fs::path& path) {
     file.DropPages();
   }
   return ToHex(sha.Finish());
+}
+
+// Cut where a character begins: messages carry UTF-8 alone.
+std::string ShortReason(const std::string& reason) {
+  std::size_t bytes = std::min(reason.size(), kReasonBytesMax);
+  const auto continues = [&](std::size_t at) { return (static_cast<unsigned char>(reason[at]) & 0xC0) == 0x80; };
+  while (bytes > 0 && bytes < reason.size() && continues(bytes)) --bytes;
+  return reason.substr(0, bytes);
 }
 
 // One publication. What is read stays mapped until it ends.
@@ -167,7 +176,8 @@ absl::StatusOr<AdapterFile> Publishing::Combine(VersionRow& row) {
 std::vector<OutcomeRow> Publishing::Outcomes() const {
   std::vector<OutcomeRow> outcomes;
   for (const ClientReport& client : report_.clients) {
-    outcomes.push_back({client.id, client.weight, client.distance, client.cosine, client.accepted, client.reason});
+    outcomes.push_back(
+        {client.id, client.weight, client.distance, client.cosine, client.accepted, ShortReason(client.reason)});
     // It has no weight because the rule holds the others against it, not because it was voted down.
     if (!needs_.client_counts && client.id == needs_.client) outcomes.back().accepted = true;
   }

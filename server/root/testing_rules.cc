@@ -81,6 +81,22 @@ class ByHistory final : public TestRule {
 };
 CAIRN_REGISTER_RULE("test_history", ByHistory);
 
+// Votes the first client down, at length: 300 characters of two bytes after one of one.
+class Talkative final : public TestRule {
+ public:
+  absl::string_view name() const override { return "test_talkative"; }
+  Needs needs() const override { return {.gram = false}; }
+  absl::StatusOr<RuleOutput> Weigh(const RuleInput& input) const override {
+    RuleOutput output = Equal(input.columns - 1);
+    output.weights.insert(output.weights.begin(), 0.0);
+    output.reasons.resize(input.columns);
+    output.reasons[0] = "!";
+    for (int i = 0; i < 300; ++i) output.reasons[0] += "\u00e9";
+    return output;
+  }
+};
+CAIRN_REGISTER_RULE("test_talkative", Talkative);
+
 class Refuses final : public TestRule {
  public:
   absl::string_view name() const override { return "test_refuses"; }
