@@ -202,9 +202,8 @@ TEST_F(ExperimentTest, RulesMayLookAtLess) {
   ASSERT_TRUE(experiment.ok()) << experiment.status();
   EXPECT_THAT(experiment->rule_modules, ElementsAre("q_proj"));
   EXPECT_TRUE(experiment->relative_to_published);
-  EXPECT_THAT(
-      Load(absl::StrCat(kMinimal, "relative_to_published: true\nmethods: [zero_pad]\n")).status().message(),
-      HasSubstr("updates that are measured from an adapter may weigh below zero, and combine zero_pad averages"));
+  EXPECT_THAT(Load(absl::StrCat(kMinimal, "relative_to_published: true\nmethods: [zero_pad]\n")).status().message(),
+              HasSubstr("measured from an adapter need a sum of products, and combine zero_pad averages"));
 }
 
 TEST_F(ExperimentTest, AnotherSeedOfAGridKeepsItsBaseModel) {

@@ -46,9 +46,10 @@ absl::StatusOr<Undisturbed> RunUndisturbed(const Scenario& scenario) {
   undisturbed.duration = run.duration();
   CAIRN_ASSIGN_OR_RETURN(undisturbed.outcome, ReadOutcome(run.data_dir()));
   // Per version: config and tensors. Besides, adapters by digest: a whole each and, when rounds merge, a delta, which
-  // for the first version is the same. Of each client's history the newest config and tensors.
+  // for the first version is the same. Of each client's history config and tensors of the
+  // last two versions.
   const std::size_t adapters = scenario.has_deltas ? kRounds * 2 - 1 : kRounds;
-  const std::size_t histories = scenario.keeps_history ? kRanks.size() * 2 : 0;
+  const std::size_t histories = scenario.keeps_history ? kRanks.size() * 2 * 2 : 0;
   const std::size_t files = kRounds * 2 + adapters + histories, receipts = kRounds * kRanks.size();
   if (undisturbed.outcome.size() == files + receipts + 1) return undisturbed;
   return absl::InternalError(absl::StrCat("the undisturbed run left ", undisturbed.outcome.size(), " things, expected ",

@@ -54,7 +54,7 @@ class Aggregated : public AggregateFixture {
 TEST_F(Aggregated, StackIsTheExactSum) {
   const Outcome outcome = Run({"--out", In("out") + "/", "--report", In("report.json"), "--gram"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-  EXPECT_THAT(outcome.output, HasSubstr("c1          1200  0.7500\n"));
+  EXPECT_THAT(outcome.output, HasSubstr("c1          1200    0.75\n"));
   EXPECT_THAT(outcome.output, HasSubstr("the result is the exact weighted sum"));
   ExpectExact(directory_ / "out");
   const auto stored = OpenAdapterDirectory(directory_ / "out");
