@@ -20,7 +20,7 @@ class Product final : public DenseColumn {
   };
   Product(std::vector<Part> parts, std::int64_t columns) : parts_(std::move(parts)), columns_(columns) {}
 
-  absl::Status AddTo(std::int64_t first, double sign, absl::Span<double> out) const override {
+  absl::Status AddTo(std::int64_t first, absl::Span<double> out) const override {
     const std::int64_t rows = parts_[0].b->rows(), end = first + static_cast<std::int64_t>(out.size()) / columns_;
     std::vector<double> left;
     for (std::int64_t row = first; row < end;) {
@@ -28,7 +28,6 @@ class Product final : public DenseColumn {
       const std::int64_t count = std::min(end, (row / rows + 1) * rows) - row, rank = part.b->columns();
       left.resize(count * rank);
       part.b->Read(row % rows, absl::MakeSpan(left));
-      for (double& value : left) value *= sign;
       CAIRN_RETURN_IF_ERROR(kernels::AddProduct(left, part.a, false, rank, columns_,
                                                 out.subspan((row - first) * columns_, count * columns_)));
       row += count;
@@ -45,11 +44,11 @@ class Tensor final : public DenseColumn {
  public:
   explicit Tensor(const DenseTensor& tensor) : tensor_(tensor) {}
 
-  absl::Status AddTo(std::int64_t first, double sign, absl::Span<double> out) const override {
+  absl::Status AddTo(std::int64_t first, absl::Span<double> out) const override {
     std::vector<double> values(out.size());
     const DType dtype = tensor_.view.dtype;
     ToDouble(dtype, tensor_.view.data.data() + first * SizeOf(dtype), values.size(), values.data());
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] += sign * tensor_.scale * values[i];
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] += tensor_.scale * values[i];
     return absl::OkStatus();
   }
 

@@ -16,8 +16,8 @@ namespace cairn::internal {
 class DenseColumn {
  public:
   virtual ~DenseColumn() = default;
-  // Adds sign * rows [first, first + out.size() / columns) to `out`. INTERNAL, RESOURCE_EXHAUSTED: the library's.
-  virtual absl::Status AddTo(std::int64_t first, double sign, absl::Span<double> out) const = 0;
+  // Adds rows [first, first + out.size() / columns) to `out`. INTERNAL, RESOURCE_EXHAUSTED: the library's.
+  virtual absl::Status AddTo(std::int64_t first, absl::Span<double> out) const = 0;
   // Whether all values are float32 numbers that lie in memory; then these are rows [first, ...).
   virtual bool stored_as_floats() const { return false; }
   virtual void Read(std::int64_t, absl::Span<float>) const {}

@@ -97,10 +97,11 @@ class Reporter {
     TensorHolders holders;
     std::vector<std::size_t> voting;
     CoordinateColumns columns;
+    const bool deltas = AllAreDeltas(spec.name);
     for (std::size_t i = 0; i < adapters_.size(); ++i) {
       const DenseTensor* tensor = FindTensor(*adapters_[i], spec.name);
       if (tensor != nullptr) holders.emplace_back(names_[i], tensor);
-      if (tensor == nullptr && !AllAreDeltas(spec.name)) continue;
+      if (tensor == nullptr && !deltas) continue;
       voting.push_back(i);
       columns.clients.push_back(tensor == nullptr ? nullptr : internal::TensorColumn(*tensor));
     }

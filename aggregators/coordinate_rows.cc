@@ -80,11 +80,11 @@ class Result final : public FactorOf<Result> {
   absl::Status Compute(std::int64_t first, std::vector<double>& x, absl::Span<double> out) const {
     const std::size_t clients = of_.clients.size(), width = out.size();
     std::vector<double> reference(of_.reference == nullptr ? 0 : width);
-    if (of_.reference != nullptr) CAIRN_RETURN_IF_ERROR(of_.reference->AddTo(first, 1, absl::MakeSpan(reference)));
+    if (of_.reference != nullptr) CAIRN_RETURN_IF_ERROR(of_.reference->AddTo(first, absl::MakeSpan(reference)));
     x.assign(clients * width, 0);
     for (std::size_t i = 0; i < clients; ++i) {
       const absl::Span<double> own = absl::MakeSpan(x).subspan(i * width, width);
-      if (of_.clients[i] != nullptr) CAIRN_RETURN_IF_ERROR(of_.clients[i]->AddTo(first, 1, own));
+      if (of_.clients[i] != nullptr) CAIRN_RETURN_IF_ERROR(of_.clients[i]->AddTo(first, own));
       for (std::size_t k = 0; k < reference.size(); ++k) own[k] -= reference[k];
     }
     CAIRN_RETURN_IF_ERROR(Apply(x, out));

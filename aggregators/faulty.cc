@@ -11,7 +11,6 @@
 namespace cairn {
 namespace {
 
-// So that 0.3 of 10 clients are 3, though 0.3 is a little less than 3/10.
 constexpr double kRounding = 1e-9;
 
 absl::Status Wrong(const RuleOptions& options, absl::string_view got) {
@@ -47,9 +46,12 @@ absl::StatusOr<Faulty> Faulty::Take(RuleOptions& options) {
 }
 
 std::size_t Faulty::Among(std::size_t clients, std::size_t dropped) const {
-  const auto of_part = static_cast<std::size_t>(part_ * static_cast<double>(clients) + kRounding);
-  const std::size_t all = std::max(count_, of_part);
+  const std::size_t all = std::max(count_, WholePartOf(part_, clients));
   return all - std::min(all, dropped);
+}
+
+std::size_t WholePartOf(double part, std::size_t of) {
+  return static_cast<std::size_t>(part * static_cast<double>(of) + kRounding);
 }
 
 absl::Status CheckBound(absl::string_view who, std::size_t clients, std::size_t faulty, std::size_t least,

@@ -29,6 +29,9 @@ class Faulty {
   std::size_t count_ = 0;  // this many.
 };
 
+// A part of f or of clients, rounded down: so that 0.3 of 10 are 3, though 0.3 is a little less than 3/10.
+std::size_t WholePartOf(double part, std::size_t of);
+
 // OK when clients >= least. Else INVALID_ARGUMENT: "rule krum with f = 2 needs at least 7 clients (n >= 2f + 3), got
 // 5". `who` is "rule krum".
 absl::Status CheckBound(absl::string_view who, std::size_t clients, std::size_t faulty, std::size_t least,

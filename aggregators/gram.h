@@ -41,9 +41,9 @@ bool IsOrEndsIn(absl::string_view name, absl::string_view wanted);
 // sum of all ranks, or from dense rows where that is less work; factors whose product is much smaller than they are
 // (c B with A / c, another basis) are made orthonormal first, so that the error is that of float64 relative to
 // ||x_i|| ||x_j||. No module is ever formed whole.
-// A column with a value that is not finite, or with a norm above 1e150, has NaN in its row and column; no other entry is
-// touched by it. INVALID_ARGUMENT: columns whose modules have different dimensions; a name in `modules` that no column
-// has. CANCELLED: InterruptGuard. Else the library's errors.
+// A column with a value that is not finite, or with a norm above 1e150, has NaN in its row and column; no other entry
+// is touched by it. INVALID_ARGUMENT: columns whose modules have different dimensions; a name in `modules` that no
+// column has. CANCELLED: InterruptGuard. Else the library's errors.
 absl::StatusOr<kernels::SmallMatrix> GramOf(absl::Span<const Adapter* const> columns, const GramOptions& options = {});
 
 }  // namespace cairn

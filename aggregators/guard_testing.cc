@@ -1,6 +1,7 @@
 #include "aggregators/guard_testing.h"
 
 #include "aggregators/guard.h"
+#include "aggregators/rule_testing.h"
 #include "base/status_macros.h"
 
 namespace cairn::testing {
@@ -8,10 +9,7 @@ namespace cairn::testing {
 absl::StatusOr<kernels::SmallMatrix> MixingOf(absl::string_view guard, const std::vector<double>& points,
                                               const GuardedRound& round) {
   CAIRN_ASSIGN_OR_RETURN(const auto made, MakeGuard(guard));
-  auto gram = kernels::SmallMatrix::Zero(points.size(), points.size());
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    for (std::size_t j = 0; j < points.size(); ++j) gram.at(i, j) = points[i] * points[j];
-  }
+  const kernels::SmallMatrix gram = GramOfLine(points);
   CAIRN_RETURN_IF_ERROR(made->CheckClients(points.size(), round.faulty));
   return made->Mix({.gram = gram, .faulty = round.faulty, .round = round.round});
 }

@@ -1,23 +1,14 @@
 #include "aggregators/rule_testing.h"
 
 #include <memory>
-#include <random>
 
+#include "aggregators/kernels/reference_columns.h"
 #include "base/status_macros.h"
 
 namespace cairn::testing {
 
 using kernels::SmallMatrix;
-
-SmallMatrix GramOf(const std::vector<std::vector<double>>& columns) {
-  SmallMatrix gram = SmallMatrix::Zero(columns.size(), columns.size());
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    for (std::size_t j = 0; j < columns.size(); ++j) {
-      for (std::size_t k = 0; k < columns[i].size(); ++k) gram.at(i, j) += columns[i][k] * columns[j][k];
-    }
-  }
-  return gram;
-}
+using kernels::reference::GramOf;
 
 SmallMatrix GramOfLine(const std::vector<double>& columns) {
   std::vector<std::vector<double>> coordinates;
@@ -26,12 +17,7 @@ SmallMatrix GramOfLine(const std::vector<double>& columns) {
 }
 
 SmallMatrix RandomGram(std::uint64_t seed, std::size_t columns, std::size_t coordinates) {
-  std::mt19937_64 random(seed);
-  std::vector<std::vector<double>> values(columns, std::vector<double>(coordinates));
-  for (auto& column : values) {
-    for (double& value : column) value = static_cast<double>(random() >> 11) * 0x1p-52 - 1;
-  }
-  return GramOf(values);
+  return GramOf(kernels::reference::RandomColumns(seed, columns, coordinates));
 }
 
 namespace {

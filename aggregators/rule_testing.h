@@ -14,9 +14,7 @@
 
 namespace cairn::testing {
 
-// <x_i, x_j> of columns that are given by their coordinates.
-kernels::SmallMatrix GramOf(const std::vector<std::vector<double>>& columns);
-// Of columns with one coordinate each.
+// <x_i, x_j> of columns with one coordinate each.
 kernels::SmallMatrix GramOfLine(const std::vector<double>& columns);
 // Of columns whose coordinates are uniform in [-1, 1), the same for the same seed.
 kernels::SmallMatrix RandomGram(std::uint64_t seed, std::size_t columns, std::size_t coordinates);

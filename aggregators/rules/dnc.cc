@@ -2,14 +2,14 @@
 // farthest out along the direction of the largest variance go. With H = I - 11^T / n and the top eigenpair (lambda, u)
 // of H K H, that direction is v = X H u / sqrt(lambda), so that <x_i - mean, v>^2 = lambda u_i^2.
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "aggregators/kernels/combination.h"
+#include "aggregators/kernels/least.h"
 #include "aggregators/kernels/symmetric_eigen.h"
 #include "aggregators/rule.h"
+#include "aggregators/selection.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 
@@ -17,7 +17,6 @@ namespace cairn {
 namespace {
 
 constexpr double kFactorMax = 1e4;
-constexpr double kRounding = 1e-9;  // So that 2.8 times 45 are 126, though 2.8 is a little less than 28/10.
 
 absl::StatusOr<std::vector<double>> ScoresOf(const kernels::SmallMatrix& gram) {
   const std::vector<double> equal(gram.rows, 1 / static_cast<double>(gram.rows));
@@ -52,26 +51,21 @@ class DivideAndConquer final : public Rule {
   }
 
   absl::StatusOr<RuleOutput> Weigh(const RuleInput& input) const override {
-    const std::size_t n = input.columns, removed = Removed(input.faulty), kept = n - removed;
-    RuleOutput output{.weights = std::vector<double>(n, 1 / static_cast<double>(kept)),
-                      .reasons = std::vector<std::string>(n)};
-    if (removed == 0) return output;
-    CAIRN_ASSIGN_OR_RETURN(const std::vector<double> scores, ScoresOf(*input.gram));
-    std::vector<std::size_t> order(n);  // By score; of equal ones the lower index first.
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) { return scores[i] < scores[j]; });
-    for (std::size_t place = kept; place < n; ++place) {
-      output.weights[order[place]] = 0;
-      output.reasons[order[place]] = absl::StrFormat("removed as an outlier: score %.3g, kept ones at most %.3g",
-                                                     scores[order[place]], scores[order[kept - 1]]);
+    const std::size_t removed = Removed(input.faulty), kept = input.columns - removed;
+    std::vector<double> scores(input.columns);
+    if (removed > 0) {
+      CAIRN_ASSIGN_OR_RETURN(scores, ScoresOf(*input.gram));
     }
-    return output;
+    const std::vector<std::size_t> chosen = kernels::IndicesOfLeast(scores, kept);
+    double highest = 0;
+    for (const std::size_t i : chosen) highest = std::max(highest, scores[i]);
+    return MeanOf(input, chosen, [&](std::size_t i) {
+      return absl::StrFormat("removed as an outlier: score %.3g, kept ones at most %.3g", scores[i], highest);
+    });
   }
 
  private:
-  std::size_t Removed(std::size_t faulty) const {
-    return static_cast<std::size_t>(factor_ * static_cast<double>(faulty) + kRounding);
-  }
+  std::size_t Removed(std::size_t faulty) const { return WholePartOf(factor_, faulty); }
 
   Faulty faulty_;
   double factor_ = 1;

@@ -2,13 +2,13 @@
 // way to go and how far. The others count by the cosine of their angle with it, where that is above 0, with their norms
 // made equal to its own:
 //   y = sum of TS_i (||g_0|| / ||x_i||) x_i / sum of TS_i, TS_i = max(0, cos(x_i, g_0)).
-#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "aggregators/clipping.h"
 #include "aggregators/kernels/combination.h"
 #include "aggregators/rule.h"
 #include "base/ids.h"
@@ -40,12 +40,13 @@ class FlTrust final : public Rule {
 
   absl::StatusOr<RuleOutput> Weigh(const RuleInput& input) const override {
     const kernels::SmallMatrix& gram = *input.gram;
-    const double root = Norm(gram, *input.named);
+    const std::vector<double> norms = NormsOf(gram);
+    const double root = norms[*input.named];
     RuleOutput output{.weights = std::vector<double>(gram.rows), .reasons = std::vector<std::string>(input.columns)};
     std::vector<double> trust(input.columns), lengthened(input.columns);
     for (std::size_t i = 0; i < input.columns; ++i) {
       const double cosine = kernels::Cosine(gram, i, *input.named);
-      lengthened[i] = root / Norm(gram, i);
+      lengthened[i] = root / norms[i];
       // So small an update that no number can make it as long as the root's has no direction.
       const bool zero = root == 0 || !std::isfinite(lengthened[i]);
       if (!zero && cosine > 0) {
@@ -62,10 +63,6 @@ class FlTrust final : public Rule {
   }
 
  private:
-  static double Norm(const kernels::SmallMatrix& gram, std::size_t i) {
-    return std::sqrt(std::max(0.0, gram.at(i, i)));
-  }
-
   static std::string WhyNot(bool root_is_zero, bool zero, double cosine) {
     if (root_is_zero) return "the root's update is zero";
     if (zero) return "its update is zero";

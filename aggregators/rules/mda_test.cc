@@ -4,15 +4,16 @@
 #include <algorithm>
 #include <limits>
 
+#include "aggregators/kernels/reference_columns.h"
 #include "aggregators/rule_testing.h"
 
 namespace cairn {
 namespace {
 
 using kernels::SmallMatrix;
+using kernels::reference::GramOf;
 using testing::ChosenOf;
 using ::testing::ElementsAre;
-using testing::GramOf;
 using testing::GramOfLine;
 using ::testing::HasSubstr;
 using testing::RefusalOf;

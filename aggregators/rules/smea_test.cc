@@ -5,15 +5,16 @@
 #include <limits>
 
 #include "aggregators/kernels/largest_eigenvalue.h"
+#include "aggregators/kernels/reference_columns.h"
 #include "aggregators/rule_testing.h"
 
 namespace cairn {
 namespace {
 
 using kernels::SmallMatrix;
+using kernels::reference::GramOf;
 using testing::ChosenOf;
 using ::testing::ElementsAre;
-using testing::GramOf;
 using testing::GramOfLine;
 using ::testing::HasSubstr;
 using testing::RefusalOf;

@@ -1,9 +1,8 @@
 // Nearest-neighbour mixing (Allouah et al., arXiv 2302.01772): every update becomes the mean of the n - f updates
 // nearest to it, itself among them.
-#include <algorithm>
-#include <utility>
 #include <vector>
 
+#include "aggregators/kernels/least.h"
 #include "aggregators/majority_guard.h"
 
 namespace cairn {
@@ -11,18 +10,15 @@ namespace {
 
 using kernels::SmallMatrix;
 
-// The `count` columns nearest to column i, in any order; itself among them, even where others are equal to it. At equal
-// distance the lower ones.
+// The `count` columns nearest to column i; itself among them, even where others are equal to it. At equal distance the
+// lower ones.
 std::vector<std::size_t> Nearest(const SmallMatrix& gram, std::size_t i, std::size_t count) {
   constexpr double kItself = -1;  // Before all others.
-  std::vector<std::pair<double, std::size_t>> distances;
+  std::vector<double> distances;
   for (std::size_t j = 0; j < gram.rows; ++j) {
-    distances.emplace_back(j == i ? kItself : kernels::SquaredDistance(gram, i, j), j);
+    distances.push_back(j == i ? kItself : kernels::SquaredDistance(gram, i, j));
   }
-  std::nth_element(distances.begin(), distances.begin() + static_cast<std::ptrdiff_t>(count - 1), distances.end());
-  std::vector<std::size_t> nearest;
-  for (std::size_t at = 0; at < count; ++at) nearest.push_back(distances[at].second);
-  return nearest;
+  return kernels::IndicesOfLeast(distances, count);
 }
 
 class Nnm final : public MajorityGuard {
