@@ -1,6 +1,7 @@
 #include "aggregators/coordinate_columns.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "aggregators/kernels/add_product.h"
@@ -53,9 +54,14 @@ class Tensor final : public DenseColumn {
   }
 
   bool stored_as_floats() const override { return tensor_.scale == 1 && tensor_.view.dtype != DType::kF64; }
-  void Read(std::int64_t first, absl::Span<float> out) const override {
+  const float* Read(std::int64_t first, std::size_t count, std::vector<float>& room) const override {
     const DType dtype = tensor_.view.dtype;
-    ToFloat(dtype, tensor_.view.data.data() + first * SizeOf(dtype), out.size(), out.data());
+    const char* const values = tensor_.view.data.data() + first * SizeOf(dtype);
+    const bool aligned = reinterpret_cast<std::uintptr_t>(values) % alignof(float) == 0;
+    if (dtype == DType::kF32 && aligned) return reinterpret_cast<const float*>(values);
+    room.resize(count);
+    ToFloat(dtype, values, count, room.data());
+    return room.data();
   }
 
  private:
@@ -63,6 +69,8 @@ class Tensor final : public DenseColumn {
 };
 
 }  // namespace
+
+const float* DenseColumn::Read(std::int64_t, std::size_t, std::vector<float>& room) const { return room.data(); }
 
 absl::StatusOr<DenseColumnPtr> ProductColumn(const LoraModule& module) {
   std::vector<Product::Part> parts;

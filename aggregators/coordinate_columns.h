@@ -1,6 +1,7 @@
 // What coordinate_result.cc reads its columns from.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -18,9 +19,10 @@ class DenseColumn {
   virtual ~DenseColumn() = default;
   // Adds rows [first, first + out.size() / columns) to `out`. INTERNAL, RESOURCE_EXHAUSTED: the library's.
   virtual absl::Status AddTo(std::int64_t first, absl::Span<double> out) const = 0;
-  // Whether all values are float32 numbers that lie in memory; then these are rows [first, ...).
+  // Whether all values are float32 numbers that lie in memory, in one column. Then these are `count` of them: where
+  // they lie, or else in `room`.
   virtual bool stored_as_floats() const { return false; }
-  virtual void Read(std::int64_t, absl::Span<float>) const {}
+  virtual const float* Read(std::int64_t first, std::size_t count, std::vector<float>& room) const;
 };
 using DenseColumnPtr = std::unique_ptr<const DenseColumn>;
 

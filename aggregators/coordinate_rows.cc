@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <mutex>
+#include <type_traits>
 #include <utility>
 
 #include "aggregators/factor_views.h"
@@ -12,7 +13,8 @@
 namespace cairn::internal {
 namespace {
 
-// Of all columns together: 8 MiB of float64, for matrix products; 512 KiB of float32, which stay in a cache.
+// Of all columns together: 8 MiB of float64, for matrix products; 512 KiB of float32, which stay in a cache until the
+// tally has read them too.
 constexpr std::int64_t kBlockElements = 1 << 20, kNarrowElements = 1 << 17;
 
 // mixing^T as kernels::AddProduct takes it, [columns, clients].
@@ -55,59 +57,71 @@ class Result final : public FactorOf<Result> {
     const std::int64_t rows = static_cast<std::int64_t>(out.size()) / columns();
     const auto held = static_cast<std::int64_t>(of_.clients.size() + plan_.mixing.columns + 1) * columns();
     const std::int64_t step = std::max<std::int64_t>(1, (narrow_ ? kNarrowElements : kBlockElements) / held);
-    std::vector<V> values, x;
+    std::vector<V> room;
     for (std::int64_t row = 0; row < rows; row += step) {
       const std::int64_t count = std::min(step, rows - row);
       const absl::Span<T> block = out.subspan(row * columns(), count * columns());
-      values.resize(block.size());
+      const absl::Span<V> values = SpanOf(block, room);
       // Who reads a factor refuses values that are not finite.
-      const absl::Status status = Compute(first + row, x, absl::MakeSpan(values));
-      if (!status.ok()) std::fill(values.begin(), values.end(), std::numeric_limits<V>::quiet_NaN());
-      std::transform(values.begin(), values.end(), block.begin(), [](V value) { return static_cast<T>(value); });
+      if (!Compute(first + row, values).ok())
+        std::fill(values.begin(), values.end(), std::numeric_limits<V>::quiet_NaN());
+      if constexpr (!std::is_same_v<V, T>) {
+        std::transform(values.begin(), values.end(), block.begin(), [](V value) { return static_cast<T>(value); });
+      }
     }
   }
 
-  absl::Status Compute(std::int64_t first, std::vector<float>& x, absl::Span<float> out) const {
-    x.resize(of_.clients.size() * out.size());
-    for (std::size_t i = 0; i < of_.clients.size(); ++i) {
-      of_.clients[i]->Read(first * columns(), absl::MakeSpan(x).subspan(i * out.size(), out.size()));
+  // Room for values of V in the place of `block`: `block` itself where it holds such.
+  template <typename V, typename T>
+  static absl::Span<V> SpanOf(absl::Span<T> block, std::vector<V>& room) {
+    if constexpr (std::is_same_v<V, T>) {
+      return block;
+    } else {
+      room.resize(block.size());
+      return absl::MakeSpan(room);
     }
-    kernels::ApplyCoordinates(plan_.rule, of_.clients.size(), x, out);
+  }
+
+  absl::Status Compute(std::int64_t first, absl::Span<float> out) const {
+    std::vector<std::vector<float>> rooms(of_.clients.size());
+    std::vector<const float*> x;
+    for (std::size_t i = 0; i < rooms.size(); ++i) x.push_back(of_.clients[i]->Read(first, out.size(), rooms[i]));
+    kernels::ApplyCoordinates(plan_.rule, x, out);
     Tell<float>(first, x, out);
     return absl::OkStatus();
   }
 
-  absl::Status Compute(std::int64_t first, std::vector<double>& x, absl::Span<double> out) const {
+  absl::Status Compute(std::int64_t first, absl::Span<double> out) const {
     const std::size_t clients = of_.clients.size(), width = out.size();
     std::vector<double> reference(of_.reference == nullptr ? 0 : width);
     if (of_.reference != nullptr) CAIRN_RETURN_IF_ERROR(of_.reference->AddTo(first, absl::MakeSpan(reference)));
-    x.assign(clients * width, 0);
+    std::vector<double> x(clients * width);
     for (std::size_t i = 0; i < clients; ++i) {
       const absl::Span<double> own = absl::MakeSpan(x).subspan(i * width, width);
       if (of_.clients[i] != nullptr) CAIRN_RETURN_IF_ERROR(of_.clients[i]->AddTo(first, own));
       for (std::size_t k = 0; k < reference.size(); ++k) own[k] -= reference[k];
     }
     CAIRN_RETURN_IF_ERROR(Apply(x, out));
-    Tell<double>(first, x, out);
+    Tell<double>(first, kernels::ColumnsOf(x, clients), out);
     for (std::size_t k = 0; k < reference.size(); ++k) out[k] += reference[k];
     return absl::OkStatus();
   }
 
   absl::Status Apply(const std::vector<double>& x, absl::Span<double> out) const {
     if (mixing_.empty()) {
-      kernels::ApplyCoordinates(plan_.rule, of_.clients.size(), x, out);
+      kernels::ApplyCoordinates(plan_.rule, kernels::ColumnsOf(x, of_.clients.size()), out);
       return absl::OkStatus();
     }
     std::vector<double> mixed(plan_.mixing.columns * out.size());
     CAIRN_RETURN_IF_ERROR(kernels::AddProduct(mixing_, x, false, static_cast<std::int64_t>(plan_.mixing.rows),
                                               static_cast<std::int64_t>(out.size()), absl::MakeSpan(mixed)));
-    kernels::ApplyCoordinates(plan_.rule, plan_.mixing.columns, mixed, out);
+    kernels::ApplyCoordinates(plan_.rule, kernels::ColumnsOf(mixed, plan_.mixing.columns), out);
     return absl::OkStatus();
   }
 
   // Rows of products are read as often as a decomposition needs them, and counted once. Tensors are read once.
   template <typename V>
-  void Tell(std::int64_t first, const std::vector<V>& x, absl::Span<const V> y) const {
+  void Tell(std::int64_t first, absl::Span<const V* const> x, absl::Span<const V> y) const {
     const auto rows = static_cast<std::size_t>(y.size() / columns());
     if (!told_.empty()) {
       const std::lock_guard lock(mutex_);

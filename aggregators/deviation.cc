@@ -56,8 +56,8 @@ absl::StatusOr<Deviation> FormedDeviation(const Difference& difference) {
   return formed;
 }
 
-absl::StatusOr<Deviation> DeviationOf(const Difference& difference) {
-  const kernels::UnitFactors all = StreamedUnits(difference.a, difference.b);
+absl::StatusOr<Deviation> DeviationOf(const Difference& difference, int threads) {
+  const kernels::UnitFactors all = StreamedUnits(difference.a, difference.b, threads);
   if (kernels::FewerWhenFormed({all.d_out, all.rank, all.d_in}, 1)) return FormedDeviation(difference);
   CAIRN_ASSIGN_OR_RETURN(const kernels::PartProducts parts,
                          kernels::InnerProducts(all, {0, difference.sum_rank, all.rank}));
@@ -75,11 +75,12 @@ absl::Status ForModule(absl::string_view name, const absl::Status& status) {
 
 }  // namespace
 
-absl::StatusOr<Deviation> DeviationOf(const CombinedModule& published, absl::Span<const WeightedModule> inputs) {
+absl::StatusOr<Deviation> DeviationOf(const CombinedModule& published, absl::Span<const WeightedModule> inputs,
+                                      int threads) {
   Deviation sum;
   for (std::int64_t g = 0; g < published.spec.layer.groups; ++g) {
     CAIRN_ASSIGN_OR_RETURN(const Difference difference, DifferenceOf(published, inputs, g));
-    const absl::StatusOr<Deviation> part = DeviationOf(difference);
+    const absl::StatusOr<Deviation> part = DeviationOf(difference, threads);
     if (!part.ok()) return ForModule(published.spec.name, part.status());
     sum.error_squared += part->error_squared;
     sum.norm_squared += part->norm_squared;

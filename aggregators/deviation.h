@@ -11,8 +11,9 @@ namespace cairn {
 
 // Of `published` from dW* = sum of w_i s_i B_i A_i. Correct to 5 digits however small the difference is. Time
 // (d_in + d_out) R^2 for R = the sum of all ranks, and d_in d_out R where R is larger than the module, or where what is
-// left is less than 1e-5 of what cancelled.
+// left is less than 1e-5 of what cancelled. Factors are read on `threads` threads.
 // OUT_OF_RANGE when a value is not finite (Aggregator::Report then finds out whose it is).
-absl::StatusOr<Deviation> DeviationOf(const CombinedModule& published, absl::Span<const WeightedModule> inputs);
+absl::StatusOr<Deviation> DeviationOf(const CombinedModule& published, absl::Span<const WeightedModule> inputs,
+                                      int threads = 1);
 
 }  // namespace cairn

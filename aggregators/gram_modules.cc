@@ -111,7 +111,7 @@ absl::Status SettleParts(std::vector<Part>& parts, int threads, SmallMatrix& gra
 struct Stacked {
   std::vector<FactorPtr> a, b;
   std::vector<std::int64_t> starts = {0};
-  kernels::UnitFactors units() const { return StreamedUnits(a, b); }
+  kernels::UnitFactors units(int threads) const { return StreamedUnits(a, b, threads); }
 };
 
 Stacked StackOf(const std::vector<Part>& parts) {
@@ -136,7 +136,8 @@ bool FewerWhenFormed(const std::vector<Part>& parts) {
 absl::StatusOr<std::vector<double>> UnitProducts(std::vector<Part>& parts, int threads, SmallMatrix& gram) {
   while (true) {
     const Stacked stacked = StackOf(parts);
-    CAIRN_ASSIGN_OR_RETURN(kernels::PartProducts products, kernels::InnerProducts(stacked.units(), stacked.starts));
+    CAIRN_ASSIGN_OR_RETURN(kernels::PartProducts products,
+                           kernels::InnerProducts(stacked.units(threads), stacked.starts));
     const auto unsettled = [&](std::size_t i) {
       const double own = products.inner[i * products.norms.size() + i];
       return !parts[i].settled && !AreModest(products.norms[i], parts[i].a->rows(), own);

@@ -7,11 +7,11 @@
 namespace cairn {
 
 template <typename T>
-void OutcomeTally::Add(absl::Span<const std::size_t> clients, absl::Span<const T> x, absl::Span<const T> y) {
-  const std::size_t width = y.size();
-  const double result = kernels::PairSumsOf(y, y).own;
+void OutcomeTally::Add(absl::Span<const std::size_t> clients, absl::Span<const T* const> x, absl::Span<const T> y) {
+  const std::vector<double> wide(y.begin(), y.end());
+  const double result = kernels::PairSumsOf(y, wide).own;
   std::vector<kernels::PairSums> sums;
-  for (std::size_t i = 0; i < clients.size(); ++i) sums.push_back(kernels::PairSumsOf(x.subspan(i * width, width), y));
+  for (const T* values : x) sums.push_back(kernels::PairSumsOf(absl::MakeConstSpan(values, y.size()), wide));
   const std::lock_guard lock(mutex_);
   result_ += result;
   for (std::size_t i = 0; i < clients.size(); ++i) {
@@ -21,8 +21,9 @@ void OutcomeTally::Add(absl::Span<const std::size_t> clients, absl::Span<const T
   }
 }
 
-template void OutcomeTally::Add(absl::Span<const std::size_t>, absl::Span<const float>, absl::Span<const float>);
-template void OutcomeTally::Add(absl::Span<const std::size_t>, absl::Span<const double>, absl::Span<const double>);
+template void OutcomeTally::Add(absl::Span<const std::size_t>, absl::Span<const float* const>, absl::Span<const float>);
+template void OutcomeTally::Add(absl::Span<const std::size_t>, absl::Span<const double* const>,
+                                absl::Span<const double>);
 
 double OutcomeTally::apart(std::size_t client) const { return std::max(0.0, apart_[client] + result_); }
 

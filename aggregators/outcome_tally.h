@@ -14,9 +14,9 @@ class OutcomeTally {
  public:
   explicit OutcomeTally(std::size_t clients) : own_(clients), inner_(clients), apart_(clients) {}
 
-  // Of one block: x [size of `clients`, y.size()], row-major; clients that are not named are zero there.
+  // Of one block: x[i], of `clients`[i], and y, of one length; clients that are not named are zero there.
   template <typename T>
-  void Add(absl::Span<const std::size_t> clients, absl::Span<const T> x, absl::Span<const T> y);
+  void Add(absl::Span<const std::size_t> clients, absl::Span<const T* const> x, absl::Span<const T> y);
 
   double own(std::size_t client) const { return own_[client]; }      // ||x_i||^2
   double inner(std::size_t client) const { return inner_[client]; }  // <x_i, y>

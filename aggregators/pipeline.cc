@@ -85,7 +85,8 @@ class Pipeline::Publisher {
     // Before measuring: values that cannot be written are the sink's to refuse.
     CAIRN_RETURN_IF_ERROR(sink_.module(published));
     if (combined.change == nullptr && (exact ? MeasuresRounding() : Measures(published))) {
-      CAIRN_ASSIGN_OR_RETURN(published.deviation, DeviationOf(AsWritten(published), inputs));
+      const int threads = GramOptions{.threads = pipeline_.options_.threads}.workers();
+      CAIRN_ASSIGN_OR_RETURN(published.deviation, DeviationOf(AsWritten(published), inputs, threads));
     }
     modules_.push_back({published.spec.name, published.rank_in, published.rank});
     if (published.deviation) modules_.back().relative_error = published.deviation->relative();

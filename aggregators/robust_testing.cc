@@ -104,7 +104,7 @@ Vector Coordinates(const kernels::CoordinateRule& rule, const Columns& columns, 
     ++count;
   }
   Vector out(columns[0].size());
-  kernels::ApplyCoordinates(rule, count, absl::MakeSpan(values), absl::MakeSpan(out));
+  kernels::ApplyCoordinates(rule, kernels::ColumnsOf(values, count), absl::MakeSpan(out));
   return out;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/parallel.h"
+
 namespace cairn {
 namespace {
 
@@ -11,6 +13,7 @@ kernels::StreamedFactors::ReadRows Reader(FactorPtr factor) {
 }
 
 constexpr std::int64_t kTileElements = 8192;
+constexpr std::int64_t kRunUnits = 64;  // By one thread.
 
 // Columns [first, first + count) of a factor as rows.
 struct Columns {
@@ -34,16 +37,30 @@ void ReadTransposed(const Columns& from, double* out) {
   }
 }
 
+// One part after the other: part p has the units [starts[p], starts[p + 1]), of `length` values.
+struct Layout {
+  std::vector<std::int64_t> starts;
+  std::int64_t length;
+  int threads;
+};
+
 // Calls read(part, first, count, out) for the units of every part that [first, first + units.size() / length) touches,
 // where `first` is counted from the part's own first unit.
 template <typename Read>
-kernels::UnitFactors::ReadUnits PartsReader(std::vector<std::int64_t> starts, std::int64_t length, Read read) {
-  return [starts = std::move(starts), length, read = std::move(read)](std::int64_t first, absl::Span<double> units) {
-    const std::int64_t end = first + static_cast<std::int64_t>(units.size()) / length;
-    for (std::size_t part = 0; part + 1 < starts.size(); ++part) {
-      const std::int64_t from = std::max(first, starts[part]), to = std::min(end, starts[part + 1]);
-      if (from < to) read(part, from - starts[part], to - from, units.data() + (from - first) * length);
+kernels::UnitFactors::ReadUnits PartsReader(Layout layout, Read read) {
+  const auto read_run = [layout, read = std::move(read)](std::int64_t first, std::int64_t end, double* out) {
+    for (std::size_t part = 0; part + 1 < layout.starts.size(); ++part) {
+      const std::int64_t from = std::max(first, layout.starts[part]), to = std::min(end, layout.starts[part + 1]);
+      if (from < to) read(part, from - layout.starts[part], to - from, out + (from - first) * layout.length);
     }
+  };
+  return [layout, read_run](std::int64_t first, absl::Span<double> units) {
+    const std::int64_t count = static_cast<std::int64_t>(units.size()) / layout.length;
+    return ParallelFor(layout.threads, (count + kRunUnits - 1) / kRunUnits, [&](int, std::int64_t run) {
+      const std::int64_t at = run * kRunUnits, end = std::min(count, at + kRunUnits);
+      read_run(first + at, first + end, units.data() + at * layout.length);
+      return absl::OkStatus();
+    });
   };
 }
 
@@ -54,7 +71,7 @@ kernels::StreamedFactors Streamed(FactorPtr a, FactorPtr b) {
   return {d_out, rank, d_in, Reader(std::move(a)), Reader(std::move(b))};
 }
 
-kernels::UnitFactors StreamedUnits(std::vector<FactorPtr> a, std::vector<FactorPtr> b) {
+kernels::UnitFactors StreamedUnits(std::vector<FactorPtr> a, std::vector<FactorPtr> b, int threads) {
   std::vector<std::int64_t> starts = {0};
   for (const FactorPtr& part : a) starts.push_back(starts.back() + part->rows());
   const std::int64_t d_out = b[0]->rows(), rank = starts.back(), d_in = a[0]->columns();
@@ -64,7 +81,8 @@ kernels::UnitFactors StreamedUnits(std::vector<FactorPtr> a, std::vector<FactorP
   const auto read_b = [b = std::move(b)](std::size_t part, std::int64_t first, std::int64_t count, double* out) {
     ReadTransposed({*b[part], first, count}, out);
   };
-  return {d_out, rank, d_in, PartsReader(starts, d_in, read_a), PartsReader(starts, d_out, read_b)};
+  return {d_out, rank, d_in, PartsReader({starts, d_in, threads}, read_a),
+          PartsReader({starts, d_out, threads}, read_b)};
 }
 
 }  // namespace cairn

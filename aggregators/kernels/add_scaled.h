@@ -15,7 +15,8 @@ struct PairSums {
   double inner = 0;  // <x, y>
   double apart = 0;  // ||x - y||^2
 };
-PairSums PairSumsOf(absl::Span<const float> x, absl::Span<const float> y);
+// Of float32 numbers both: y is read often, and converted once.
+PairSums PairSumsOf(absl::Span<const float> x, absl::Span<const double> y);
 PairSums PairSumsOf(absl::Span<const double> x, absl::Span<const double> y);
 
 }  // namespace cairn::kernels

@@ -35,7 +35,12 @@ TEST(AddScaled, MeasuresPairsOfAnyLength) {
     EXPECT_NEAR(sums.inner, inner, 1e-12);
     EXPECT_NEAR(sums.apart, apart, 1e-12);
     const std::vector<float> u(x.begin(), x.end()), v(y.begin(), y.end());
-    EXPECT_NEAR(PairSumsOf(absl::MakeConstSpan(u), absl::MakeConstSpan(v)).apart, apart, 1e-5);
+    // The same terms in the same order: the same bits.
+    const std::vector<double> wide_u(u.begin(), u.end()), wide_v(v.begin(), v.end());
+    const PairSums narrow = PairSumsOf(absl::MakeConstSpan(u), wide_v), wide = PairSumsOf(wide_u, wide_v);
+    EXPECT_EQ(narrow.own, wide.own);
+    EXPECT_EQ(narrow.inner, wide.inner);
+    EXPECT_EQ(narrow.apart, wide.apart);
   }
 }
 

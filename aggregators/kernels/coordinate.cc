@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "aggregators/kernels/sorting_network.h"
@@ -13,6 +14,9 @@ namespace {
 // Coordinates at a time. Wide enough for vector units, narrow enough that the rows of 64 clients stay in the first
 // cache.
 constexpr std::size_t kWidth = 64;
+constexpr std::size_t kLineBytes = 64;      // Of a cache.
+constexpr int kRead = 0, kKeep = 2;         // As __builtin_prefetch has them.
+constexpr std::size_t kAhead = 8 * kWidth;  // How many values before their turn they are asked for.
 
 // Rows [first, end).
 struct Rows {
@@ -41,17 +45,29 @@ struct Plan {
       : rule(of), columns(of_columns), middle(MiddleRows(of, of_columns)) {
     if (rule.kind == CoordinateRule::Kind::kSign) return;
     const Rows sorted = TakesNearest(rule) ? Rows{0, columns} : middle;
-    network = SortingNetwork(columns, sorted.first, sorted.end);
+    network = SortingNetwork(columns, sorted.first, sorted.end, kOctet);
   }
 
   CoordinateRule rule;
   std::size_t columns;
   Rows middle;
-  std::vector<Comparator> network;
+  std::vector<Comparator> network;  // Of sorted octets.
 };
 
 // Inlined where it is called, and so compiled once more for AVX2.
 #define CAIRN_INLINE [[gnu::always_inline]] inline
+
+template <typename T>
+CAIRN_INLINE void Exchange(T& low, T& high) {
+  const T x = low, y = high;
+  low = std::min(x, y);
+  high = std::max(x, y);
+}
+
+template <typename T, std::size_t... kAt>
+CAIRN_INLINE void SortOctet(T (&x)[kOctet], std::index_sequence<kAt...>) {
+  (Exchange(x[kSortOctet[kAt].low], x[kSortOctet[kAt].high]), ...);
+}
 
 // One rule on [columns, kWidth] values at a time.
 template <typename T>
@@ -59,9 +75,9 @@ class Tile {
  public:
   CAIRN_INLINE explicit Tile(const Plan& plan) : plan_(plan), rows_(plan.columns) {}
 
-  // out[w] for coordinates [at, at + count) of values [columns, width], count <= kWidth.
-  CAIRN_INLINE void Apply(const T* values, std::size_t width, std::size_t at, std::size_t count, T* out) {
-    Load(values + at, width, count);
+  // out[w] for coordinates [at, at + count) of the columns, count <= kWidth.
+  CAIRN_INLINE void Apply(absl::Span<const T* const> columns, std::size_t at, std::size_t count, T* out) {
+    for (std::size_t i = 0; i < columns.size(); ++i) Load(columns[i] + at, count, rows_[i]);
     if (plan_.rule.kind == CoordinateRule::Kind::kSign) {
       Vote();
     } else {
@@ -78,34 +94,46 @@ class Tile {
     T values[kWidth];
   };
 
-  // The last tile may be narrower: zeros fill it. A copy of fixed length takes no call.
-  CAIRN_INLINE void Load(const T* values, std::size_t width, std::size_t count) {
-    for (std::size_t i = 0; i < plan_.columns; ++i) {
-      T* const row = rows_[i].values;
-      const T* const from = values + i * width;
-      if (count == kWidth) {
-        std::copy_n(from, kWidth, row);
-      } else {
-        std::fill(std::copy_n(from, count, row), row + kWidth, T{0});
-      }
+  // The last tile may be narrower: zeros fill it. A copy of fixed length takes no call. Processors see by themselves
+  // what comes next of a few streams only, not of one for every client: it is asked for, into the second cache.
+  CAIRN_INLINE static void Load(const T* from, std::size_t count, Row& row) {
+    for (std::size_t w = 0; w < kWidth; w += kLineBytes / sizeof(T)) {
+      __builtin_prefetch(from + kAhead + w, kRead, kKeep);
+    }
+    if (count == kWidth) {
+      std::copy_n(from, kWidth, row.values);
+    } else {
+      std::fill(std::copy_n(from, count, row.values), row.values + kWidth, T{0});
     }
   }
 
   // -0 and 0 are equal here, and one may take the other's place: no sum shows it.
   CAIRN_INLINE void Sort() {
+    for (std::size_t i = 0; i + kOctet <= plan_.columns; i += kOctet) SortRows(&rows_[i]);
     for (const Comparator& comparator : plan_.network) {
       T* const __restrict low = rows_[comparator.low].values;
       T* const __restrict high = rows_[comparator.high].values;
-      for (std::size_t w = 0; w < kWidth; ++w) {
-        const T x = low[w], y = high[w];
-        low[w] = std::min(x, y);
-        high[w] = std::max(x, y);
+      if (!comparator.needs_high) {
+        for (std::size_t w = 0; w < kWidth; ++w) low[w] = std::min(low[w], high[w]);
+      } else if (!comparator.needs_low) {
+        for (std::size_t w = 0; w < kWidth; ++w) high[w] = std::max(low[w], high[w]);
+      } else {
+        for (std::size_t w = 0; w < kWidth; ++w) Exchange(low[w], high[w]);
       }
     }
   }
 
+  CAIRN_INLINE static void SortRows(Row* rows) {
+    for (std::size_t w = 0; w < kWidth; ++w) {
+      T x[kOctet];
+      for (std::size_t i = 0; i < kOctet; ++i) x[i] = rows[i].values[w];
+      SortOctet(x, std::make_index_sequence<kSortOctet.size()>());
+      for (std::size_t i = 0; i < kOctet; ++i) rows[i].values[w] = x[i];
+    }
+  }
+
   CAIRN_INLINE void Average(const Rows& rows) {
-    std::fill_n(result_, kWidth, 0.0);
+    for (double& sum : result_) sum = 0;
     for (std::size_t i = rows.first; i < rows.end; ++i) {
       const T* const row = rows_[i].values;
       for (std::size_t w = 0; w < kWidth; ++w) result_[w] += row[w];
@@ -149,9 +177,9 @@ class Tile {
       const T* const row = rows_[i].values;
       for (std::size_t w = 0; w < kWidth; ++w) votes[w] += (row[w] > 0 ? T{1} : T{0}) - (row[w] < 0 ? T{1} : T{0});
     }
-    for (std::size_t w = 0; w < kWidth; ++w) {
-      result_[w] = votes[w] > 0 ? plan_.rule.step : votes[w] < 0 ? -plan_.rule.step : 0.0;
-    }
+    // A product, again: compilers make branches of two conditions.
+    for (std::size_t w = 0; w < kWidth; ++w) votes[w] = (votes[w] > 0 ? T{1} : T{0}) - (votes[w] < 0 ? T{1} : T{0});
+    for (std::size_t w = 0; w < kWidth; ++w) result_[w] = plan_.rule.step * votes[w];
   }
 
   const Plan& plan_;
@@ -160,38 +188,39 @@ class Tile {
 };
 
 template <typename T>
-CAIRN_INLINE void ApplyTiles(const Plan& plan, const T* values, std::size_t width, T* out) {
+CAIRN_INLINE void ApplyTiles(const Plan& plan, absl::Span<const T* const> columns, absl::Span<T> out) {
   Tile<T> tile(plan);
-  for (std::size_t at = 0; at < width; at += kWidth) tile.Apply(values, width, at, std::min(kWidth, width - at), out);
+  for (std::size_t at = 0; at < out.size(); at += kWidth) {
+    tile.Apply(columns, at, std::min(kWidth, out.size() - at), out.data());
+  }
 }
 
 // Twice the width where the processor has it, and the very same results, as the arithmetic is the same.
 #if defined(__x86_64__)
 template <typename T>
-[[gnu::target("avx2"), gnu::noinline]] void ApplyAvx2(const Plan& plan, const T* values, std::size_t width, T* out) {
-  ApplyTiles(plan, values, width, out);
+[[gnu::target("avx2"), gnu::noinline]] void ApplyAvx2(const Plan& plan, absl::Span<const T* const> columns,
+                                                      absl::Span<T> out) {
+  ApplyTiles(plan, columns, out);
 }
 #endif
 
 template <typename T>
-void Apply(const CoordinateRule& rule, std::size_t columns, absl::Span<const T> values, absl::Span<T> out) {
-  assert(columns > 0 && values.size() == columns * out.size());
-  const Plan plan(rule, columns);
+void Apply(const CoordinateRule& rule, absl::Span<const T* const> columns, absl::Span<T> out) {
+  assert(!columns.empty());
+  const Plan plan(rule, columns.size());
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) return ApplyAvx2(plan, values.data(), out.size(), out.data());
+  if (__builtin_cpu_supports("avx2")) return ApplyAvx2(plan, columns, out);
 #endif
-  ApplyTiles(plan, values.data(), out.size(), out.data());
+  ApplyTiles(plan, columns, out);
 }
 
 }  // namespace
 
-void ApplyCoordinates(const CoordinateRule& rule, std::size_t columns, absl::Span<const float> values,
-                      absl::Span<float> out) {
-  Apply(rule, columns, values, out);
+void ApplyCoordinates(const CoordinateRule& rule, absl::Span<const float* const> columns, absl::Span<float> out) {
+  Apply(rule, columns, out);
 }
-void ApplyCoordinates(const CoordinateRule& rule, std::size_t columns, absl::Span<const double> values,
-                      absl::Span<double> out) {
-  Apply(rule, columns, values, out);
+void ApplyCoordinates(const CoordinateRule& rule, absl::Span<const double* const> columns, absl::Span<double> out) {
+  Apply(rule, columns, out);
 }
 
 }  // namespace cairn::kernels

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "absl/types/span.h"
 
@@ -21,12 +22,18 @@ struct CoordinateRule {
   double step = 1;
 };
 
-// out[w], for each of the out.size() coordinates, from the values [columns, out.size()], row-major. Distances and sums
-// are in float64, values are added in ascending order, and a zero is +0: the order of the columns changes no bit, nor
-// does the processor. REQUIRES: columns > 0; sums of `columns` values do not overflow float64.
-void ApplyCoordinates(const CoordinateRule& rule, std::size_t columns, absl::Span<const float> values,
-                      absl::Span<float> out);
-void ApplyCoordinates(const CoordinateRule& rule, std::size_t columns, absl::Span<const double> values,
-                      absl::Span<double> out);
+// out[w], for each of the out.size() coordinates, from columns[i][w]. Distances and sums are in float64, values are
+// added in ascending order, and a zero is +0: the order of the columns changes no bit, nor does the processor.
+// REQUIRES: there are columns; sums of one value of each do not overflow float64.
+void ApplyCoordinates(const CoordinateRule& rule, absl::Span<const float* const> columns, absl::Span<float> out);
+void ApplyCoordinates(const CoordinateRule& rule, absl::Span<const double* const> columns, absl::Span<double> out);
+
+// Of `values` that lie one column after the other.
+template <typename T>
+std::vector<const T*> ColumnsOf(const std::vector<T>& values, std::size_t columns) {
+  std::vector<const T*> out;
+  for (std::size_t i = 0; i < columns; ++i) out.push_back(values.data() + i * (values.size() / columns));
+  return out;
+}
 
 }  // namespace cairn::kernels

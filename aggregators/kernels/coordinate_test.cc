@@ -106,7 +106,7 @@ std::vector<T> DrawnBlock(Draw draw, std::size_t columns, std::size_t width, std
 template <typename T>
 std::vector<T> Result(const CoordinateRule& rule, std::size_t columns, const std::vector<T>& values) {
   std::vector<T> out(values.size() / columns, std::numeric_limits<T>::quiet_NaN());
-  ApplyCoordinates(rule, columns, absl::MakeConstSpan(values), absl::MakeSpan(out));
+  ApplyCoordinates(rule, ColumnsOf(values, columns), absl::MakeSpan(out));
   return out;
 }
 
@@ -147,8 +147,10 @@ TYPED_TEST(CoordinateTest, IsWhatTheTwinGivesForManyColumns) {
 
 TYPED_TEST(CoordinateTest, TakesAnyWidth) {
   for (const std::size_t width : {0, 1, 63, 64, 65, 200}) {
-    const auto values = DrawnBlock<TypeParam>(Draw::kUniform, 9, width, width);
-    for (const CoordinateRule& rule : RulesFor(9)) ExpectTwin(rule, 9, values);
+    for (const std::size_t columns : {9, 16}) {
+      const auto values = DrawnBlock<TypeParam>(Draw::kUniform, columns, width, width);
+      for (const CoordinateRule& rule : RulesFor(columns)) ExpectTwin(rule, columns, values);
+    }
   }
 }
 

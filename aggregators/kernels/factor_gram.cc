@@ -4,11 +4,12 @@
 // clang-format off
 #include <ATen/core/ivalue.h>
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 // clang-format on
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <utility>
 
 #include "aggregators/kernels/torch_status.h"
 
@@ -17,31 +18,31 @@ namespace {
 
 using at::Tensor;
 
-constexpr std::int64_t kPanelElements = 1 << 23;  // 64 MiB of units of both factors.
-constexpr std::int64_t kReadUnits = 64;           // By one thread, at least.
+constexpr std::int64_t kPanelElements = 1 << 24;  // 128 MiB of units of both factors.
 // Multiplied at a time with all units before them: the finer, the less is done beyond a half.
 constexpr std::int64_t kBlockUnits = 256;
-
-// Vectors of units [first, first + count), by rows.
-Tensor ReadPanel(const UnitFactors::ReadUnits& read, std::int64_t first, std::int64_t count, std::int64_t width) {
-  Tensor panel = at::empty({count, width}, at::kDouble);
-  double* const values = panel.data_ptr<double>();
-  at::parallel_for(0, count, kReadUnits, [&](std::int64_t begin, std::int64_t end) {
-    read(first + begin, absl::MakeSpan(values + begin * width, static_cast<std::size_t>((end - begin) * width)));
-  });
-  return panel;
-}
 
 // Consecutive units, in memory.
 struct Panel {
   Panel(const UnitFactors& units, std::int64_t first, std::int64_t count)
       : first(first),
         count(count),
-        a(ReadPanel(units.a, first, count, units.d_in)),
-        b(ReadPanel(units.b, first, count, units.d_out)) {}
+        a(at::empty({count, units.d_in}, at::kDouble)),
+        b(at::empty({count, units.d_out}, at::kDouble)) {}
+
+  static absl::StatusOr<Panel> Read(const UnitFactors& units, std::int64_t first, std::int64_t count) {
+    Panel panel(units, first, count);
+    absl::Status status = units.a(first, ValuesOf(panel.a));
+    if (status.ok()) status = units.b(first, ValuesOf(panel.b));
+    if (!status.ok()) return status;
+    return panel;
+  }
 
   std::int64_t first, count;
   Tensor a, b;  // [count, d_in], [count, d_out]
+
+ private:
+  static absl::Span<double> ValuesOf(Tensor& x) { return {x.data_ptr<double>(), static_cast<std::size_t>(x.numel())}; }
 };
 
 // A run of a panel's units.
@@ -70,9 +71,13 @@ class PartSums {
 
   // Products of the units of x with those of y that are not behind them.
   void Add(const Block& x, const Block& y) {
-    const Tensor products = x.a().mm(y.a().t()).mul_(x.b().mm(y.b().t()));
-    const double* row = products.data_ptr<double>();
-    for (std::int64_t i = x.first(); i < x.first() + x.count; ++i, row += y.count) AddRow(i, y, row);
+    const Tensor a = x.a().mm(y.a().t()), b = x.b().mm(y.b().t());
+    std::vector<double> products(y.count);
+    for (std::int64_t i = 0; i < x.count; ++i) {
+      const double* const of_a = a.data_ptr<double>() + i * y.count;
+      std::transform(of_a, of_a + y.count, b.data_ptr<double>() + i * y.count, products.begin(), std::multiplies<>());
+      AddRow(x.first() + i, y, products.data());
+    }
   }
 
   PartProducts Take() && {
@@ -110,11 +115,14 @@ absl::StatusOr<PartProducts> InnerProducts(const UnitFactors& units, absl::Span<
     PartSums sums(starts);
     const std::int64_t step = std::max<std::int64_t>(1, kPanelElements / (units.d_in + units.d_out));
     for (std::int64_t first = 0; first < units.rank; first += step) {
-      const Panel held(units, first, std::min(step, units.rank - first));
+      const absl::StatusOr<Panel> read = Panel::Read(units, first, std::min(step, units.rank - first));
+      if (!read.ok()) return read.status();
+      const Panel& held = *read;
       ForBlocks(held, [&](const Block& x) { sums.Add(x, Block{held, 0, x.at + x.count}); });
       for (std::int64_t other = 0; other < first; other += step) {
-        const Panel before(units, other, step);
-        ForBlocks(held, [&](const Block& x) { sums.Add(x, Block{before, 0, before.count}); });
+        const absl::StatusOr<Panel> before = Panel::Read(units, other, step);
+        if (!before.ok()) return before.status();
+        ForBlocks(held, [&](const Block& x) { sums.Add(x, Block{*before, 0, before->count}); });
       }
     }
     return std::move(sums).Take();

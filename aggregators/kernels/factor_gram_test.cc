@@ -18,6 +18,7 @@ using reference::Matrix;
 UnitFactors UnitsOf(const Factors& factors) {
   const auto read_a = [&factors](std::int64_t first, absl::Span<double> units) {
     std::copy_n(factors.a.values.begin() + first * factors.a.columns, units.size(), units.begin());
+    return absl::OkStatus();
   };
   const auto read_b = [&factors](std::int64_t first, absl::Span<double> units) {
     const std::int64_t rows = factors.b.rows;
@@ -25,6 +26,7 @@ UnitFactors UnitsOf(const Factors& factors) {
       const auto at = static_cast<std::int64_t>(i);
       units[i] = factors.b.at(at % rows, first + at / rows);
     }
+    return absl::OkStatus();
   };
   return {factors.b.rows, factors.a.rows, factors.a.columns, read_a, read_b};
 }

@@ -10,7 +10,8 @@ namespace {
 // Halves are sorted one after the other, so that a small one is done while it is in the cache.
 class OddEvenMergeSort {
  public:
-  explicit OddEvenMergeSort(std::size_t rows) : rows_(static_cast<std::uint32_t>(rows)) {
+  OddEvenMergeSort(std::size_t rows, std::size_t run)
+      : rows_(static_cast<std::uint32_t>(rows)), run_(static_cast<std::uint32_t>(run)) {
     Sort(0, std::bit_ceil(rows_));
   }
   const std::vector<Comparator>& network() const { return network_; }
@@ -21,7 +22,7 @@ class OddEvenMergeSort {
   }
 
   void Sort(std::uint32_t first, std::uint32_t count) {
-    if (count < 2 || first >= rows_) return;
+    if (count < 2 || first >= rows_ || (count <= run_ && first + run_ <= rows_)) return;
     Sort(first, count / 2);
     Sort(first + count / 2, count / 2);
     Merge(first, count, 1);
@@ -37,21 +38,21 @@ class OddEvenMergeSort {
     for (std::uint32_t row = first + step; row + step < first + count; row += next) Compare(row, row + step);
   }
 
-  std::uint32_t rows_;
+  std::uint32_t rows_, run_;
   std::vector<Comparator> network_;
 };
 
 }  // namespace
 
-std::vector<Comparator> SortingNetwork(std::size_t rows, std::size_t first, std::size_t end) {
-  const OddEvenMergeSort sort(rows);
+std::vector<Comparator> SortingNetwork(std::size_t rows, std::size_t first, std::size_t end, std::size_t run) {
+  const OddEvenMergeSort sort(rows, run);
   std::vector<bool> needed(rows);
   for (std::size_t row = first; row < end; ++row) needed[row] = true;
   std::vector<Comparator> kept;
   for (auto at = sort.network().rbegin(); at != sort.network().rend(); ++at) {
     if (!needed[at->low] && !needed[at->high]) continue;
+    kept.push_back({at->low, at->high, needed[at->low], needed[at->high]});
     needed[at->low] = needed[at->high] = true;
-    kept.push_back(*at);
   }
   std::reverse(kept.begin(), kept.end());
   return kept;
