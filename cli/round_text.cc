@@ -58,11 +58,11 @@ std::string FormatClients(const v1::RoundInfo& info) {
 }
 
 std::string FormatOutcomes(const v1::RoundInfo& info) {
-  const auto text = [](bool known, double value) { return known ? absl::StrFormat("%.4g", value) : std::string("-"); };
+  const auto text = [](bool known, double value) { return known ? absl::StrFormat("%.4g", value) : "-"; };
   std::vector<std::vector<std::string>> rows = {
       {absl::StrCat(info.federation(), " version ", info.version(), ":"), "weight", "distance", "cosine", "reason"}};
   for (const v1::ClientOutcome& outcome : info.outcomes()) {
-    rows.push_back({outcome.client(), absl::StrFormat("%.4f", outcome.weight()),
+    rows.push_back({outcome.client(), text(true, outcome.weight()),
                     text(outcome.has_distance(), outcome.distance()), text(outcome.has_cosine(), outcome.cosine()),
                     outcome.reason()});
   }

@@ -64,6 +64,10 @@ v1::RoundInfo InfoWithOutcomes() {
   good.set_distance(0.015625);
   good.set_cosine(0.99995);
   good.set_accepted(true);
+  v1::ClientOutcome& late = *info.add_outcomes();
+  late.set_client("late");
+  late.set_weight(3.25e-5);
+  late.set_accepted(true);
   v1::ClientOutcome& liar = *info.add_outcomes();
   liar.set_client("mallory");
   liar.set_distance(123456.7);
@@ -75,9 +79,10 @@ TEST(RoundTextTest, OutcomesAreALineEach) {
   v1::RoundInfo info = InfoWithOutcomes();
   const std::string table =
       "\n"
-      "licenses version 1:  weight  distance   cosine  reason\n"
-      "client-1             1.0000  0.01562    1\n"
-      "mallory              0.0000  1.235e+05  -       krum score 12.3, above the chosen 4.1\n";
+      "licenses version 1:  weight    distance   cosine  reason\n"
+      "client-1             1         0.01562    1\n"
+      "late                 3.25e-05  -          -\n"
+      "mallory              0         1.235e+05  -       krum score 12.3, above the chosen 4.1\n";
   EXPECT_EQ(FormatOutcomes(info), table);
   info.set_outcomes_left_out(7);
   EXPECT_EQ(FormatOutcomes(info), table + "and 7 more\n");

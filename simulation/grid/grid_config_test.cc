@@ -110,6 +110,9 @@ TEST_F(GridConfigTest, OtherDataHasADomainForEachFolder) {
   ASSERT_EQ(experiment->grid->domains.size(), 3u);
   EXPECT_EQ(experiment->grid->domains[2].name, "z");
   EXPECT_FALSE(experiment->grid->domains[2].unseen);
+  std::filesystem::remove_all(directory_ / "data" / "x");
+  std::filesystem::remove_all(directory_ / "data" / "y");
+  EXPECT_THAT(WithData(*Load(kGrid), directory_ / "data").status().message(), HasSubstr("at least 2 domains, got 1"));
 }
 
 TEST(Grid, FillsInHowManyAttack) {
