@@ -26,7 +26,7 @@ constexpr double kLongSeconds = 10;  // What takes longer is not repeated.
 
 struct Contender {
   RuleJob job;
-  bool coordinates = false;                 // Looks at every coordinate of all columns.
+  bool one_read = false;                    // Looks at every coordinate of all columns, and at nothing before.
   std::vector<double> weigh, combine, all;  // Seconds.
   std::vector<double> reads;                // All of it, in units of one read.
   std::vector<double> literal;              // Seconds.
@@ -34,9 +34,9 @@ struct Contender {
   std::string no_literal;                   // Why not.
 };
 
-bool LooksAtCoordinates(const RuleJob& job) {
+bool TakesOneRead(const RuleJob& job) {
   const auto rule = MakeRule(job.rule);
-  return rule.ok() && (*rule)->coordinate_wise();
+  return rule.ok() && (*rule)->coordinate_wise() && !(*rule)->needs().gram;
 }
 
 absl::StatusOr<std::string> WhyNoLiteral(const RuleJob& job, const DenseColumns& columns) {
@@ -93,15 +93,15 @@ std::string Against(double value, double goal) {
 
 // How many times the least that reading takes; and what was aimed at.
 std::pair<double, std::string> TimesFloor(const Contender& contender, std::int64_t columns) {
-  const double reads = Median(contender.reads), ratio = contender.coordinates ? reads : reads / 2;
-  if (contender.coordinates) return {ratio, Against(ratio, columns <= kFewColumns ? kFewGoal : kManyGoal)};
+  const double reads = Median(contender.reads), ratio = contender.one_read ? reads : reads / 2;
+  if (contender.one_read) return {ratio, Against(ratio, columns <= kFewColumns ? kFewGoal : kManyGoal)};
   return {ratio, columns <= kFewColumns ? Against(ratio, kGramGoal) : ""};
 }
 
 std::string Milliseconds(const std::vector<double>& seconds) { return absl::StrFormat("%.1f", 1e3 * Median(seconds)); }
 
 std::vector<std::string> Row(const Contender& contender, std::int64_t columns) {
-  if (!contender.refused.empty()) return {contender.job.name, contender.refused};
+  if (!contender.refused.empty()) return {contender.job.name, "-"};
   const auto [ratio, goal] = TimesFloor(contender, columns);
   std::vector<std::string> row = {
       contender.job.name,          Milliseconds(contender.weigh),  Milliseconds(contender.combine),
@@ -126,7 +126,7 @@ void PrintHeading(const DenseColumns& columns, const DenseOptions& options) {
   const double read = Median(reads);
   std::printf(
       "\n%d updates of %.1f million float32 values, f = %d, %d threads. One read, half the time of a copy: %.1f ms "
-      "(%.1f GB/s).\nFloor: two reads for rules that weigh, one for those that look at coordinates.\n",
+      "(%.1f GB/s).\nFloor: two reads for rules that weigh, one for those that look at coordinates only.\n",
       static_cast<int>(columns.columns()), static_cast<double>(columns.elements()) / 1e6,
       static_cast<int>(options.faulty), options.threads, 1e3 * read, static_cast<double>(columns.bytes()) / read / 1e9);
 }
@@ -136,7 +136,7 @@ absl::Status MeasureColumns(std::int64_t count, const DenseOptions& options) {
   std::vector<Contender> contenders;
   for (const RuleJob& job : AllJobs(count, options.faulty, options.only)) {
     CAIRN_ASSIGN_OR_RETURN(const std::string no_literal, WhyNoLiteral(job, columns));
-    contenders.push_back({.job = job, .coordinates = LooksAtCoordinates(job), .no_literal = no_literal});
+    contenders.push_back({.job = job, .one_read = TakesOneRead(job), .no_literal = no_literal});
   }
   CAIRN_RETURN_IF_ERROR(Race(contenders, columns, options));
   std::vector<std::vector<std::string>> table = {
@@ -144,6 +144,9 @@ absl::Status MeasureColumns(std::int64_t count, const DenseOptions& options) {
   for (const Contender& contender : contenders) table.push_back(Row(contender, count));
   PrintHeading(columns, options);
   std::fputs(FormatTable(table, Align::kRight).c_str(), stdout);
+  for (const Contender& contender : contenders) {
+    if (!contender.refused.empty()) std::printf("%s: %s\n", contender.job.name.c_str(), contender.refused.c_str());
+  }
   return absl::OkStatus();
 }
 

@@ -14,6 +14,7 @@ namespace {
 // Coordinates at a time. Wide enough for vector units, narrow enough that the rows of 64 clients stay in the first
 // cache.
 constexpr std::size_t kWidth = 64;
+constexpr std::size_t kLanes = 16;          // Sums that stay in registers.
 constexpr std::size_t kLineBytes = 64;      // Of a cache.
 constexpr int kRead = 0, kKeep = 2;         // As __builtin_prefetch has them.
 constexpr std::size_t kAhead = 8 * kWidth;  // How many values before their turn they are asked for.
@@ -133,10 +134,12 @@ class Tile {
   }
 
   CAIRN_INLINE void Average(const Rows& rows) {
-    for (double& sum : result_) sum = 0;
-    for (std::size_t i = rows.first; i < rows.end; ++i) {
-      const T* const row = rows_[i].values;
-      for (std::size_t w = 0; w < kWidth; ++w) result_[w] += row[w];
+    for (std::size_t w = 0; w < kWidth; w += kLanes) {
+      double sums[kLanes] = {};
+      for (std::size_t i = rows.first; i < rows.end; ++i) {
+        for (std::size_t lane = 0; lane < kLanes; ++lane) sums[lane] += rows_[i].values[w + lane];
+      }
+      std::copy_n(sums, kLanes, result_ + w);
     }
     Divide(rows.end - rows.first);
   }
