@@ -21,6 +21,9 @@ class Product final : public DenseColumn {
   };
   Product(std::vector<Part> parts, std::int64_t columns) : parts_(std::move(parts)), columns_(columns) {}
 
+  bool stored_as_floats() const override { return false; }
+  const float* Read(std::int64_t, std::size_t, std::vector<float>&) const override { return nullptr; }
+
   absl::Status AddTo(std::int64_t first, absl::Span<double> out) const override {
     const std::int64_t rows = parts_[0].b->rows(), end = first + static_cast<std::int64_t>(out.size()) / columns_;
     std::vector<double> left;
@@ -69,8 +72,6 @@ class Tensor final : public DenseColumn {
 };
 
 }  // namespace
-
-const float* DenseColumn::Read(std::int64_t, std::size_t, std::vector<float>& room) const { return room.data(); }
 
 absl::StatusOr<DenseColumnPtr> ProductColumn(const LoraModule& module) {
   std::vector<Product::Part> parts;

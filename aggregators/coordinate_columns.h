@@ -20,9 +20,9 @@ class DenseColumn {
   // Adds rows [first, first + out.size() / columns) to `out`. INTERNAL, RESOURCE_EXHAUSTED: the library's.
   virtual absl::Status AddTo(std::int64_t first, absl::Span<double> out) const = 0;
   // Whether all values are float32 numbers that lie in memory, in one column. Then these are `count` of them: where
-  // they lie, or else in `room`.
-  virtual bool stored_as_floats() const { return false; }
-  virtual const float* Read(std::int64_t first, std::size_t count, std::vector<float>& room) const;
+  // they lie, or else in `room`; null where they are not.
+  virtual bool stored_as_floats() const = 0;
+  virtual const float* Read(std::int64_t first, std::size_t count, std::vector<float>& room) const = 0;
 };
 using DenseColumnPtr = std::unique_ptr<const DenseColumn>;
 

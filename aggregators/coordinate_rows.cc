@@ -34,6 +34,7 @@ class Result final : public FactorOf<Result> {
         plan_(std::move(plan)),
         mixing_(Transposed(plan_.mixing)),
         of_(std::move(of)),
+        steps_(kernels::StepsOf(plan_.rule, mixing_.empty() ? of_.clients.size() : plan_.mixing.columns)),
         narrow_(IsNarrow(plan_, of_)),
         tally_(tally),
         told_(static_cast<std::size_t>(columns > 1 ? rows : 0)) {}
@@ -51,6 +52,11 @@ class Result final : public FactorOf<Result> {
                        [](const DenseColumnPtr& column) { return column != nullptr && column->stored_as_floats(); });
   }
 
+  // What clients' values are read into, block after block: those that do not lie in memory as they are, by client; or
+  // all of them, one behind the other.
+  template <typename V>
+  using Values = std::conditional_t<std::is_same_v<V, float>, std::vector<std::vector<float>>, std::vector<double>>;
+
   // Computes in V.
   template <typename V, typename T>
   void ReadWith(std::int64_t first, absl::Span<T> out) const {
@@ -58,13 +64,15 @@ class Result final : public FactorOf<Result> {
     const auto held = static_cast<std::int64_t>(of_.clients.size() + plan_.mixing.columns + 1) * columns();
     const std::int64_t step = std::max<std::int64_t>(1, (narrow_ ? kNarrowElements : kBlockElements) / held);
     std::vector<V> room;
+    Values<V> x;
     for (std::int64_t row = 0; row < rows; row += step) {
       const std::int64_t count = std::min(step, rows - row);
       const absl::Span<T> block = out.subspan(row * columns(), count * columns());
       const absl::Span<V> values = SpanOf(block, room);
       // Who reads a factor refuses values that are not finite.
-      if (!Compute(first + row, values).ok())
+      if (!Compute(first + row, x, values).ok()) {
         std::fill(values.begin(), values.end(), std::numeric_limits<V>::quiet_NaN());
+      }
       if constexpr (!std::is_same_v<V, T>) {
         std::transform(values.begin(), values.end(), block.begin(), [](V value) { return static_cast<T>(value); });
       }
@@ -82,40 +90,40 @@ class Result final : public FactorOf<Result> {
     }
   }
 
-  absl::Status Compute(std::int64_t first, absl::Span<float> out) const {
-    std::vector<std::vector<float>> rooms(of_.clients.size());
-    std::vector<const float*> x;
-    for (std::size_t i = 0; i < rooms.size(); ++i) x.push_back(of_.clients[i]->Read(first, out.size(), rooms[i]));
-    kernels::ApplyCoordinates(plan_.rule, x, out);
-    Tell<float>(first, x, out);
+  absl::Status Compute(std::int64_t first, Values<float>& x, absl::Span<float> out) const {
+    x.resize(of_.clients.size());
+    std::vector<const float*> columns;
+    for (std::size_t i = 0; i < x.size(); ++i) columns.push_back(of_.clients[i]->Read(first, out.size(), x[i]));
+    kernels::ApplyCoordinates(steps_, columns, out);
+    Tell<float>(first, columns, out);
     return absl::OkStatus();
   }
 
-  absl::Status Compute(std::int64_t first, absl::Span<double> out) const {
+  absl::Status Compute(std::int64_t first, Values<double>& x, absl::Span<double> out) const {
     const std::size_t clients = of_.clients.size(), width = out.size();
     std::vector<double> reference(of_.reference == nullptr ? 0 : width);
     if (of_.reference != nullptr) CAIRN_RETURN_IF_ERROR(of_.reference->AddTo(first, absl::MakeSpan(reference)));
-    std::vector<double> x(clients * width);
+    x.assign(clients * width, 0);
     for (std::size_t i = 0; i < clients; ++i) {
       const absl::Span<double> own = absl::MakeSpan(x).subspan(i * width, width);
       if (of_.clients[i] != nullptr) CAIRN_RETURN_IF_ERROR(of_.clients[i]->AddTo(first, own));
       for (std::size_t k = 0; k < reference.size(); ++k) own[k] -= reference[k];
     }
     CAIRN_RETURN_IF_ERROR(Apply(x, out));
-    Tell<double>(first, kernels::ColumnsOf(x, clients), out);
+    Tell<double>(first, kernels::StartsOf(x, clients), out);
     for (std::size_t k = 0; k < reference.size(); ++k) out[k] += reference[k];
     return absl::OkStatus();
   }
 
   absl::Status Apply(const std::vector<double>& x, absl::Span<double> out) const {
     if (mixing_.empty()) {
-      kernels::ApplyCoordinates(plan_.rule, kernels::ColumnsOf(x, of_.clients.size()), out);
+      kernels::ApplyCoordinates(steps_, kernels::StartsOf(x, of_.clients.size()), out);
       return absl::OkStatus();
     }
     std::vector<double> mixed(plan_.mixing.columns * out.size());
     CAIRN_RETURN_IF_ERROR(kernels::AddProduct(mixing_, x, false, static_cast<std::int64_t>(plan_.mixing.rows),
                                               static_cast<std::int64_t>(out.size()), absl::MakeSpan(mixed)));
-    kernels::ApplyCoordinates(plan_.rule, kernels::ColumnsOf(mixed, plan_.mixing.columns), out);
+    kernels::ApplyCoordinates(steps_, kernels::StartsOf(mixed, plan_.mixing.columns), out);
     return absl::OkStatus();
   }
 
@@ -135,6 +143,7 @@ class Result final : public FactorOf<Result> {
   const CoordinatePlan plan_;
   const std::vector<double> mixing_;
   const CoordinateColumns of_;
+  const kernels::CoordinateSteps steps_;
   const bool narrow_;
   OutcomeTally& tally_;
   mutable std::mutex mutex_;

@@ -14,6 +14,6 @@ namespace cairn {
 // left is less than 1e-5 of what cancelled. Factors are read on `threads` threads.
 // OUT_OF_RANGE when a value is not finite (Aggregator::Report then finds out whose it is).
 absl::StatusOr<Deviation> DeviationOf(const CombinedModule& published, absl::Span<const WeightedModule> inputs,
-                                      int threads = 1);
+                                      int threads);
 
 }  // namespace cairn

@@ -42,7 +42,7 @@ class DeviationTest : public ::testing::Test {
             .b = ValuesOf(std::move(b), kModules[0].d_out, rank)};
   }
   void ExpectDense(const CombinedModule& published, double tolerance) const {
-    const auto deviation = DeviationOf(published, inputs_);
+    const auto deviation = DeviationOf(published, inputs_, 2);
     ASSERT_TRUE(deviation.ok()) << deviation.status();
     const double norm = reference::NormOf(Exact());
     const double error = reference::NormOf(reference::Difference(Dense(published), Exact()));
@@ -94,7 +94,8 @@ TEST_F(DeviationTest, OfATinyErrorIsNeitherZeroNorNoise) {
 TEST_F(DeviationTest, NothingToDeviateFrom) {
   const auto zero = [](const ModuleSpec&, std::vector<float>&, std::vector<float>& b) { b.assign(b.size(), 0); };
   Add(MakeUpdate(1, kModules, 3, 6, DType::kF32, zero));
-  EXPECT_EQ(DeviationOf(Published(1, std::vector<double>(40, 1), std::vector<double>(30, 0)), inputs_)->relative(), 0);
+  EXPECT_EQ(DeviationOf(Published(1, std::vector<double>(40, 1), std::vector<double>(30, 0)), inputs_, 1)->relative(),
+            0);
 }
 
 TEST_F(DeviationTest, ACoreIsPartOfTheUpdate) {
@@ -105,7 +106,7 @@ TEST_F(DeviationTest, ACoreIsPartOfTheUpdate) {
       .name = "core", .shape = {2, 2}, .data = {reinterpret_cast<const char*>(values.data()), 4 * sizeof(float)}};
   const reference::Update plain = testing::ReferenceOf(module, 1);
   const Matrix mixed = reference::Product(plain.b, {2, 2, {values.begin(), values.end()}});
-  const auto deviation = DeviationOf(Published(2, plain.a.values, mixed.values), {{{1, &module}}});
+  const auto deviation = DeviationOf(Published(2, plain.a.values, mixed.values), {{{1, &module}}}, 1);
   ASSERT_TRUE(deviation.ok()) << deviation.status();
   EXPECT_LT(deviation->relative(), 1e-15);
   EXPECT_GT(deviation->norm_squared, 1);

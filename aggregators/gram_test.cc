@@ -256,6 +256,17 @@ TEST(Gram, IsTheSameForEveryNumberOfThreads) {
   for (const int threads : {2, 3, 8}) EXPECT_EQ(Gram({&one, &other}, {.threads = threads}).values, expected);
 }
 
+// More units than one thread reads at a time.
+TEST(Gram, OfManyUnitsIsTheSameForEveryNumberOfThreads) {
+  const ModuleSpec wide = {"layers.0.q_proj", 400, 390, {}};
+  const InMemoryUpdate x = testing::MakeUpdate(1, {wide}, 40, 8), y = testing::MakeUpdate(2, {wide}, 50, 3);
+  ExpectDenseProducts({&x.adapter(), &y.adapter()});
+  const std::vector<double> expected = Gram({&x.adapter(), &y.adapter()}, {.threads = 1}).values;
+  for (const int threads : {2, 3}) {
+    EXPECT_EQ(Gram({&x.adapter(), &y.adapter()}, {.threads = threads}).values, expected);
+  }
+}
+
 TEST(Gram, LetsPagesGoBetweenReadsAndEndsWithTheError) {
   const InMemoryUpdate update = testing::MakeUpdate(1, {kQ, kV}, 4, 8);
   const std::vector<float> ones(5, 1);

@@ -5,10 +5,20 @@
 #include "aggregators/kernels/add_scaled.h"
 
 namespace cairn {
+namespace {
+
+absl::Span<const double> Widened(absl::Span<const double> y, std::vector<double>&) { return y; }
+absl::Span<const double> Widened(absl::Span<const float> y, std::vector<double>& copy) {
+  copy.assign(y.begin(), y.end());
+  return copy;
+}
+
+}  // namespace
 
 template <typename T>
 void OutcomeTally::Add(absl::Span<const std::size_t> clients, absl::Span<const T* const> x, absl::Span<const T> y) {
-  const std::vector<double> wide(y.begin(), y.end());
+  std::vector<double> copy;
+  const absl::Span<const double> wide = Widened(y, copy);
   const double result = kernels::PairSumsOf(y, wide).own;
   std::vector<kernels::PairSums> sums;
   for (const T* values : x) sums.push_back(kernels::PairSumsOf(absl::MakeConstSpan(values, y.size()), wide));

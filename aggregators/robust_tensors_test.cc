@@ -2,11 +2,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <list>
 #include <optional>
+#include <string>
+#include <vector>
 
+#include "absl/base/casts.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "aggregators/pipeline.h"
 #include "aggregators/testing.h"
 
@@ -109,6 +115,50 @@ TEST_F(RobustTensors, ADeltaIsZeroForThoseWhoLackIt) {
   for (const float bias : {1.0F, 2.0F, 3.0F}) Add(bias, true, false);
   for (int i = 0; i < 4; ++i) Add(std::nullopt);
   EXPECT_THAT(*Run("median"), ElementsAre(0, 0));
+}
+
+// Values of whole numbers, as they lie in a file: of one type, from an odd address on.
+class StoredTensor {
+ public:
+  StoredTensor(DType dtype, std::size_t client) : dtype_(dtype) {
+    for (std::size_t i = 0; i < kElements; ++i) values_.push_back(static_cast<float>((7 * i + 13 * client) % 31) - 15);
+    bytes_.assign(1, ' ');
+    for (const float value : values_) {
+      const auto bits = absl::bit_cast<std::uint32_t>(value);
+      const std::uint32_t stored = dtype == DType::kBF16 ? bits >> 16 : bits;
+      bytes_.append(reinterpret_cast<const char*>(&stored), SizeOf(dtype));
+    }
+  }
+
+  DenseTensor tensor() const {
+    return {{.name = "w", .dtype = dtype_, .shape = {kElements}, .data = absl::string_view(bytes_).substr(1)}};
+  }
+  float at(std::size_t i) const { return values_[i]; }
+
+  static constexpr std::int64_t kElements = 100'000;  // Several blocks.
+
+ private:
+  DType dtype_;
+  std::vector<float> values_;
+  std::string bytes_;
+};
+
+TEST_F(RobustTensors, AreReadAsTheyLieInTheirFiles) {
+  std::list<StoredTensor> stored;
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF32}) {
+    stored.emplace_back(dtype, stored.size());
+    adapters_.emplace_back().config.kind = AdapterKind::kAveraged;
+    adapters_.back().tensors.push_back(stored.back().tensor());
+  }
+  const auto out = Run("median");
+  ASSERT_TRUE(out.ok()) << out.status();
+  ASSERT_EQ(out->size(), StoredTensor::kElements);
+  for (std::size_t i = 0; i < out->size(); ++i) {
+    std::vector<float> values;
+    for (const StoredTensor& tensor : stored) values.push_back(tensor.at(i));
+    std::sort(values.begin(), values.end());
+    ASSERT_EQ((*out)[i], values[1]) << i;
+  }
 }
 
 }  // namespace

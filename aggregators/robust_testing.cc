@@ -104,7 +104,7 @@ Vector Coordinates(const kernels::CoordinateRule& rule, const Columns& columns, 
     ++count;
   }
   Vector out(columns[0].size());
-  kernels::ApplyCoordinates(rule, kernels::ColumnsOf(values, count), absl::MakeSpan(out));
+  kernels::ApplyCoordinates(kernels::StepsOf(rule, count), kernels::StartsOf(values, count), absl::MakeSpan(out));
   return out;
 }
 

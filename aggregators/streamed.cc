@@ -13,7 +13,7 @@ kernels::StreamedFactors::ReadRows Reader(FactorPtr factor) {
 }
 
 constexpr std::int64_t kTileElements = 8192;
-constexpr std::int64_t kRunUnits = 64;  // By one thread.
+constexpr std::int64_t kRunUnitsMin = 64;  // By one thread.
 
 // Columns [first, first + count) of a factor as rows.
 struct Columns {
@@ -48,17 +48,17 @@ struct Layout {
 // where `first` is counted from the part's own first unit.
 template <typename Read>
 kernels::UnitFactors::ReadUnits PartsReader(Layout layout, Read read) {
-  const auto read_run = [layout, read = std::move(read)](std::int64_t first, std::int64_t end, double* out) {
-    for (std::size_t part = 0; part + 1 < layout.starts.size(); ++part) {
-      const std::int64_t from = std::max(first, layout.starts[part]), to = std::min(end, layout.starts[part + 1]);
-      if (from < to) read(part, from - layout.starts[part], to - from, out + (from - first) * layout.length);
-    }
-  };
-  return [layout, read_run](std::int64_t first, absl::Span<double> units) {
+  return [layout = std::move(layout), read = std::move(read)](std::int64_t first, absl::Span<double> units) {
+    // Long runs: to read some columns of a B is to read all of its rows.
     const std::int64_t count = static_cast<std::int64_t>(units.size()) / layout.length;
-    return ParallelFor(layout.threads, (count + kRunUnits - 1) / kRunUnits, [&](int, std::int64_t run) {
-      const std::int64_t at = run * kRunUnits, end = std::min(count, at + kRunUnits);
-      read_run(first + at, first + end, units.data() + at * layout.length);
+    const std::int64_t length = std::max(kRunUnitsMin, (count + layout.threads - 1) / layout.threads);
+    return ParallelFor(layout.threads, (count + length - 1) / length, [&](int, std::int64_t run) {
+      const std::int64_t at = run * length, end = std::min(count, at + length);
+      for (std::size_t part = 0; part + 1 < layout.starts.size(); ++part) {
+        const std::int64_t begin = layout.starts[part];
+        const std::int64_t from = std::max(first + at, begin), to = std::min(first + end, layout.starts[part + 1]);
+        if (from < to) read(part, from - begin, to - from, units.data() + (from - first) * layout.length);
+      }
       return absl::OkStatus();
     });
   };

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <mutex>
 #include <new>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -55,8 +55,9 @@ absl::Status ParallelFor(int threads, std::int64_t count,
   std::vector<std::thread> others;
   const std::int64_t workers = std::min<std::int64_t>(threads, count);
   try {
+    others.reserve(static_cast<std::size_t>(std::max<std::int64_t>(0, workers)));
     for (int worker = 1; worker < workers; ++worker) others.emplace_back([&loop, worker] { loop.Work(worker); });
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
     // No more threads: those that there are do all of it.
   }
   loop.Work(0);

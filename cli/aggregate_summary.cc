@@ -25,6 +25,16 @@ std::string ErrorText(const std::optional<double>& error) {
 
 std::string NumberText(const std::optional<double>& number) { return number ? absl::StrFormat("%.4g", *number) : "-"; }
 
+// Reasons are text in a table of numbers: padded, they start where their heading does.
+void PadColumn(Rows& rows, std::size_t column) {
+  std::size_t width = 0;
+  for (const std::vector<std::string>& row : rows)
+    width = std::max(width, row.size() > column ? row[column].size() : 0);
+  for (std::vector<std::string>& row : rows) {
+    if (row.size() > column) row[column].resize(width, ' ');
+  }
+}
+
 std::string ClientTable(const CombineReport& report) {
   Rows rows = {{"client", "examples", "weight"}};
   const bool measured = std::any_of(report.clients.begin(), report.clients.end(),
@@ -38,6 +48,7 @@ std::string ClientTable(const CombineReport& report) {
     if (measured) rows.back().insert(rows.back().end(), {NumberText(client.distance), NumberText(client.cosine)});
     if (!client.reason.empty()) rows.back().push_back(client.reason);
   }
+  if (refusals) PadColumn(rows, rows.front().size() - 1);
   return FormatTable(rows, Align::kRight);
 }
 

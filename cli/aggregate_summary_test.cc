@@ -64,7 +64,9 @@ TEST(AggregateSummary, ShowsTheWorstModulesOnly) {
 TEST(AggregateSummary, SaysWhyAClientDoesNotCount) {
   CombineReport report = Report();
   report.clients[1] = {"c2", 400, 0, false, "too far from the others"};
-  EXPECT_THAT(SummaryOf(report), ::testing::HasSubstr("c2             400       0  too far from the others\n"));
+  EXPECT_THAT(SummaryOf(report), ::testing::HasSubstr("client    examples  weight  reason\n"
+                                                      "client-1      1200    0.75\n"
+                                                      "c2             400       0  too far from the others\n"));
 }
 
 TEST(AggregateSummary, HasALineForEveryRecipient) {

@@ -62,7 +62,7 @@ std::string FormatOutcomes(const v1::RoundInfo& info) {
   std::vector<std::vector<std::string>> rows = {
       {absl::StrCat(info.federation(), " version ", info.version(), ":"), "weight", "distance", "cosine", "reason"}};
   for (const v1::ClientOutcome& outcome : info.outcomes()) {
-    rows.push_back({outcome.client(), text(true, outcome.weight()),
+    rows.push_back({outcome.client(), absl::StrFormat("%.4g", outcome.weight()),
                     text(outcome.has_distance(), outcome.distance()), text(outcome.has_cosine(), outcome.cosine()),
                     outcome.reason()});
   }

@@ -188,9 +188,7 @@ absl::StatusOr<Experiment> WithData(Experiment experiment, const std::filesystem
   if (experiment.grid) {
     experiment.grid->domains.clear();
     for (const ClientCorpus& corpus : corpora) experiment.grid->domains.push_back({corpus.client, {}});
-    if (corpora.size() > 1) return experiment;
-    return absl::InvalidArgumentError(absl::StrCat(
-        directory.native(), ": expected a sub-folder for each of at least 2 domains, got ", corpora.size()));
+    return experiment;
   }
   const std::vector<ExperimentClient> given = std::move(experiment.clients);
   experiment.clients.clear();

@@ -49,8 +49,7 @@ absl::StatusOr<Experiment> LoadExperiment(const std::filesystem::path& file);
 
 // The same experiment on other text: one client per sub-folder of `directory`; ranks and alphas are taken from the
 // experiment's clients in turn, and so are attacks. Of a grid: one domain per sub-folder, all of which the base model
-// sees. INVALID_ARGUMENT as LoadExperiment, when methods and rules do not take so many clients,
-// or with fewer than 2 domains.
+// sees. INVALID_ARGUMENT as LoadExperiment, when methods and rules do not take so many clients.
 absl::StatusOr<Experiment> WithData(Experiment experiment, const std::filesystem::path& directory);
 
 // The same experiment with another seed. Of a grid, the cells' alone: its base model stays, and with it the directory.

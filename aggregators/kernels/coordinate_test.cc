@@ -106,7 +106,7 @@ std::vector<T> DrawnBlock(Draw draw, std::size_t columns, std::size_t width, std
 template <typename T>
 std::vector<T> Result(const CoordinateRule& rule, std::size_t columns, const std::vector<T>& values) {
   std::vector<T> out(values.size() / columns, std::numeric_limits<T>::quiet_NaN());
-  ApplyCoordinates(rule, ColumnsOf(values, columns), absl::MakeSpan(out));
+  ApplyCoordinates(StepsOf(rule, columns), StartsOf(values, columns), absl::MakeSpan(out));
   return out;
 }
 

@@ -18,7 +18,6 @@ namespace {
 
 using at::Tensor;
 
-constexpr std::int64_t kPanelElements = 1 << 24;  // 128 MiB of units of both factors.
 // Multiplied at a time with all units before them: the finer, the less is done beyond a half.
 constexpr std::int64_t kBlockUnits = 256;
 
@@ -113,7 +112,7 @@ absl::StatusOr<PartProducts> InnerProducts(const UnitFactors& units, absl::Span<
   return CatchTorch("inner products", [&]() -> absl::StatusOr<PartProducts> {
     const c10::InferenceMode inference;
     PartSums sums(starts);
-    const std::int64_t step = std::max<std::int64_t>(1, kPanelElements / (units.d_in + units.d_out));
+    const std::int64_t step = std::max<std::int64_t>(1, units.panel / (units.d_in + units.d_out));
     for (std::int64_t first = 0; first < units.rank; first += step) {
       const absl::StatusOr<Panel> read = Panel::Read(units, first, std::min(step, units.rank - first));
       if (!read.ok()) return read.status();

@@ -14,13 +14,15 @@
 namespace cairn::kernels {
 
 // Unit k is row k of A [rank, d_in] and column k of B [d_out, rank]. `a` and `b` give these vectors of the units
-// [first, first + units.size() / d), one after the other; they are called again for the same ones. Not by
-// libtorch's threads, which go on looking for work for a while and take processors from the products' own. All
+// [first, first + units.size() / d), one after the other; they are called again for the same ones, on the
+// caller's thread. They must not use libtorch's: those go on looking for work for a while, and take the processors from
+// the products that follow. All
 // dimensions are 1 or more.
 struct UnitFactors {
   using ReadUnits = std::function<absl::Status(std::int64_t first, absl::Span<double> units)>;
   std::int64_t d_out = 0, rank = 0, d_in = 0;
   ReadUnits a, b;
+  std::int64_t panel = 1 << 24;  // Values of units of both factors that are read at a time: 128 MiB.
 };
 
 struct PartProducts {
@@ -34,7 +36,7 @@ struct PartProducts {
 };
 
 // Of the parts of a product: part p has the units [starts[p], starts[p + 1]). REQUIRES: starts ascend from 0 to
-// units.rank. Time (d_in + d_out) rank^2 / 2; memory 2 panels of 128 MiB, or of one unit where that is more.
+// units.rank. Time (d_in + d_out) rank^2 / 2; memory 2 panels, or of one unit where that is more.
 // Values that are not finite give norms that are not, and show in the inner products of their own part only.
 // `units`' errors; RESOURCE_EXHAUSTED, INTERNAL: the library's.
 absl::StatusOr<PartProducts> InnerProducts(const UnitFactors& units, absl::Span<const std::int64_t> starts);

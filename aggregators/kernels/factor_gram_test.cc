@@ -42,8 +42,8 @@ Matrix DensePart(const Factors& factors, std::int64_t first, std::int64_t end) {
   return product;
 }
 
-void ExpectDense(const Factors& factors, const std::vector<std::int64_t>& starts) {
-  const auto out = InnerProducts(UnitsOf(factors), starts);
+void ExpectDense(const UnitFactors& units, const Factors& factors, const std::vector<std::int64_t>& starts) {
+  const auto out = InnerProducts(units, starts);
   ASSERT_TRUE(out.ok()) << out.status();
   const std::size_t parts = starts.size() - 1;
   for (std::size_t x = 0; x < parts; ++x) {
@@ -56,15 +56,34 @@ void ExpectDense(const Factors& factors, const std::vector<std::int64_t>& starts
   }
 }
 
+void ExpectDense(const Factors& factors, const std::vector<std::int64_t>& starts) {
+  ExpectDense(UnitsOf(factors), factors, starts);
+}
+
 TEST(FactorGram, EqualsTheDenseOne) {
   ExpectDense(reference::RandomFactors(1, 1, 1, 1), {0, 1});
   ExpectDense(reference::RandomFactors(2, 9, 7, 5), {0, 3, 3, 6, 7});
   ExpectDense(reference::RandomFactors(3, 5, 40, 6), {0, 16, 32, 40});
 }
 
-// Three units go into a panel: panels meet others, before them and whole.
+// Panels meet others, before them and whole.
 TEST(FactorGram, TakesFactorsOfManyPanels) {
-  ExpectDense(reference::RandomFactors(4, 3, 7, (5 << 19) + 5), {0, 2, 4, 7});
+  const Factors factors = reference::RandomFactors(4, 3, 7, 5);
+  UnitFactors units = UnitsOf(factors);
+  for (const std::int64_t panel : {1, 8, 3 * 8, 5 * 8}) {  // 1, 1, 3 and 5 units.
+    units.panel = panel;
+    ExpectDense(units, factors, {0, 2, 4, 7});
+  }
+}
+
+TEST(FactorGram, AUnitThatCannotBeReadEndsIt) {
+  const Factors factors = reference::RandomFactors(4, 3, 7, 5);
+  UnitFactors units = UnitsOf(factors);
+  units.panel = 8;
+  units.b = [b = units.b](std::int64_t first, absl::Span<double> out) {
+    return first == 5 ? absl::ResourceExhaustedError("no memory") : b(first, out);
+  };
+  EXPECT_EQ(InnerProducts(units, {0, 7}).status().message(), "no memory");
 }
 
 TEST(FactorGram, TakesManyBlocksOfOnePanel) {

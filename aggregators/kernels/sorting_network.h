@@ -19,7 +19,7 @@ struct Comparator {
 };
 
 // Batcher's odd-even merge sort (Knuth, The Art of Computer Programming 3, 5.3.4), without the comparators that rows
-// [first, end) of the sorted order do not depend on: the other rows end up with the other values in any order. About
+// [first, end) of the sorted order do not depend on: the other rows end up with anything. About
 // rows * log2(rows)^2 / 4 comparators: 63 for 16 rows, 543 for 64. Whole runs of `run` rows, from row 0 on, are sorted
 // already. REQUIRES: first < end <= rows; `run` is a power of two.
 std::vector<Comparator> SortingNetwork(std::size_t rows, std::size_t first, std::size_t end, std::size_t run = 1);

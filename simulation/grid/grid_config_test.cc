@@ -112,7 +112,7 @@ TEST_F(GridConfigTest, OtherDataHasADomainForEachFolder) {
   EXPECT_FALSE(experiment->grid->domains[2].unseen);
   std::filesystem::remove_all(directory_ / "data" / "x");
   std::filesystem::remove_all(directory_ / "data" / "y");
-  EXPECT_THAT(WithData(*Load(kGrid), directory_ / "data").status().message(), HasSubstr("at least 2 domains, got 1"));
+  EXPECT_THAT(WithData(*Load(kGrid), directory_ / "data").status().message(), HasSubstr("at least 2, got 1"));
 }
 
 TEST(Grid, FillsInHowManyAttack) {
