@@ -50,6 +50,29 @@ Tensor Monna(const Tensor& x, std::int64_t faulty) {
   return MeanOf(x, std::get<1>(at::topk(squared, x.size(0) - faulty, 0, /*largest=*/false)));
 }
 
+// All subsets, one after the other.
+Tensor LeastDiameter(const Tensor& x, std::int64_t faulty) {
+  const Tensor squared = SquaredDistances(x).contiguous();
+  const std::int64_t columns = x.size(0);
+  std::vector<char> in(columns, 1);
+  std::fill_n(in.begin(), faulty, 0);
+  std::vector<std::int64_t> best;
+  float best_value = std::numeric_limits<float>::infinity();
+  do {
+    std::vector<std::int64_t> subset;
+    for (std::int64_t i = 0; i < columns; ++i) {
+      if (in[i] != 0) subset.push_back(i);
+    }
+    float diameter = 0;
+    for (const std::int64_t i : subset) {
+      const float* const row = squared.data_ptr<float>() + i * columns;
+      for (const std::int64_t j : subset) diameter = std::max(diameter, row[j]);
+    }
+    if (diameter < best_value) best = subset, best_value = diameter;
+  } while (std::next_permutation(in.begin(), in.end()));
+  return MeanOf(x, at::tensor(best));
+}
+
 Tensor GeometricMedian(const Tensor& x, std::int64_t) {
   Tensor z = x.mean(0);
   for (int i = 0; i < kWeiszfeldSteps; ++i) {
@@ -90,6 +113,17 @@ Tensor Trust(const Tensor& x, std::int64_t) {
   return (x * (trust * root.norm() / norms / trust.sum()).unsqueeze(1)).sum(0);
 }
 
+// In the first round: histories are the updates.
+Tensor FoolsGold(const Tensor& x, std::int64_t) {
+  const Tensor unit = x / x.norm(2, 1).unsqueeze(1), cosines = unit.mm(unit.t()).fill_diagonal_(-1);
+  const Tensor largest = std::get<0>(cosines.max(1));
+  const Tensor pardon = (largest.unsqueeze(1) / largest.unsqueeze(0)).clamp_max(1);
+  const Tensor scores = (1 - std::get<0>((cosines * pardon).max(1))).clamp(0, 1);
+  const Tensor shares = (scores / scores.max()).clamp_max(0.99);
+  const Tensor weights = ((shares / (1 - shares)).log() + 0.5).clamp(0, 1);
+  return (x * weights.unsqueeze(1)).sum(0) / weights.sum();
+}
+
 Tensor Median(const Tensor& x, std::int64_t) { return std::get<0>(at::median(x, 0)); }
 Tensor Meamed(const Tensor& x, std::int64_t faulty) { return MeanNearest(x, Median(x, faulty), x.size(0) - faulty); }
 Tensor Phocas(const Tensor& x, std::int64_t faulty) {
@@ -107,7 +141,10 @@ std::map<std::string, LiteralRule> AllRules() {
   const auto clip = [](const Tensor& x, std::int64_t) { return Clipped(x, kClipNorm); };
   const auto bucket = [](const Tensor& x, std::int64_t) { return Bucketed(x, kBucket); };
   // Bytes beside x: a sort has values and 8-byte indices, an SVD its input, its output and workspace.
-  return {{"krum", {Krum, 1}},
+  return {{"examples", {[](const Tensor& x, std::int64_t) { return x.mean(0); }, 0}},
+          {"krum", {Krum, 1}},
+          {"mda", {LeastDiameter, 2}},
+          {"foolsgold", {FoolsGold, 2}},
           {"multi_krum", {MultiKrum, 2}},
           {"bulyan", {Bulyan, 6}},
           {"monna", {Monna, 2}},
