@@ -56,6 +56,9 @@ inline constexpr std::uint64_t kPayloadBytesMax = 64ULL * kGiB;  // One upload. 
 inline constexpr std::size_t kCohortClientsMax =
     10'000;  // Clients of one federation, and so contributors of one round.
 
+// Nodes that clients of one federation can be placed on.
+inline constexpr std::size_t kTreeNodesMax = 1'024;
+
 // Rules that choose the best of all subsets of n - f clients: subsets, C(n, f), that they choose from.
 inline constexpr std::size_t kMdaSubsetsMax = 2'000'000;
 inline constexpr std::size_t kSmeaSubsetsMax = 100'000;

@@ -23,6 +23,7 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"config", {"base", "proto"}},
     {"server/round", {"base"}},
     {"server/store", {"base", "adapter"}},
+    {"server/tree/planner", {"base"}},
     {"server/metrics", {"base"}},
     {"server/root", {"base", "adapter", "aggregators", "config", "server/round", "server/store", "server/metrics"}},
     {"server/gateway",
@@ -30,7 +31,7 @@ const std::map<std::string, std::set<std::string>> kArrows = {
       "server/metrics"}},
     {"server",
      {"base", "adapter", "aggregators", "proto", "wire", "config", "server/round", "server/store", "server/root",
-      "server/metrics", "server/gateway"}},
+      "server/metrics", "server/gateway", "server/tree/planner"}},
     {"client/sdk", {"base", "adapter", "proto", "wire"}},
 };
 // These may include everything but rules.
@@ -48,8 +49,10 @@ const std::vector<Home> kHomes = {
     {"grpc", {"wire/", "server/gateway/", "client/sdk/", "simulation/", "cli/", "bench/", "tests/"}},
 };
 
-const std::set<std::string> kThreadHeaders = {"thread", "mutex", "shared_mutex", "condition_variable",
-                                              "atomic", "future"};
+// Folders of pure functions, and what those have no use for: threads, clocks, files, randomness.
+const std::set<std::string> kPure = {"server/round", "server/tree/planner"};
+const std::set<std::string> kImpureHeaders = {"thread", "mutex", "shared_mutex", "condition_variable", "atomic", "future",
+                                              "chrono", "random", "fstream", "filesystem"};
 
 bool IsTest(const std::string& path) { return absl::EndsWith(path, "_test.cc") || absl::StrContains(path, "testing"); }
 
@@ -98,8 +101,8 @@ void CheckThirdParty(const std::string& path, const std::string& include, Compla
         absl::StrCat(path, ": <", include, "> belongs to ", absl::StrJoin(home.prefixes, ", "), " only"));
   }
   if (IsTest(path)) return;
-  if (FolderOf(path) == "server/round" && kThreadHeaders.count(include) != 0) {
-    complaints->push_back(absl::StrCat(path, ": the round is a pure function and needs no <", include, ">"));
+  if (kPure.count(FolderOf(path)) != 0 && kImpureHeaders.count(include) != 0) {
+    complaints->push_back(absl::StrCat(path, ": pure functions, as in ", FolderOf(path), "/, need no <", include, ">"));
   }
   const bool library = absl::StrContains(include, '/') || absl::EndsWith(include, ".h");
   const bool kernel_may = FolderOf(include) == "aggregators/kernels" || absl::StartsWith(include, "absl/") ||

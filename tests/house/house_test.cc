@@ -47,6 +47,8 @@ TEST(Arrows, FindIncludesAgainstThem) {
               ElementsAre(HasSubstr("client/sdk")));
   EXPECT_THAT(CheckArrows({{"server/round/round.cc", Quote("server/store/store.h")}}),
               ElementsAre(HasSubstr("server/store")));
+  EXPECT_THAT(CheckArrows({{"server/tree/planner/plan.cc", Quote("server/store/store.h")}}),
+              ElementsAre(HasSubstr("server/store")));
   EXPECT_THAT(CheckArrows({{"cli/serve.cc", Quote("aggregators/combine/stack.h")}}),
               ElementsAre(HasSubstr("aggregators/combine")));
   EXPECT_THAT(CheckArrows({{"cli/serve.cc", Quote("aggregators/rules/examples.h")}}),
@@ -69,6 +71,7 @@ TEST(Arrows, FindThirdPartyHeadersAwayFromHome) {
               ElementsAre(HasSubstr("kernels see std")));
   EXPECT_THAT(CheckArrows({{"server/round/a.cc", Angle("mutex")}}), ElementsAre(HasSubstr("pure function")));
   EXPECT_THAT(CheckArrows({{"server/round/a_test.cc", Angle("mutex")}}), IsEmpty());
+  EXPECT_THAT(CheckArrows({{"server/tree/planner/a.cc", Angle("chrono")}}), ElementsAre(HasSubstr("pure function")));
 }
 
 TEST(DeadFiles, AreFound) {
