@@ -1,0 +1,5 @@
+add_library(planner_simulation STATIC planner_policies.cc planner_simulation.cc planner_world.cc)
+    target_link_libraries(planner_simulation PUBLIC cairn_options cairn_planner)
+        add_executable(planner_bench planner_bench.cc planner_rounds.cc planner_time.cc)
+            target_link_libraries(planner_bench PRIVATE planner_simulation CLI11::CLI11 absl::str_format)
+                cairn_test(planner_simulation_test SOURCES planner_simulation_test.cc DEPS planner_simulation)
