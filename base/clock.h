@@ -1,6 +1,7 @@
 // Time is an interface, so that round logic and retries can be tested without waiting.
 #pragma once
 
+#include <chrono>
 #include <mutex>
 
 #include "absl/time/clock.h"
@@ -17,6 +18,14 @@ class Clock {
 class SystemClock final : public Clock {
  public:
   absl::Time Now() const override { return absl::Now(); }
+};
+
+// Counts from the start of the machine, whatever is done to its clock: for durations, not for dates.
+class SteadyClock final : public Clock {
+ public:
+  absl::Time Now() const override {
+    return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+  }
 };
 
 // Stands still until told to move. Thread-safe.

@@ -1,0 +1,189 @@
+#include "server/store/shared/objects.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+
+namespace cairn {
+
+absl::StatusOr<Objects> Objects::Create(std::uint64_t budget, std::uint32_t entries, absl::Duration lease_time) {
+  CAIRN_ASSIGN_OR_RETURN(ObjectTable table, ObjectTable::Create(entries));
+  return Objects(std::move(table), budget, lease_time);
+}
+
+Epoch Objects::Open(ProcessId process, absl::Time now) { return sessions_.Open(process, now); }
+
+void Objects::Close(Epoch epoch) {
+  DropAll(epoch);
+  slabs_.DropHolder(epoch);
+  sessions_.Close(epoch);
+}
+
+absl::Status Objects::Renew(Epoch epoch, absl::Time now) {
+  if (epoch == kAgentEpoch) return absl::OkStatus();
+  if (now >= next_fence_) FenceLate(now);
+  CAIRN_RETURN_IF_ERROR(sessions_.Renew(epoch, now));
+  next_fence_ = std::min(next_fence_, now + sessions_.lease_time());
+  return absl::OkStatus();
+}
+
+void Objects::FenceLate(absl::Time now) {
+  const auto holds = [this](Epoch epoch) { return Holds(epoch); };
+  for (const auto& session : sessions_.Fence(now, holds)) {
+    fenced_.push_back(session);
+    DropAll(session.first);  // Not its mappings: they are there until it ends, or wakes and lets go.
+  }
+  next_fence_ = sessions_.NextFence(holds);
+}
+
+bool Objects::Holds(Epoch epoch) const {
+  return leases_.Holds(epoch) || writing_.count(epoch) != 0 || slabs_.RetiredOf(epoch).has_value();
+}
+
+std::set<Epoch> Objects::TakeToTell(absl::Time now) {
+  std::set<Epoch> to_tell = slabs_.TakeToTell();
+  for (Epoch epoch : to_tell) sessions_.Ask(epoch, now);
+  if (!to_tell.empty()) next_fence_ = std::min(next_fence_, now + sessions_.lease_time());
+  return to_tell;
+}
+
+void Objects::Dropped(Epoch epoch, SlabRef slab, absl::Time now) {
+  slabs_.DropHolder(slab, epoch);
+  sessions_.Ask(epoch, now);  // There may be more: each has its time.
+}
+
+void Objects::DropAll(Epoch epoch) {
+  for (std::uint32_t object : leases_.RemoveAll(epoch)) FreeIfUnused(table_.entry(object).key);
+  slabs_.EndWriter(epoch);  // First: what is given back below must not wait for a writer that will not come.
+  const auto writing = writing_.extract(epoch);
+  if (writing.empty()) return;
+  for (std::uint32_t object : writing.mapped()) GiveSlab(table_.entry(object).key);
+}
+
+absl::StatusOr<ObjectKey> Objects::Add(Epoch writer, SlabRef slab, std::uint64_t bytes, absl::Time now) {
+  const bool agent = writer == kAgentEpoch;
+  ProcessId owner = table_.agent();
+  if (!agent) {
+    CAIRN_ASSIGN_OR_RETURN(owner, sessions_.Find(writer));
+  }
+  CAIRN_ASSIGN_OR_RETURN(const ObjectKey key, table_.Add(bytes, slab, owner, writer));
+  writing_[writer].insert(key.entry);
+  if (agent) return key;
+  next_fence_ = std::min(next_fence_, now + sessions_.lease_time());
+  return key;
+}
+
+absl::Status Objects::CheckWriter(Epoch writer, const ObjectKey& key) const {
+  CAIRN_ASSIGN_OR_RETURN(const ObjectEntry entry, table_.view().Find(key));
+  if (entry.epoch != writer) {
+    return absl::PermissionDeniedError(absl::StrCat("object ", key.ToHex(), " belongs to epoch ", entry.epoch,
+                                                    ", process ", entry.owner_pid, "; asked by epoch ", writer));
+  }
+  if (entry.state == ObjectState::kWriting) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("object ", key.ToHex(), " is sealed already"));
+}
+
+absl::Status Objects::Seal(Epoch writer, const ObjectKey& key, std::uint32_t crc32c) {
+  CAIRN_RETURN_IF_ERROR(CheckWriter(writer, key));
+  SlabMemory& memory = slabs_.memory(table_.entry(key.entry).slab);
+  if (!memory.sealed) CAIRN_RETURN_IF_ERROR(SealWorkerSlab(memory));
+  ForgetWriting(writer, key.entry);
+  used_[key.entry] = ++uses_;
+  table_.SetSealed(key, crc32c);
+  return absl::OkStatus();
+}
+
+absl::Status Objects::Abandon(Epoch writer, const ObjectKey& key) {
+  CAIRN_RETURN_IF_ERROR(CheckWriter(writer, key));
+  ForgetWriting(writer, key.entry);
+  GiveSlab(key);
+  return absl::OkStatus();
+}
+
+void Objects::ForgetWriting(Epoch writer, std::uint32_t object) {
+  const auto it = writing_.find(writer);
+  it->second.erase(object);
+  if (it->second.empty()) writing_.erase(it);
+}
+
+absl::StatusOr<ObjectEntry> Objects::Get(Epoch reader, const ObjectKey& key) {
+  CAIRN_ASSIGN_OR_RETURN(ObjectEntry entry, table_.view().Find(key));
+  if (entry.state == ObjectState::kWriting) {
+    return absl::NotFoundError(absl::StrCat("object ", key.ToHex(), " is not sealed yet"));
+  }
+  if (entry.state == ObjectState::kRemoved) {
+    return absl::NotFoundError(absl::StrCat("object ", key.ToHex(), " was removed"));
+  }
+  if (entry.state == ObjectState::kSealed) leases_.Add(reader, key.entry);
+  used_[key.entry] = ++uses_;
+  return entry;
+}
+
+absl::Status Objects::Release(Epoch reader, const ObjectKey& key) {
+  CAIRN_ASSIGN_OR_RETURN(const ObjectEntry entry, table_.view().Find(key));
+  if (!leases_.Remove(reader, key.entry)) {
+    return absl::FailedPreconditionError(absl::StrCat("epoch ", reader, " has no lease of object ", key.ToHex()));
+  }
+  FreeIfUnused(entry.key);
+  return absl::OkStatus();
+}
+
+absl::Status Objects::Remove(const ObjectKey& key) {
+  CAIRN_ASSIGN_OR_RETURN(const ObjectEntry entry, table_.view().Find(key));
+  if (entry.state == ObjectState::kWriting) {
+    return absl::FailedPreconditionError(absl::StrCat("object ", key.ToHex(), " is not sealed yet"));
+  }
+  if (entry.state == ObjectState::kRemoved) {
+    return absl::NotFoundError(absl::StrCat("object ", key.ToHex(), " was removed"));
+  }
+  if (entry.state == ObjectState::kSpilled) {
+    // Only the name goes: who maps the file keeps it.
+    freed_.files.push_back(key);
+    table_.Free(key);
+    return absl::OkStatus();
+  }
+  table_.SetState(key, ObjectState::kRemoved);
+  FreeIfUnused(key);
+  return absl::OkStatus();
+}
+
+void Objects::FreeIfUnused(const ObjectKey& key) {
+  if (table_.entry(key.entry).state == ObjectState::kRemoved && !leases_.Held(key.entry)) GiveSlab(key);
+}
+
+void Objects::GiveSlab(const ObjectKey& key) {
+  const SlabRef slab = table_.entry(key.entry).slab;
+  freed_.bytes += slabs_.bytes(slab);
+  table_.Free(key);  // Before the slab can have other bytes: see TableView::StillValid.
+  slabs_.Give(slab);
+}
+
+std::optional<ObjectKey> Objects::OldestUnused() const {
+  std::optional<ObjectKey> oldest;
+  for (std::uint32_t i = 0; i < used_.size(); ++i) {
+    const ObjectEntry& entry = table_.entry(i);
+    if (entry.state != ObjectState::kSealed || leases_.Held(i)) continue;
+    if (!oldest || used_[i] < used_[oldest->entry]) oldest = entry.key;
+  }
+  return oldest;
+}
+
+bool Objects::EndSpill(Epoch spiller, const ObjectKey& key, bool written) {
+  leases_.Remove(spiller, key.entry);
+  const ObjectEntry& entry = table_.entry(key.entry);
+  if (!written || entry.state != ObjectState::kSealed || leases_.Held(key.entry)) {
+    freed_.files.push_back(key);
+    FreeIfUnused(key);
+    return false;
+  }
+  const SlabRef slab = entry.slab;
+  freed_.bytes += slabs_.bytes(slab);
+  table_.SetState(key, ObjectState::kSpilled);
+  slabs_.Give(slab);
+  return true;
+}
+
+}  // namespace cairn

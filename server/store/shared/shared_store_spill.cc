@@ -1,0 +1,84 @@
+// Making room: slabs ahead of need, and objects that leave memory for files.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "server/store/shared/shared_store.h"
+#include "server/store/slab.h"
+
+namespace cairn {
+namespace {
+
+// Holds a lease of what is being written to a file; no session has this epoch.
+constexpr Epoch kSpillerEpoch = ~Epoch{0};
+
+}  // namespace
+
+absl::Status SharedStore::Prefault(std::uint64_t bytes, std::size_t slabs) {
+  CAIRN_RETURN_IF_ERROR(CheckSize(bytes));
+  const std::uint64_t slab_bytes = SlabPool::RoundUp(bytes);
+  for (std::size_t i = 0; i < slabs; ++i) {
+    std::optional<SlabRef> slab;
+    {
+      std::lock_guard lock(mutex_);
+      if (objects_.slabs().mapped() + slab_bytes <= options_.budget)
+        slab = objects_.slabs().Reserve(kAgentEpoch, slab_bytes);
+    }
+    if (!slab) {
+      return absl::ResourceExhaustedError(absl::StrCat("prefault ", slabs, " slabs of ", slab_bytes,
+                                                       " bytes: there was ", "room for ", i, " in the budget of ",
+                                                       options_.budget));
+    }
+    absl::StatusOr<SlabMemory> memory = MakeAgentSlab(slab_bytes);
+    CAIRN_RETURN_IF_ERROR(Change([&] {
+      if (!memory.ok()) {
+        objects_.slabs().Cancel(*slab);
+        return memory.status();
+      }
+      objects_.slabs().Install(*slab, *std::move(memory));
+      objects_.slabs().Give(*slab);
+      return absl::OkStatus();
+    }));
+  }
+  return absl::OkStatus();
+}
+
+void SharedStore::StartSpill() {
+  if (!files_.enabled()) return;
+  std::lock_guard lock(mutex_);
+  if (spilling_ || !objects_.OldestUnused()) return;
+  spilling_ = true;
+  keeper_.Run([this] { Spill(); });
+}
+
+void SharedStore::Spill() {
+  absl::Status spilled;
+  while (spilled.ok() && budget_.waiting() != 0) spilled = SpillOne();
+  {
+    std::lock_guard lock(mutex_);
+    spilling_ = false;
+  }
+  // Whoever came meanwhile saw that spilling was under way. On a full disk the next change tries again.
+  if (budget_.waiting() != 0 && (spilled.ok() || absl::IsNotFound(spilled))) StartSpill();
+}
+
+// NOT_FOUND: nothing can be spilled. Else as SpillFiles::Write.
+absl::Status SharedStore::SpillOne() {
+  ObjectKey key;
+  absl::StatusOr<absl::string_view> bytes;
+  {
+    std::lock_guard lock(mutex_);
+    const std::optional<ObjectKey> oldest = objects_.OldestUnused();
+    if (!oldest) return absl::NotFoundError("every sealed object is in use");
+    key = *oldest;
+    const auto entry = objects_.Get(kSpillerEpoch, key);
+    bytes = entry.ok() ? BytesOf(*entry) : entry.status();
+  }
+  const absl::Status written = bytes.ok() ? files_.Write(key, *bytes) : bytes.status();
+  return Change([&] {
+    totals_.spilled += objects_.EndSpill(kSpillerEpoch, key, written.ok()) ? 1 : 0;
+    return totals_.last_spill = written;
+  });
+}
+
+}  // namespace cairn

@@ -1,0 +1,130 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "base/test_directory.h"
+#include "server/store/shared/testing.h"
+
+namespace cairn {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::kSlab;
+using testing::OpenStore;
+using testing::Pattern;
+using testing::Put;
+using testing::Read;
+using testing::Waiting;
+
+class SpillTest : public ::testing::Test {
+ protected:
+  std::size_t Files() const {
+    return static_cast<std::size_t>(std::distance(fs::directory_iterator(spill_), fs::directory_iterator()));
+  }
+  const TestDirectory directory_;
+  const fs::path spill_ = directory_ / "spill";
+  std::unique_ptr<SharedStore> store_ = OpenStore({.budget = 3 * kSlab, .spill_directory = spill_});
+};
+
+TEST_F(SpillTest, TheOldestUnusedLeaveAndAreStillRead) {
+  std::vector<ObjectKey> keys;
+  for (int i = 0; i < 10; ++i) {
+    const auto key = Put(*store_, Pattern(i, 100'000 + i));
+    ASSERT_TRUE(key.ok()) << key.status();
+    keys.push_back(*key);
+  }
+  EXPECT_EQ(store_->stats().spilled, 7u);
+  EXPECT_EQ(Files(), 7u);
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(Read(*store_, keys[i]) == Pattern(i, 100'000 + i)) << i;
+  EXPECT_EQ(store_->stats().budget_used, 3 * kSlab) << "reading brings nothing back";
+  for (const ObjectKey& key : keys) EXPECT_TRUE(store_->Remove(key).ok());
+  EXPECT_EQ(Files(), 0u);
+  EXPECT_EQ(store_->stats().budget_used, 0u);
+  EXPECT_EQ(store_->stats().objects, 0u);
+}
+
+TEST_F(SpillTest, WhatIsReadOrWrittenStays) {
+  const auto first = Put(*store_, "first"), second = Put(*store_, "second");
+  ASSERT_TRUE(first.ok() && second.ok());
+  auto writing = Waiting(*store_, 1).Take();
+  ASSERT_TRUE(writing.ok());
+  std::optional<ReadableObject> reading(*store_->Get(*first));
+  const auto third = Put(*store_, "third");
+  ASSERT_TRUE(third.ok());
+  EXPECT_EQ(store_->stats().spilled, 1u);
+  EXPECT_EQ(reading->bytes(), "first");
+  const auto blocked = store_->Get(*third);
+  ASSERT_TRUE(blocked.ok());
+  Waiting waiting(*store_, 1);
+  EXPECT_FALSE(waiting.Done());
+  reading.reset();  // Room, as soon as it is on the disk.
+  EXPECT_TRUE(waiting.Take().ok());
+  EXPECT_EQ(store_->stats().spilled, 2u);
+  EXPECT_EQ(Read(*store_, *first), "first");
+}
+
+TEST_F(SpillTest, ASpilledObjectMayBeRemovedUnderItsReader) {
+  const auto key = Put(*store_, "bytes");
+  ASSERT_TRUE(key.ok());
+  ASSERT_TRUE(Put(*store_, std::string(3 * kSlab, 'x')).ok());
+  const auto reading = store_->Get(*key);
+  ASSERT_TRUE(reading.ok()) << reading.status();
+  EXPECT_TRUE(store_->Remove(*key).ok());
+  EXPECT_EQ(Files(), 0u);
+  EXPECT_EQ(reading->bytes(), "bytes");
+  EXPECT_TRUE(absl::IsNotFound(store_->Get(*key).status()));
+}
+
+TEST_F(SpillTest, FilesOfAnEarlierStoreGoAndOthersStay) {
+  std::ofstream(spill_ / "00000000000000010000000000000001.object") << "left over";
+  std::ofstream(spill_ / "notes.txt") << "not ours";
+  store_.reset();
+  store_ = OpenStore({.budget = 3 * kSlab, .spill_directory = spill_});
+  EXPECT_EQ(Files(), 1u);
+  EXPECT_TRUE(fs::exists(spill_ / "notes.txt"));
+}
+
+// A file beyond this size cannot be written, as on a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : signal_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &old_);
+    rlimit low = old_;
+    low.rlim_cur = bytes;
+    ::setrlimit(RLIMIT_FSIZE, &low);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, signal_);
+  }
+
+ private:
+  rlimit old_;
+  void (*signal_)(int);
+};
+
+TEST_F(SpillTest, OnAFullDiskObjectsStayAndWritersWait) {
+  const std::string bytes = Pattern(1, kSlab);
+  ASSERT_TRUE(store_->Prefault(kSlab, 3).ok());
+  const auto first = Put(*store_, bytes), second = Put(*store_, bytes), third = Put(*store_, bytes);
+  ASSERT_TRUE(first.ok() && second.ok() && third.ok());
+  std::optional<Waiting> waiting;
+  {
+    const FileSizeLimit full(1000);
+    waiting.emplace(*store_, kSlab);
+    const absl::Time end = absl::Now() + absl::Seconds(20);
+    while (store_->stats().last_spill.ok() && absl::Now() < end) absl::SleepFor(absl::Milliseconds(1));
+    EXPECT_TRUE(absl::IsResourceExhausted(store_->stats().last_spill)) << store_->stats().last_spill;
+    EXPECT_EQ(Files(), 0u);
+    EXPECT_TRUE(Read(*store_, *first) == bytes);
+    EXPECT_FALSE(waiting->Done());
+  }
+  EXPECT_TRUE(store_->Remove(*second).ok());
+  EXPECT_TRUE(waiting->Take().ok());
+}
+
+}  // namespace
+}  // namespace cairn

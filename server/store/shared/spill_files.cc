@@ -1,0 +1,61 @@
+#include "server/store/shared/spill_files.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+
+namespace cairn {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr absl::string_view kSuffix = ".object";
+
+absl::Status WriteNew(const fs::path& path, absl::string_view bytes) {
+  const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return ErrnoStatus(errno, "create", path);
+  return WriteAll(fd.get(), bytes, path);
+}
+
+}  // namespace
+
+absl::StatusOr<SpillFiles> SpillFiles::Open(fs::path directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) return ErrnoStatus(error.value(), "create directory", directory);
+  // Only what this class wrote: the directory may have been named by mistake.
+  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+    if (absl::EndsWith(it->path().native(), kSuffix)) ::unlink(it->path().c_str());
+  }
+  if (error) return ErrnoStatus(error.value(), "empty directory", directory);
+  SpillFiles files;
+  files.directory_ = std::move(directory);
+  return files;
+}
+
+fs::path SpillFiles::PathOf(const ObjectKey& key) const { return directory_ / absl::StrCat(key.ToHex(), kSuffix); }
+
+absl::Status SpillFiles::Write(const ObjectKey& key, absl::string_view bytes) const {
+  const fs::path path = PathOf(key);
+  absl::Status status = WriteNew(path, bytes);
+  if (!status.ok()) ::unlink(path.c_str());
+  return status;
+}
+
+absl::StatusOr<UniqueFd> SpillFiles::OpenForReading(const ObjectKey& key) const {
+  const fs::path path = PathOf(key);
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd) return ErrnoStatus(errno, "open", path);
+  return fd;
+}
+
+void SpillFiles::Remove(const ObjectKey& key) const { ::unlink(PathOf(key).c_str()); }
+
+}  // namespace cairn

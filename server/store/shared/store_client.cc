@@ -1,0 +1,163 @@
+#include "server/store/shared/store_client.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "server/store/shared/packet_socket.h"
+#include "server/store/slab.h"
+
+namespace cairn {
+namespace {
+
+// True: something is there. False: not within the time, which may be infinite.
+bool Readable(int fd, absl::Duration within) {
+  pollfd wait{fd, POLLIN, 0};
+  const int milliseconds =
+      within == absl::InfiniteDuration() ? -1 : static_cast<int>(absl::ToInt64Milliseconds(within));
+  return ::poll(&wait, 1, milliseconds) > 0;
+}
+
+// Of a slab to write: all pages are there, or the error is now and not a signal when they are touched.
+absl::StatusOr<Mapping> MapWhole(int fd, std::uint64_t bytes, Mapping::Access access) {
+  if (access == Mapping::Access::kReadWrite) CAIRN_RETURN_IF_ERROR(AllocatePages(fd, bytes));
+  CAIRN_ASSIGN_OR_RETURN(Mapping mapping, Mapping::Map(fd, bytes, access));
+  if (access == Mapping::Access::kReadWrite) mapping.Prefault(access);
+  return mapping;
+}
+
+absl::Status AgentBroke(absl::string_view what) {
+  return absl::InternalError(absl::StrCat("the store's agent broke the protocol: ", what));
+}
+
+}  // namespace
+
+ClientMapping::~ClientMapping() {
+  if (client_ == nullptr) return;
+  mapping_.Reset();
+  client_->Tell({.op = Op::kDropped, .slab = slab_}).IgnoreError();
+}
+
+LeasedObject::~LeasedObject() {
+  // Of a spilled object there is no lease. A worker that was fenced, or whose agent has gone, has none to give back.
+  if (client_ == nullptr || entry_.state == ObjectState::kSpilled) return;
+  client_->Tell({.op = Op::kRelease, .key = entry_.key}).IgnoreError();
+}
+
+bool LeasedObject::StillValid() const {
+  return entry_.state == ObjectState::kSpilled || client_->table_.StillValid(entry_.key);
+}
+
+NewObject::~NewObject() {
+  if (client_ != nullptr) client_->Tell({.op = Op::kAbandon, .key = entry_.key}).IgnoreError();
+}
+
+absl::StatusOr<ObjectKey> NewObject::Seal(std::uint32_t crc32c) && {
+  CAIRN_RETURN_IF_ERROR(client_->Call({.op = Op::kSeal, .crc32c = crc32c, .key = entry_.key}).status());
+  mapping_.reset();
+  client_.reset();
+  return entry_.key;
+}
+
+absl::StatusOr<std::shared_ptr<StoreClient>> StoreClient::Connect(const std::filesystem::path& directory) {
+  std::shared_ptr<StoreClient> client(new StoreClient());
+  CAIRN_ASSIGN_OR_RETURN(client->socket_, ConnectToPackets(directory));
+  CAIRN_ASSIGN_OR_RETURN(const Answered hello, client->Call({.op = Op::kHello}));
+  if (!hello.fd) return AgentBroke("hello without the table");
+  CAIRN_ASSIGN_OR_RETURN(client->table_, TableView::Open(hello.fd.get()));
+  client->epoch_ = hello.reply.epoch;
+  client->lease_time_ = absl::Milliseconds(hello.reply.lease_ms);
+  return client;
+}
+
+absl::StatusOr<LeasedObject> StoreClient::Get(const ObjectKey& key) {
+  CAIRN_ASSIGN_OR_RETURN(const Answered answered, Call({.op = Op::kGet, .key = key}));
+  const ObjectEntry& entry = answered.reply.entry;
+  if (entry.state == ObjectState::kSpilled) {
+    if (!answered.fd) return AgentBroke("a spilled object without its file");
+    CAIRN_ASSIGN_OR_RETURN(Mapping file, Mapping::Map(answered.fd.get(), entry.bytes, Mapping::Access::kRead));
+    return LeasedObject(shared_from_this(), entry, std::make_shared<ClientMapping>(std::move(file), SlabRef()));
+  }
+  auto slab = MapSlab(answered, Mapping::Access::kRead);
+  if (slab.ok()) return LeasedObject(shared_from_this(), entry, *std::move(slab));
+  Tell({.op = Op::kRelease, .key = key}).IgnoreError();
+  return slab.status();
+}
+
+absl::StatusOr<NewObject> StoreClient::Create(std::uint64_t bytes) {
+  CAIRN_ASSIGN_OR_RETURN(const Answered answered, Call({.op = Op::kCreate, .bytes = bytes}));
+  const ObjectEntry& entry = answered.reply.entry;
+  auto mapping = MapSlab(answered, Mapping::Access::kReadWrite);
+  if (mapping.ok()) return NewObject(shared_from_this(), entry, *std::move(mapping));
+  Tell({.op = Op::kAbandon, .key = entry.key}).IgnoreError();
+  return mapping.status();
+}
+
+absl::Status StoreClient::Renew() { return Call({.op = Op::kRenew}).status(); }
+
+absl::StatusOr<std::shared_ptr<ClientMapping>> StoreClient::MapSlab(const Answered& answered, Mapping::Access access) {
+  const ObjectEntry& entry = answered.reply.entry;
+  std::shared_ptr<ClientMapping>& slab = slabs_[entry.slab.index];
+  if (slab != nullptr && slab->slab() == entry.slab) return slab;
+  if (!answered.fd) return AgentBroke("a slab without its descriptor");
+  absl::StatusOr<Mapping> mapping = MapWhole(answered.fd.get(), SlabPool::RoundUp(entry.bytes), access);
+  if (mapping.ok()) return slab = std::make_shared<ClientMapping>(*std::move(mapping), entry.slab);
+  Tell({.op = Op::kDropped, .slab = entry.slab}).IgnoreError();
+  return mapping.status();
+}
+
+absl::Status StoreClient::LetGo(SlabRef ref) {
+  const auto it = slabs_.find(ref.index);
+  if (it == slabs_.end() || it->second == nullptr || it->second->slab() != ref) {
+    return Tell({.op = Op::kDropped, .slab = ref});
+  }
+  it->second->TellWhenGone(this);
+  slabs_.erase(it);
+  return absl::OkStatus();
+}
+
+absl::Status StoreClient::ServeAgent() {
+  while (Readable(socket_.get(), absl::ZeroDuration())) CAIRN_RETURN_IF_ERROR(Await(0).status());
+  return absl::OkStatus();
+}
+
+absl::Status StoreClient::Tell(Request request) const { return SendPacket(socket_.get(), PacketOf(request)); }
+
+absl::StatusOr<StoreClient::Answered> StoreClient::Call(Request request) {
+  request.number = next_number_++;
+  if (next_number_ == 0) next_number_ = 1;
+  CAIRN_RETURN_IF_ERROR(Tell(request));
+  // Who waits for long holds things meanwhile, and shows that it is alive.
+  const bool greeted = epoch_ != kAgentEpoch;
+  const absl::Duration patience = greeted ? std::max(lease_time_ / 3, absl::Milliseconds(1)) : absl::InfiniteDuration();
+  while (true) {
+    if (!Readable(socket_.get(), patience)) {
+      CAIRN_RETURN_IF_ERROR(Tell({.op = Op::kRenew}));
+      continue;
+    }
+    CAIRN_ASSIGN_OR_RETURN(std::optional<Answered> answered, Await(request.number));
+    if (!answered) continue;
+    CAIRN_RETURN_IF_ERROR(answered->reply.status());
+    return *std::move(answered);
+  }
+}
+
+// Takes one packet. None: it was not the answer to that request.
+absl::StatusOr<std::optional<StoreClient::Answered>> StoreClient::Await(std::uint32_t number) {
+  CAIRN_ASSIGN_OR_RETURN(Packet packet, ReceivePacket(socket_.get(), sizeof(Reply)));
+  if (packet.bytes.empty()) return absl::UnavailableError("the store's agent has gone, or closed the connection");
+  CAIRN_ASSIGN_OR_RETURN(const Reply reply, ParseReply(packet.bytes));
+  if (reply.op == Op::kRetired) {
+    CAIRN_RETURN_IF_ERROR(LetGo(reply.entry.slab));
+    return std::nullopt;
+  }
+  if (reply.number == number && number != 0) return Answered{reply, std::move(packet.fd)};
+  // Said before the connection is closed.
+  if (reply.number == 0 && reply.op == Op::kHello) return reply.status();
+  return std::nullopt;
+}
+
+}  // namespace cairn
