@@ -1,0 +1,143 @@
+// Workers that are stopped, and wake late.
+#include <gmock/gmock.h>
+
+#include <csignal>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "tests/shared_store/puppet.h"
+
+namespace cairn::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class FenceTest : public AgentTest {
+ protected:
+  FenceTest() {
+    Open({.budget = 8 * kSlab, .lease_time = absl::Seconds(10), .on_fenced = [this](ProcessId process) {
+            std::lock_guard lock(mutex_);
+            fenced_.push_back(process.pid);
+          }});
+  }
+  std::vector<pid_t> Fenced() {
+    std::lock_guard lock(mutex_);
+    return fenced_;
+  }
+  std::mutex mutex_;
+  std::vector<pid_t> fenced_;
+};
+
+TEST_F(FenceTest, AStoppedWorkerThatWakesLatePublishesNothing) {
+  const auto read = Put(*store_, Pattern(1, 1000));
+  ASSERT_TRUE(read.ok());
+  const auto worker = Connected();
+  const std::string written = worker->Ask("create 1000 a");
+  EXPECT_EQ(worker->Ask("get " + read->ToHex()), "1000 same valid");
+  worker->process().Send(SIGSTOP);
+  ASSERT_TRUE(store_->Remove(*read).ok());
+  EXPECT_EQ(store_->stats().leases, 1u);
+
+  Advance(absl::Seconds(9));
+  agent_->Wake();
+  EXPECT_EQ(store_->stats().leases, 1u) << "too early";
+  Advance(absl::Seconds(1));
+  EXPECT_TRUE(Eventually([&] { return store_->stats().fenced == 1; }));
+  EXPECT_TRUE(Eventually([&] { return !Fenced().empty(); }));
+  EXPECT_THAT(Fenced(), ElementsAre(worker->process().pid()));
+  EXPECT_EQ(store_->stats().budget_used, 0u);
+  EXPECT_EQ(store_->stats().objects, 0u);
+  // The slab that it reads serves others.
+  ASSERT_TRUE(Put(*store_, Pattern(2, 1000)).ok());
+
+  worker->Tell("seal " + written);
+  worker->process().Send(SIGCONT);
+  EXPECT_THAT(worker->Hear(), AllOf(StartsWith("error FAILED_PRECONDITION"), HasSubstr("epoch 1 was fenced")));
+  EXPECT_THAT(worker->Ask("create 10 a"), StartsWith("error FAILED_PRECONDITION"));
+  EXPECT_THAT(worker->Ask("renew"), StartsWith("error FAILED_PRECONDITION"));
+  EXPECT_EQ(worker->Ask("read " + read->ToHex()), "1000 other stale") << "its bytes are another's, and it can tell";
+  EXPECT_TRUE(absl::IsNotFound(store_->Get(*ObjectKey::FromHex(written)).status()));
+
+  EXPECT_EQ(worker->Ask("connect"), "2");
+  const std::string again = worker->Ask("create 1000 a");
+  EXPECT_EQ(worker->Ask("seal " + again), "");
+}
+
+TEST_F(FenceTest, ARequestThatComesTooLateIsRefusedBeforeAnybodyLooks) {
+  const auto worker = Connected();
+  const std::string hex = worker->Ask("create 10 a");
+  clock_.Advance(absl::Seconds(11));  // The agent still sleeps.
+  EXPECT_THAT(worker->Ask("seal " + hex), StartsWith("error FAILED_PRECONDITION"));
+}
+
+TEST_F(FenceTest, WhoRenewsKeepsAndWhoHoldsNothingSleeps) {
+  const auto holder = Connected(), sleeper = Connected();
+  const std::string hex = holder->Ask("create 10 a");
+  for (int i = 0; i < 5; ++i) {
+    Advance(absl::Seconds(9));
+    EXPECT_EQ(holder->Ask("renew"), "");
+  }
+  EXPECT_EQ(holder->Ask("seal " + hex), "");
+  EXPECT_EQ(sleeper->Ask("get " + hex), "10 same valid");
+  EXPECT_EQ(store_->stats().fenced, 0u);
+}
+
+TEST_F(FenceTest, AStoppedWriterKeepsOnlyMemoryAndOnlyUntilItEnds) {
+  const auto worker = Connected();
+  worker->Ask("create 10000000 a");
+  worker->process().Send(SIGSTOP);
+  Advance(absl::Seconds(10));
+  EXPECT_TRUE(Eventually([&] { return store_->stats().fenced == 1; }));
+  EXPECT_EQ(store_->stats().budget_used, 0u);
+  EXPECT_EQ(store_->stats().retired, 5 * kSlab);
+  // Less than the budget is left as long as its pages are there, and nobody gets more.
+  EXPECT_TRUE(Put(*store_, std::string(3 * kSlab, 'x')).ok());
+  Waiting waiting(*store_, 4 * kSlab);
+  EXPECT_FALSE(waiting.Done());
+  EXPECT_EQ(store_->stats().mapped, 8 * kSlab);
+  worker->process().Kill();
+  EXPECT_TRUE(waiting.Take().ok());
+  EXPECT_EQ(store_->stats().retired, 0u);
+}
+
+TEST(WaitingWorkerTest, ShowsThatItIsAliveWhileItWaits) {
+  const TestDirectory directory;
+  // The real clock, on which it would be late many times over.
+  const auto store = OpenStore({.budget = 4 * kSlab, .lease_time = absl::Milliseconds(100)});
+  const auto agent = StoreAgent::Start(store.get(), directory / "agent");
+  ASSERT_TRUE(agent.ok()) << agent.status();
+  const auto large = Put(*store, std::string(3 * kSlab, 'x'));
+  ASSERT_TRUE(large.ok());
+  Puppet worker(directory / "agent");
+  worker.Ask("connect");
+  worker.Ask("create 10 a");
+  worker.Tell("create 3000000 a");
+  absl::SleepFor(absl::Milliseconds(600));
+  EXPECT_EQ(store->stats().fenced, 0u);
+  EXPECT_EQ(store->stats().waiting, 1u);
+  ASSERT_TRUE(store->Remove(*large).ok());
+  EXPECT_EQ(worker.Hear().size(), 32u);
+}
+
+TEST_F(FenceTest, AStoppedWorkerLosesItsPlaceInTheLine) {
+  const auto large = Put(*store_, std::string(7 * kSlab, 'x'));
+  ASSERT_TRUE(large.ok());
+  const auto worker = Connected();
+  const std::string held = worker->Ask("create 10 a");
+  worker->Tell("create 10000000 a");
+  EXPECT_TRUE(Eventually([&] { return store_->stats().waiting == 1; }));
+  Waiting next(*store_, 1);
+  EXPECT_FALSE(next.Done());
+  worker->process().Send(SIGSTOP);
+  Advance(absl::Seconds(10));
+  EXPECT_TRUE(Eventually([&] { return store_->stats().waiting <= 1; }));
+  worker->process().Send(SIGCONT);
+  EXPECT_THAT(worker->Hear(), StartsWith("error FAILED_PRECONDITION"));
+  worker->process().Kill();  // Its slab is memory until now.
+  EXPECT_TRUE(next.Take().ok());
+}
+
+}  // namespace
+}  // namespace cairn::testing
