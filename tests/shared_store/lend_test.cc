@@ -62,6 +62,7 @@ TEST_F(LendTest, AWorkerWritesItsNextObjectIntoTheSameWarmSlab) {
     ASSERT_EQ(writer->Ask("seal " + hex), "");
     EXPECT_EQ(store_->stats().mapped, kSlab);
     ASSERT_TRUE(store_->Remove(*ObjectKey::FromHex(hex)).ok());
+    EXPECT_TRUE(Eventually([&] { return store_->stats().budget_used == 0; }));
   }
   EXPECT_EQ(store_->stats().idle, kSlab);
 }
@@ -104,7 +105,7 @@ TEST_F(LendTest, ASpilledObjectIsReadFromItsFile) {
   Open({.budget = 2 * kSlab, .spill_directory = directory_ / "spill"});
   const ObjectKey key = PutOne(Pattern(5, 70'000));
   PutOne(std::string(2 * kSlab, 'x'));
-  ASSERT_EQ(store_->stats().spilled, 1u);
+  EXPECT_TRUE(Eventually([&] { return store_->stats().spilled == 1; }));
   const auto worker = Connected();
   EXPECT_EQ(Get(*worker, key), "70000 same valid");
   EXPECT_EQ(worker->Ask("release " + key.ToHex()), "1");
@@ -154,8 +155,8 @@ TEST_F(LendTest, AReadersMappingCannotBeMadeWritable) {
   EXPECT_EQ(worker->Ask("spoil " + key.ToHex()), "Permission denied");
 }
 
-// Prints the time from the seal to the reader's first byte; the size must not show.
-TEST_F(LendTest, HandOffTime) {
+// Prints the time from the seal to the reader's last byte. For people: how fast is a matter of the machine.
+TEST_F(LendTest, EveryHandOffIsTimed) {
   Open({.budget = 64 * kSlab});
   const auto worker = Connected();
   for (const std::uint64_t bytes : {5'000'000, 64'000'000}) {

@@ -7,7 +7,6 @@
 #include <array>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "server/store/shared/packet_socket.h"
 
 namespace cairn::testing {
@@ -71,12 +70,6 @@ void AgentTest::Close() {
 void AgentTest::Advance(absl::Duration by) {
   clock_.Advance(by);
   agent_->Wake();
-}
-
-bool AgentTest::Eventually(const std::function<bool()>& holds) const {
-  const absl::Time end = absl::Now() + absl::Milliseconds(kPatienceMilliseconds);
-  while (!holds() && absl::Now() < end) absl::SleepFor(absl::Milliseconds(1));
-  return holds();
 }
 
 std::unique_ptr<Puppet> AgentTest::Connected() {

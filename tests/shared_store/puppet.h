@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -46,8 +45,6 @@ class AgentTest : public ::testing::Test {
   void Open(SharedStoreOptions options);
   void Close();
   void Advance(absl::Duration by);
-  // Waits, for a time in which anything that works has happened.
-  bool Eventually(const std::function<bool()>& holds) const;
   std::unique_ptr<Puppet> Connected();  // A worker that has said hello.
 
   const TestDirectory directory_;

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/digest.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
@@ -56,11 +55,10 @@ class Stress {
 
 }  // namespace
 
-absl::Status RunStress(const std::filesystem::path& directory, std::uint64_t seed, absl::Duration duration) {
+absl::Status RunStress(const std::filesystem::path& directory, std::uint64_t seed, int steps) {
   CAIRN_ASSIGN_OR_RETURN(auto client, StoreClient::Connect(directory));
   Stress stress(std::move(client), seed);
-  const absl::Time end = absl::Now() + duration;
-  while (absl::Now() < end) CAIRN_RETURN_IF_ERROR(stress.Step());
+  for (int i = 0; i < steps; ++i) CAIRN_RETURN_IF_ERROR(stress.Step());
   return absl::OkStatus();
 }
 

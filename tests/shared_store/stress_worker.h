@@ -1,15 +1,15 @@
-// What one of many workers does to the store until its time is over.
+// What one of many workers does to the store.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
 
 namespace cairn::testing {
 
-// Creates, seals, reads, checks and lets go, in random order; the agent removes what was sealed.
-absl::Status RunStress(const std::filesystem::path& directory, std::uint64_t seed, absl::Duration duration);
+// Creates, seals, reads, checks and lets go, in random order; each step begins one object. The agent removes what was
+// sealed.
+absl::Status RunStress(const std::filesystem::path& directory, std::uint64_t seed, int steps);
 
 }  // namespace cairn::testing

@@ -1,6 +1,6 @@
 // shared_store_worker SOCKET DIRECTORY: a worker that does what a test tells it, one line per packet of the inherited
 // socket, and answers "ok ..." or "error CODE TEXT".
-// shared_store_worker stress DIRECTORY SEED MILLISECONDS
+// shared_store_worker stress DIRECTORY SEED STEPS
 #include <poll.h>
 #include <sys/mman.h>
 
@@ -128,9 +128,8 @@ int Obey(int socket, const std::string& directory) {
   }
 }
 
-int Stress(const std::string& directory, const char* seed, const char* milliseconds) {
-  const absl::Status status = RunStress(directory, std::strtoull(seed, nullptr, 10),
-                                        absl::Milliseconds(std::strtoll(milliseconds, nullptr, 10)));
+int Stress(const std::string& directory, const char* seed, const char* steps) {
+  const absl::Status status = RunStress(directory, std::strtoull(seed, nullptr, 10), std::atoi(steps));
   if (status.ok()) return 0;
   std::fprintf(stderr, "%s\n", status.ToString().c_str());
   return 1;
@@ -142,6 +141,6 @@ int Stress(const std::string& directory, const char* seed, const char* milliseco
 int main(int argc, char** argv) {
   if (argc == 5 && std::strcmp(argv[1], "stress") == 0) return cairn::testing::Stress(argv[2], argv[3], argv[4]);
   if (argc == 3) return cairn::testing::Obey(std::atoi(argv[1]), argv[2]);
-  std::fprintf(stderr, "usage: %s SOCKET DIRECTORY | stress DIRECTORY SEED MILLISECONDS\n", argv[0]);
+  std::fprintf(stderr, "usage: %s SOCKET DIRECTORY | stress DIRECTORY SEED STEPS\n", argv[0]);
   return 2;
 }

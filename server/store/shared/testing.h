@@ -8,9 +8,11 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -72,6 +74,13 @@ inline absl::StatusOr<ObjectKey> Put(SharedStore& store, absl::string_view bytes
 inline std::string Read(SharedStore& store, const ObjectKey& key) {
   const auto object = store.Get(key);
   return object.ok() ? std::string(object->bytes()) : object.status().ToString();
+}
+
+// Waits, for a time in which anything that works has happened: other threads have their share of most changes.
+inline bool Eventually(const std::function<bool()>& holds) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!holds() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return holds();
 }
 
 inline std::size_t OpenDescriptors() {
