@@ -2,8 +2,11 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <future>
 #include <vector>
 
+#include "server/store/shared/message.h"
+#include "server/store/shared/packet_socket.h"
 #include "tests/shared_store/puppet.h"
 
 namespace cairn::testing {
@@ -64,11 +67,56 @@ TEST_F(FenceTest, AStoppedWorkerThatWakesLatePublishesNothing) {
   EXPECT_EQ(worker->Ask("seal " + again), "");
 }
 
-TEST_F(FenceTest, ARequestThatComesTooLateIsRefusedBeforeAnybodyLooks) {
+TEST_F(FenceTest, ARequestThatComesLateIsInTimeAsLongAsNobodyWasFenced) {
   const auto worker = Connected();
   const std::string hex = worker->Ask("create 10 a");
   clock_.Advance(absl::Seconds(11));  // The agent still sleeps.
-  EXPECT_THAT(worker->Ask("seal " + hex), StartsWith("error FAILED_PRECONDITION"));
+  EXPECT_EQ(worker->Ask("seal " + hex), "");
+  EXPECT_EQ(store_->stats().fenced, 0u);
+}
+
+// As a worker, but in this process: what it says is in the agent's socket when Say returns.
+class Talker {
+ public:
+  explicit Talker(const std::filesystem::path& directory) : socket_(*ConnectToPackets(directory)) {
+    Say({.op = Op::kHello, .number = 1});
+    EXPECT_TRUE(Hear().ok());
+    Say({.op = Op::kCreate, .number = 2, .bytes = 10});
+    EXPECT_TRUE(Hear().ok());
+  }
+  void Say(const Request& request) { EXPECT_TRUE(SendPacket(socket_.get(), PacketOf(request)).ok()); }
+  absl::Status Hear() {
+    const auto packet = ReceivePacket(socket_.get(), sizeof(Reply));
+    if (!packet.ok()) return packet.status();
+    const auto reply = ParseReply(packet->bytes);
+    return reply.ok() ? reply->status() : reply.status();
+  }
+
+ private:
+  UniqueFd socket_;
+};
+
+TEST_F(FenceTest, WhenTheAgentIsLateNobodyIsFencedForIt) {
+  std::promise<void> stopped, go_on;
+  Open({.budget = 8 * kSlab, .lease_time = absl::Seconds(10), .on_fenced = [&](ProcessId) {
+          stopped.set_value();
+          go_on.get_future().wait();  // On the agent's thread, which is as good as stopped.
+        }});
+  const Talker silent(socket_);
+  Talker first(socket_), second(socket_);
+  Advance(absl::Seconds(6));
+  for (Talker* talker : {&first, &second}) {
+    talker->Say({.op = Op::kRenew, .number = 3});
+    ASSERT_TRUE(talker->Hear().ok());
+  }
+  Advance(absl::Seconds(4));
+  stopped.get_future().wait();
+  clock_.Advance(absl::Seconds(11));
+  for (Talker* talker : {&first, &second}) talker->Say({.op = Op::kRenew, .number = 4});
+  go_on.set_value();
+  EXPECT_TRUE(first.Hear().ok());
+  EXPECT_TRUE(second.Hear().ok());
+  EXPECT_EQ(store_->stats().fenced, 1u);
 }
 
 TEST_F(FenceTest, WhoRenewsKeepsAndWhoHoldsNothingSleeps) {

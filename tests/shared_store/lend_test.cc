@@ -114,15 +114,23 @@ TEST_F(LendTest, ASpilledObjectIsReadFromItsFile) {
 // As a worker that breaks every rule would have it: the descriptor itself.
 class StolenSlab : public LendTest {
  protected:
-  UniqueFd Steal(const ObjectKey& key) {
+  void SetUp() override {
     socket_fd_ = *ConnectToPackets(socket_);
-    EXPECT_TRUE(SendPacket(socket_fd_.get(), PacketOf(Request{.op = Op::kHello, .number = 1})).ok());
-    EXPECT_TRUE(ReceivePacket(socket_fd_.get(), sizeof(Reply)).ok());
-    EXPECT_TRUE(SendPacket(socket_fd_.get(), PacketOf(Request{.op = Op::kGet, .number = 2, .key = key})).ok());
-    auto packet = ReceivePacket(socket_fd_.get(), sizeof(Reply));
+    EXPECT_TRUE(Call({.op = Op::kHello, .number = 1}).ok());
+  }
+  absl::StatusOr<Packet> Call(const Request& request) {
+    EXPECT_TRUE(SendPacket(socket_fd_.get(), PacketOf(request)).ok());
+    return ReceivePacket(socket_fd_.get(), sizeof(Reply));
+  }
+  UniqueFd Steal(const Request& request) {
+    auto packet = Call(request);
     EXPECT_TRUE(packet.ok() && packet->fd);
+    const auto reply = ParseReply(packet->bytes);
+    EXPECT_TRUE(reply.ok()) << reply.status();
+    key_ = reply->entry.key;
     return std::move(packet->fd);
   }
+  UniqueFd Steal(const ObjectKey& key) { return Steal({.op = Op::kGet, .number = 2, .key = key}); }
   static void ExpectUnwritable(int fd) {
     EXPECT_EQ(::mmap(nullptr, kSlab, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
     EXPECT_EQ(::pwrite(fd, "x", 1, 0), -1);
@@ -137,6 +145,7 @@ class StolenSlab : public LendTest {
     ExpectUnwritable(again.get());
   }
   UniqueFd socket_fd_;
+  ObjectKey key_;  // Of the stolen slab's object.
 };
 
 TEST_F(StolenSlab, OfTheAgentCannotBeWritten) { ExpectUnwritableByAnyWay(Steal(PutOne("bytes")).get()); }
@@ -146,6 +155,17 @@ TEST_F(StolenSlab, OfAnotherWorkerCannotBeWritten) {
   const std::string hex = writer->Ask("create 100 a");
   ASSERT_EQ(writer->Ask("seal " + hex), "");
   ExpectUnwritableByAnyWay(Steal(*ObjectKey::FromHex(hex)).get());
+}
+
+TEST_F(StolenSlab, ThatIsNotSealedKeepsItsSize) {
+  const UniqueFd fd = Steal({.op = Op::kCreate, .number = 2, .bytes = 100});
+  EXPECT_EQ(::ftruncate(fd.get(), 0), -1) << "the agent would read beyond the end";
+  EXPECT_EQ(::ftruncate(fd.get(), 1000 * kSlab), -1) << "beyond the budget";
+  EXPECT_EQ(::fallocate(fd.get(), 0, 0, 2 * kSlab), -1);
+  EXPECT_EQ(::fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, 0, 2 * kSlab), -1);
+  ASSERT_EQ(::pwrite(fd.get(), "x", 1, 0), 1);
+  ASSERT_TRUE(Call({.op = Op::kSeal, .number = 3, .key = key_}).ok());
+  EXPECT_EQ(Read(*store_, key_), "x" + std::string(99, '\0'));
 }
 
 TEST_F(LendTest, AReadersMappingCannotBeMadeWritable) {

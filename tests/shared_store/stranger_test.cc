@@ -91,6 +91,21 @@ TEST_F(StrangerTest, WaitsTwice) {
   EXPECT_TRUE(Eventually([&] { return store_->stats().waiting == 0; }));
 }
 
+// The object and its slab are there before the agent's answer is on its way.
+TEST_F(StrangerTest, AsksForMoreBeforeItIsAnswered) {
+  for (const Op op : {Op::kGet, Op::kSeal, Op::kAbandon}) {
+    stranger_ = *ConnectToPackets(socket_);
+    Say(PacketOf(Request{.number = 1}));
+    const auto all = Put(*store_, std::string(7 * kSlab, 'x'));
+    ASSERT_TRUE(all.ok());
+    Say(PacketOf(Request{.op = Op::kCreate, .number = 2, .bytes = 1}));
+    Say(PacketOf(Request{.op = op, .number = 3, .key = *ObjectKey::FromHex(key_)}));
+    EXPECT_THAT(LastWord().message(), HasSubstr("waits for an object: expected nothing but"));
+    EXPECT_TRUE(Eventually([&] { return store_->stats().waiting == 0; }));
+    ASSERT_TRUE(store_->Remove(*all).ok());
+  }
+}
+
 TEST_F(StrangerTest, Garbage) {
   std::mt19937_64 random(1);
   for (int i = 0; i < 200; ++i) {

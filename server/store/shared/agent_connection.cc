@@ -41,6 +41,12 @@ bool AgentConnection::Handle(const Request& request) {
     Answer(request, absl::FailedPreconditionError("expected hello as the first request"));
     return false;
   }
+  // Nobody who waits asks for these, and what it waits for stays as it was lent.
+  if (creating_ && (request.op == Op::kGet || request.op == Op::kSeal || request.op == Op::kAbandon)) {
+    Answer(request, absl::FailedPreconditionError("this connection waits for an object: expected nothing but signs of "
+                                                  "life, and what it lets go of"));
+    return false;
+  }
   switch (request.op) {
     case Op::kGet:
       return Get(request);
@@ -103,8 +109,7 @@ bool AgentConnection::Create(const Request& request) {
 bool AgentConnection::Created(const Request& request, const absl::StatusOr<SharedStore::Lent>& lent) {
   creating_ = false;
   if (!lent.ok()) return Answer(request, lent.status());
-  // Time has passed. If the session was fenced, the object has gone and the descriptor with it; if not, it is fenced on
-  // this thread only, and its lease time begins now.
+  // Time has passed. If the session was fenced, the object has gone. If not, it is fenced on this thread only.
   const absl::Status alive = store_->Renew(epoch_);
   return alive.ok() ? Answer(request, lent->entry, lent->fd) : Answer(request, alive);
 }

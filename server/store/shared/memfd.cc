@@ -15,6 +15,11 @@ namespace {
 
 std::string PathOf(int fd) { return absl::StrCat("/proc/self/fd/", fd); }
 
+absl::Status AddSeals(int fd, int seals) {
+  if (::fcntl(fd, F_ADD_SEALS, seals) == 0) return absl::OkStatus();
+  return ErrnoStatus(errno, "seal", "shared memory");
+}
+
 }  // namespace
 
 absl::StatusOr<Mapping> Mapping::Map(int fd, std::uint64_t bytes, Access access) {
@@ -63,10 +68,16 @@ absl::Status AllocatePages(int fd, std::uint64_t bytes) {
   return ErrnoStatus(errno, absl::StrCat("allocate ", bytes, " bytes of"), "shared memory");
 }
 
+absl::Status SealSize(int fd) { return AddSeals(fd, F_SEAL_SHRINK | F_SEAL_GROW); }
+
 absl::Status SealAgainstNewWriters(int fd) {
-  constexpr int kSeals = F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-  if (::fcntl(fd, F_ADD_SEALS, kSeals) == 0) return absl::OkStatus();
-  return ErrnoStatus(errno, "seal", "shared memory");
+  return AddSeals(fd, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+}
+
+absl::StatusOr<UniqueFd> Duplicate(int fd) {
+  UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!copy) return ErrnoStatus(errno, "duplicate a descriptor of", "shared memory");
+  return copy;
 }
 
 absl::StatusOr<UniqueFd> ReopenReadOnly(int fd) {

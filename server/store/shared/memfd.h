@@ -41,9 +41,15 @@ absl::StatusOr<UniqueFd> CreateMemfd(const char* name, std::uint64_t bytes);
 // RESOURCE_EXHAUSTED when the system lacks the memory, where touching the page would end the process.
 absl::Status AllocatePages(int fd, std::uint64_t bytes);
 
+// From now on nobody can change the size, nor take pages beyond it.
+absl::Status SealSize(int fd);
+
 // From now on nobody can map the memory for writing or write to it, through this descriptor or any other, except
 // through mappings that are there already. The size is sealed as well.
 absl::Status SealAgainstNewWriters(int fd);
+
+// Another descriptor of the same, which stays open when `fd` is closed.
+absl::StatusOr<UniqueFd> Duplicate(int fd);
 
 // Another descriptor of the same memory that cannot be written or mapped for writing.
 absl::StatusOr<UniqueFd> ReopenReadOnly(int fd);

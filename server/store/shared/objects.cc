@@ -24,7 +24,7 @@ void Objects::Close(Epoch epoch) {
 
 absl::Status Objects::Renew(Epoch epoch, absl::Time now) {
   if (epoch == kAgentEpoch) return absl::OkStatus();
-  if (now >= next_fence_) FenceLate(now);
+  // Late or not: as long as nobody fenced it, nothing was taken from it.
   CAIRN_RETURN_IF_ERROR(sessions_.Renew(epoch, now));
   next_fence_ = std::min(next_fence_, now + sessions_.lease_time());
   return absl::OkStatus();
@@ -72,6 +72,7 @@ absl::StatusOr<ObjectKey> Objects::Add(Epoch writer, SlabRef slab, std::uint64_t
   CAIRN_ASSIGN_OR_RETURN(const ObjectKey key, table_.Add(bytes, slab, owner, writer));
   writing_[writer].insert(key.entry);
   if (agent) return key;
+  sessions_.Ask(writer, now);  // It may have waited for long: its lease time begins now.
   next_fence_ = std::min(next_fence_, now + sessions_.lease_time());
   return key;
 }

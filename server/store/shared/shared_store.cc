@@ -51,7 +51,14 @@ SharedStore::SharedStore(SharedStoreOptions options, Objects objects, SpillFiles
   budget_.OnPressure([this] { StartSpill(); });
 }
 
-SharedStore::~SharedStore() { LeaveAll(std::nullopt, absl::CancelledError("the store is closing")); }
+SharedStore::~SharedStore() {
+  // All at once: when one leaves it must not be the turn of another.
+  Change([&] {
+    closing_ = true;
+    LeaveAll(std::nullopt, absl::CancelledError("the store is closing"));
+    return absl::OkStatus();
+  }).IgnoreError();
+}
 
 absl::StatusOr<ReadableObject> SharedStore::Get(const ObjectKey& key) {
   std::unique_lock lock(mutex_);
@@ -98,8 +105,8 @@ Epoch SharedStore::OpenSession(ProcessId process) {
 }
 
 void SharedStore::CloseSession(Epoch epoch) {
-  LeaveAll(epoch, absl::CancelledError("the session was closed"));
   Change([&] {
+    LeaveAll(epoch, absl::CancelledError("the session was closed"));
     objects_.Close(epoch);
     return absl::OkStatus();
   }).IgnoreError();
@@ -166,47 +173,6 @@ SharedStoreStats SharedStore::stats() {
   stats.sessions = objects_.sessions().size();
   stats.waiting = writers_.size();
   return stats;
-}
-
-absl::Status SharedStore::Change(absl::FunctionRef<absl::Status()> change) {
-  absl::Status status;
-  {
-    std::lock_guard lock(mutex_);
-    status = change();
-  }
-  Settle();
-  return status;
-}
-
-absl::Status SharedStore::ChangeFor(Epoch epoch, absl::FunctionRef<absl::Status()> change) {
-  return Change([&]() -> absl::Status {
-    CAIRN_RETURN_IF_ERROR(objects_.Renew(epoch, clock().Now()));
-    return change();
-  });
-}
-
-// What a change makes due, outside the lock and until nothing is: it may be anybody's turn.
-void SharedStore::Settle() {
-  for (bool more = true; more;) {
-    Due due;
-    {
-      std::lock_guard lock(mutex_);
-      due = {objects_.TakeFreed(), objects_.TakeFenced(), ServeNext(), objects_.TakeToTell(clock().Now()), on_retired_};
-      totals_.fenced += due.fenced.size();
-    }
-    for (const ObjectKey& key : due.freed.files) files_.Remove(key);
-    for (const auto& [epoch, process] : due.fenced) {
-      LeaveAll(epoch, absl::FailedPreconditionError(absl::StrCat("epoch ", epoch, " was fenced while it waited")));
-      if (options_.on_fenced) options_.on_fenced(process);
-    }
-    if (due.on_retired) {
-      for (Epoch epoch : due.to_tell) due.on_retired(epoch);
-    }
-    if (due.freed.bytes != 0) budget_.Release(due.freed.bytes);
-    if (due.next) due.next();
-    more = due.next != nullptr || due.freed.bytes != 0 || !due.fenced.empty();
-  }
-  if (budget_.waiting() != 0) StartSpill();
 }
 
 }  // namespace cairn

@@ -37,7 +37,9 @@ struct SharedStoreOptions {
   absl::Duration lease_time = absl::Seconds(10);
   std::filesystem::path spill_directory;  // Empty: what does not fit waits.
   const Clock* clock = nullptr;           // Must not jump; null: the time since boot.
-  // A worker was fenced. It maps what it did until it wakes or ends, so that a supervisor had better kill it.
+  // A worker was fenced. It maps what it did until it wakes or ends, so that a supervisor had better kill it: by a
+  // pidfd, or after it has compared the start time, since the pid may be another's by now. Called on any thread, the
+  // agent's among them: it must not block.
   std::function<void(ProcessId)> on_fenced;
 };
 
@@ -67,9 +69,11 @@ class SharedStore {
   SharedStore(const SharedStore&) = delete;
   SharedStore& operator=(const SharedStore&) = delete;
 
-  // For the agent's own threads. `created` runs at once, or when there is room, in order of arrival: on this thread, on
-  // that which made room, or on the store's. It gets INVALID_ARGUMENT for an object of no bytes and RESOURCE_EXHAUSTED
-  // for one that can never fit, when all entries are taken, or when the system has no memory or descriptors.
+  // For the agent's own threads. `created` runs at once, or when there is room: on this thread, on that which made
+  // room, or on the store's; so it must not block, nor wait for another one. The budget is given in order of arrival;
+  // who has it and finds a warm slab does not wait for those before it for whom memory has to be had first. It gets
+  // INVALID_ARGUMENT for an object of no bytes, RESOURCE_EXHAUSTED for one that can never fit, when all entries are
+  // taken, or when the system has no memory or descriptors, and CANCELLED when the store is closing.
   Ticket Create(std::uint64_t bytes, std::function<void(absl::StatusOr<WritableObject>)> created);
   // True: `created` will not run. False: it has, or is about to.
   bool Cancel(Ticket ticket);
@@ -84,8 +88,8 @@ class SharedStore {
   // For StoreAgent, which speaks for workers. Each begins with Renew: FAILED_PRECONDITION for one that was fenced.
   struct Lent {
     ObjectEntry entry;
-    int fd = -1;    // To be passed on; stays the store's while the session holds the object. -1: the worker has it.
-    UniqueFd file;  // Of a spilled object.
+    int fd = -1;    // To be passed on, before anything else is asked of this store. -1: the worker has it.
+    UniqueFd file;  // What keeps `fd` open, of a new or a spilled object.
   };
   Epoch OpenSession(ProcessId process);
   void CloseSession(Epoch epoch);
@@ -112,8 +116,8 @@ class SharedStore {
   // An object that a writer may begin.
   struct Started {
     ObjectEntry entry;
-    char* data = nullptr;  // Of an agent's object.
-    int fd = -1;           // Of a worker's.
+    char* data = nullptr;          // Of an agent's object.
+    std::shared_ptr<UniqueFd> fd;  // Of a worker's, its own copy: the slab's is closed at the seal. Null: it has it.
   };
   using Created = std::function<void(absl::StatusOr<Started>)>;
   // A writer in line: first for the budget, then for memory that nobody maps any more, then for its pages.
@@ -126,23 +130,33 @@ class SharedStore {
     ByteBudget::Ticket budget_ticket = 0;  // 0: not known yet.
     Place place = Place::kBudget;
   };
-  // What a change of the objects made due.
+  // One who is out of the line, and is to be told why.
+  struct Left {
+    Writer writer;
+    absl::Status why;
+  };
+  // What a change of the objects made due, to be done without the lock.
   struct Due {
     Objects::Freed freed;
     std::vector<std::pair<Epoch, ProcessId>> fenced;
-    std::function<void()> next;
+    std::vector<Left> left;
     std::set<Epoch> to_tell;
-    std::function<void(Epoch)> on_retired;
+    std::function<void(Epoch)> on_retired;  // Null when there is nobody to tell.
+    std::function<void()> next;             // The next writer's turn.
+    bool Empty() const;
   };
 
   SharedStore(SharedStoreOptions options, Objects objects, SpillFiles files);
   absl::Status Change(absl::FunctionRef<absl::Status()> change);
   absl::Status ChangeFor(Epoch epoch, absl::FunctionRef<absl::Status()> change);
-  void Settle();
+  Due TakeDue();
+  void Settle(Due due);
+  void Carry(Due due);
   absl::StatusOr<absl::string_view> BytesOf(const ObjectEntry& entry);
 
   absl::Status CheckSize(std::uint64_t bytes) const;
   Ticket Enter(Epoch epoch, std::uint64_t bytes, Created created);
+  Ticket JoinLine(Writer writer);
   void Granted(Ticket ticket, std::uint64_t slab_bytes);
   std::function<void()> ServeNext();
   std::function<void()> ReuseFor(Ticket ticket);
@@ -150,8 +164,9 @@ class SharedStore {
   std::function<void()> Made(Ticket ticket, SlabRef slab, std::uint64_t bytes, absl::StatusOr<SlabMemory> memory);
   void MakeSlab(Ticket ticket, SlabRef slab, bool agent, std::uint64_t bytes);
   std::function<void()> Begin(Writer writer, SlabRef slab);
+  absl::StatusOr<Started> Start(const Writer& writer, SlabRef slab);
   std::function<void()> Refuse(Writer writer, absl::Status why);
-  Created Leave(Ticket ticket);
+  void GiveUpPlace(const Writer& writer);
   void LeaveAll(std::optional<Epoch> epoch, const absl::Status& why);
 
   void StartSpill();
@@ -165,6 +180,9 @@ class SharedStore {
   Objects objects_;
   std::map<Ticket, Writer> writers_;
   std::deque<Ticket> for_memory_;  // Those who have their budget, in order.
+  std::vector<Left> left_;         // Since the last TakeDue.
+  std::uint64_t unclaimed_ = 0;    // Bytes of the budget that were granted to who had left.
+  bool closing_ = false;           // Nobody may enter the line.
   Ticket next_ticket_ = 1;
   std::function<void(Epoch)> on_retired_;
   bool spilling_ = false;

@@ -21,11 +21,26 @@ void SharedStore::CreateFor(Epoch epoch, std::uint64_t bytes, std::function<void
   if (!alive.ok()) return created(alive);
   Enter(epoch, bytes, [created = std::move(created)](absl::StatusOr<Started> started) {
     if (!started.ok()) return created(started.status());
-    created(Lent{.entry = started->entry, .fd = started->fd});
+    Lent lent{.entry = started->entry};
+    if (started->fd != nullptr) lent.file = std::move(*started->fd);
+    lent.fd = lent.file.get();
+    created(std::move(lent));
   });
 }
 
-bool SharedStore::Cancel(Ticket ticket) { return Leave(ticket) != nullptr; }
+bool SharedStore::Cancel(Ticket ticket) {
+  Writer writer;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = writers_.extract(ticket);
+    if (found.empty()) return false;
+    writer = std::move(found.mapped());
+    std::erase(for_memory_, ticket);
+  }
+  GiveUpPlace(writer);
+  Settle({});
+  return true;
+}
 
 absl::Status SharedStore::CheckSize(std::uint64_t bytes) const {
   if (bytes == 0) return absl::InvalidArgumentError("an object of 0 bytes: expected at least 1");
@@ -41,39 +56,42 @@ SharedStore::Ticket SharedStore::Enter(Epoch epoch, std::uint64_t bytes, Created
     return 0;
   }
   const std::uint64_t slab_bytes = SlabPool::RoundUp(bytes);
-  Ticket ticket;
-  {
-    std::lock_guard lock(mutex_);
-    ticket = next_ticket_++;
-    writers_[ticket] = {epoch, bytes, slab_bytes, std::move(created)};
-  }
+  const Ticket ticket = JoinLine({epoch, bytes, slab_bytes, std::move(created)});
   const ByteBudget::Ticket budget_ticket =
       budget_.Acquire(slab_bytes, [this, ticket, slab_bytes] { Granted(ticket, slab_bytes); });
-  {
-    std::lock_guard lock(mutex_);
-    const auto it = writers_.find(ticket);
-    if (it != writers_.end()) {
-      it->second.budget_ticket = budget_ticket;
-      return ticket;
-    }
-  }
-  budget_.Cancel(budget_ticket);  // It was served, or left before its place in the budget's line was known.
-  return ticket;
-}
-
-void SharedStore::Granted(Ticket ticket, std::uint64_t slab_bytes) {
   bool left;
   {
     std::lock_guard lock(mutex_);
     const auto it = writers_.find(ticket);
     left = it == writers_.end();
-    if (!left) {
-      it->second.place = Place::kMemory;
-      for_memory_.push_back(ticket);
-    }
+    if (!left) it->second.budget_ticket = budget_ticket;
   }
-  if (left) budget_.Release(slab_bytes);
-  Settle();
+  if (left) budget_.Cancel(budget_ticket);  // Or it was served: then this does nothing.
+  Settle({});
+  return ticket;
+}
+
+SharedStore::Ticket SharedStore::JoinLine(Writer writer) {
+  std::lock_guard lock(mutex_);
+  const Ticket ticket = next_ticket_++;
+  if (closing_) {
+    left_.push_back({std::move(writer), absl::CancelledError("the store is closing")});
+  } else {
+    writers_.emplace(ticket, std::move(writer));
+  }
+  return ticket;
+}
+
+// Runs inside the budget's calls, after each of which comes Settle.
+void SharedStore::Granted(Ticket ticket, std::uint64_t slab_bytes) {
+  std::lock_guard lock(mutex_);
+  const auto it = writers_.find(ticket);
+  if (it == writers_.end()) {
+    unclaimed_ += slab_bytes;
+    return;
+  }
+  it->second.place = Place::kMemory;
+  for_memory_.push_back(ticket);
 }
 
 // REQUIRES: mutex_ held. What to do, without it, for the next in line; null when all have to wait.
@@ -127,26 +145,37 @@ std::function<void()> SharedStore::Made(Ticket ticket, SlabRef slab, std::uint64
 
 void SharedStore::MakeSlab(Ticket ticket, SlabRef slab, bool agent, std::uint64_t bytes) {
   absl::StatusOr<SlabMemory> memory = agent ? MakeAgentSlab(bytes) : MakeWorkerSlab(bytes);
-  std::function<void()> next;
+  Due due;
   {
     std::lock_guard lock(mutex_);
-    next = Made(ticket, slab, bytes, std::move(memory));
+    due.next = Made(ticket, slab, bytes, std::move(memory));
   }
-  next();
-  Settle();
+  Settle(std::move(due));
 }
 
 // REQUIRES: mutex_ held, `slab` in use. What to tell the writer.
 std::function<void()> SharedStore::Begin(Writer writer, SlabRef slab) {
-  const auto key = objects_.Add(writer.epoch, slab, writer.bytes, clock().Now());
-  if (!key.ok()) {
+  absl::StatusOr<Started> started = Start(writer, slab);
+  if (!started.ok()) {
     objects_.slabs().Give(slab);
-    return Refuse(std::move(writer), key.status());
+    return Refuse(std::move(writer), started.status());
   }
-  const SlabMemory& memory = objects_.slabs().memory(slab);
-  Started started{objects_.table().entry(key->entry), memory.mapping.data()};
-  if (writer.epoch != kAgentEpoch && objects_.slabs().AddHolder(slab, writer.epoch)) started.fd = memory.fd.get();
-  return [created = std::move(writer.created), started] { created(started); };
+  return [created = std::move(writer.created), started = *std::move(started)] { created(started); };
+}
+
+// REQUIRES: mutex_ held. After an error everything is as before.
+absl::StatusOr<SharedStore::Started> SharedStore::Start(const Writer& writer, SlabRef slab) {
+  Slabs& slabs = objects_.slabs();
+  Started started{.data = slabs.memory(slab).mapping.data()};
+  const bool lend = writer.epoch != kAgentEpoch && !slabs.IsHolder(slab, writer.epoch);
+  if (lend) {
+    CAIRN_ASSIGN_OR_RETURN(UniqueFd fd, Duplicate(slabs.memory(slab).fd.get()));
+    started.fd = std::make_shared<UniqueFd>(std::move(fd));
+  }
+  CAIRN_ASSIGN_OR_RETURN(const ObjectKey key, objects_.Add(writer.epoch, slab, writer.bytes, clock().Now()));
+  if (lend) slabs.AddHolder(slab, writer.epoch);
+  started.entry = objects_.table().entry(key.entry);
+  return started;
 }
 
 std::function<void()> SharedStore::Refuse(Writer writer, absl::Status why) {
@@ -156,33 +185,23 @@ std::function<void()> SharedStore::Refuse(Writer writer, absl::Status why) {
   };
 }
 
-// Takes a writer out of the line, wherever it stands; the callback that would have told it. Null: it has been served.
-SharedStore::Created SharedStore::Leave(Ticket ticket) {
-  Writer writer;
-  {
-    std::lock_guard lock(mutex_);
-    auto found = writers_.extract(ticket);
-    if (found.empty()) return nullptr;
-    writer = std::move(found.mapped());
-    if (writer.place == Place::kMemory) std::erase(for_memory_, ticket);
-  }
-  // In the other places, whoever comes with the budget or with the slab finds that the writer has gone.
+// Of who is out of the line already. While its slab is made, whoever comes with it finds that the writer has gone.
+void SharedStore::GiveUpPlace(const Writer& writer) {
   if (writer.place == Place::kMemory) budget_.Release(writer.slab_bytes);
+  // Too late: then Granted finds that it has gone.
   if (writer.place == Place::kBudget && writer.budget_ticket != 0) budget_.Cancel(writer.budget_ticket);
-  Settle();
-  return std::move(writer.created);
 }
 
+// REQUIRES: mutex_ held. Takes the writers of this epoch, or all, out of the line.
 void SharedStore::LeaveAll(std::optional<Epoch> epoch, const absl::Status& why) {
-  std::vector<Ticket> tickets;
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [ticket, writer] : writers_) {
-      if (!epoch || writer.epoch == *epoch) tickets.push_back(ticket);
+  for (auto it = writers_.begin(); it != writers_.end();) {
+    if (epoch && it->second.epoch != *epoch) {
+      ++it;
+      continue;
     }
-  }
-  for (Ticket ticket : tickets) {
-    if (const Created created = Leave(ticket)) created(why);
+    std::erase(for_memory_, it->first);
+    left_.push_back({std::move(it->second), why});
+    it = writers_.erase(it);
   }
 }
 

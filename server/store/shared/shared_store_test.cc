@@ -5,11 +5,14 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <atomic>
+#include <filesystem>
 #include <optional>
 #include <random>
 #include <thread>
 #include <vector>
 
+#include "base/test_directory.h"
 #include "server/store/shared/testing.h"
 
 namespace cairn {
@@ -171,6 +174,40 @@ TEST_F(SharedStoreTest, WhoWaitsAtTheEndIsTold) {
   EXPECT_TRUE(absl::IsCancelled(waiting.Take().status()));
 }
 
+TEST_F(SharedStoreTest, WhenItClosesNobodyIsServedAnyMore) {
+  for (const bool warm : {false, true}) {
+    store_ = OpenStore({.budget = 4 * kSlab});
+    ASSERT_TRUE(Put(*store_, std::string(3 * kSlab, 'x')).ok());
+    if (warm) EXPECT_TRUE(store_->Prefault(1, 1).ok());
+    Waiting first(*store_, 4 * kSlab), second(*store_, 1);  // For which there is room, once the first has gone.
+    store_.reset();
+    EXPECT_TRUE(absl::IsCancelled(first.Take().status()));
+    EXPECT_TRUE(absl::IsCancelled(second.Take().status()));
+  }
+}
+
+TEST_F(SharedStoreTest, WhoComesWhileItClosesIsRefused) {
+  ASSERT_TRUE(Put(*store_, std::string(4 * kSlab, 'x')).ok());
+  std::optional<Waiting> next;
+  store_->Create(1, [&, store = store_.get()](const absl::StatusOr<WritableObject>&) { next.emplace(*store, 1); });
+  store_.reset();
+  ASSERT_TRUE(next.has_value());
+  EXPECT_TRUE(absl::IsCancelled(next->Take().status()));
+}
+
+TEST_F(SharedStoreTest, ALineOfAnyLengthIsServedOnOneStack) {
+  constexpr int kWriters = 20'000;
+  store_ = OpenStore({.budget = kSlab});
+  const auto all = Put(*store_, "x");
+  ASSERT_TRUE(all.ok());
+  std::atomic<int> served = 0;
+  for (int i = 0; i < kWriters; ++i) {
+    store_->Create(1, [&](const absl::StatusOr<WritableObject>& object) { served += object.ok() ? 1 : 0; });
+  }
+  ASSERT_TRUE(store_->Remove(*all).ok());
+  EXPECT_TRUE(Eventually([&] { return served == kWriters; })) << served;
+}
+
 long PageFaults() {
   rusage usage{};
   ::getrusage(RUSAGE_THREAD, &usage);
@@ -210,6 +247,27 @@ TEST_F(SharedStoreTest, AFlippedBitIsFound) {
   const absl::Status verified = VerifyObject(*key, read->bytes(), read->crc32c());
   EXPECT_TRUE(absl::IsDataLoss(verified));
   EXPECT_THAT(verified.message(), HasSubstr(key->ToHex()));
+}
+
+// What a call makes due is done when it returns, and not later by another thread which happened to take it.
+TEST(SharedStoreStress, ACallDoesWhatItMadeDue) {
+  const TestDirectory directory;
+  const auto store = OpenStore({.budget = kSlab, .spill_directory = directory / "spill"});
+  std::atomic<bool> done = false;
+  std::thread busy([&] {
+    while (!done) store->Dropped(1, {});  // Of no session: changes nothing.
+  });
+  for (int i = 0; i < 200; ++i) {
+    const auto spilled = Put(*store, "spilled"), kept = Put(*store, "kept");
+    EXPECT_TRUE(spilled.ok() && kept.ok());
+    if (!spilled.ok() || !kept.ok()) break;
+    EXPECT_TRUE(store->Remove(*spilled).ok());
+    EXPECT_TRUE(std::filesystem::is_empty(directory / "spill"));
+    EXPECT_TRUE(store->Remove(*kept).ok());
+    EXPECT_EQ(store->stats().budget_used, 0u);
+  }
+  done = true;
+  busy.join();
 }
 
 // Writers and readers on many threads, more than fit at a time: the sums are right at the end.

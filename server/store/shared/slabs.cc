@@ -22,6 +22,7 @@ absl::StatusOr<SlabMemory> MakeAgentSlab(std::uint64_t bytes) {
 absl::StatusOr<SlabMemory> MakeWorkerSlab(std::uint64_t bytes) {
   SlabMemory memory;
   CAIRN_ASSIGN_OR_RETURN(memory.fd, CreateMemfd("cairn-slab", bytes));
+  CAIRN_RETURN_IF_ERROR(SealSize(memory.fd.get()));
   return memory;
 }
 

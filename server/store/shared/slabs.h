@@ -30,7 +30,8 @@ struct SlabMemory {
 };
 // For the agent to write: prefaulted and sealed. Takes a while when it is large.
 absl::StatusOr<SlabMemory> MakeAgentSlab(std::uint64_t bytes);
-// For a worker to map and to prefault; to be sealed before anybody else has it.
+// For a worker to map and to prefault; to be sealed before anybody else has it. Its size is sealed from the start:
+// what a worker does to it cannot end the agent that reads it, nor take memory beyond it.
 absl::StatusOr<SlabMemory> MakeWorkerSlab(std::uint64_t bytes);
 absl::Status SealWorkerSlab(SlabMemory& memory);
 
@@ -50,6 +51,7 @@ class Slabs {
   // That process will write no more: what it alone could write is of use as long as it is in use.
   void EndWriter(Epoch writer);
 
+  bool IsHolder(SlabRef slab, Epoch epoch) const { return slabs_[slab.index].holders.count(epoch) != 0; }
   // A process maps the slab. False: it did already.
   bool AddHolder(SlabRef slab, Epoch epoch);
   // It does not any more; nothing happens when it never did.
