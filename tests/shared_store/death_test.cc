@@ -1,6 +1,8 @@
 // Processes that end without a word.
 #include <gmock/gmock.h>
 
+#include "absl/strings/str_cat.h"
+#include "server/store/shared/packet_socket.h"
 #include "tests/shared_store/puppet.h"
 
 namespace cairn::testing {
@@ -66,6 +68,24 @@ TEST_F(DeathTest, WorkersHearThatTheAgentHasGone) {
   EXPECT_THAT(worker->Ask("renew"), StartsWith("error UNAVAILABLE"));
   Open({.budget = 8 * kSlab});
   EXPECT_EQ(worker->Ask("connect"), "1");
+}
+
+TEST_F(DeathTest, AKilledAgentKeepsNobodyWaiting) {
+  Close();
+  auto agent = Child::Spawn({WorkerProgram(), "agent", socket_.native(), absl::StrCat(kSlab)}, directory_ / "log");
+  ASSERT_TRUE(agent.ok()) << agent.status();
+  ASSERT_TRUE(Eventually([&] { return ConnectToPackets(socket_).ok(); }));
+  const auto writer = Connected(), waiter = Connected();
+  const std::string hex = writer->Ask("create 10 a");
+  ASSERT_EQ(hex.size(), 32u) << hex;
+  waiter->Tell("create 10 b");
+  EXPECT_TRUE(waiter->Silent());
+  agent->Kill();
+  EXPECT_THAT(waiter->Hear(), StartsWith("error UNAVAILABLE"));
+  EXPECT_THAT(writer->Ask("seal " + hex), StartsWith("error UNAVAILABLE"));
+  Open({.budget = kSlab});
+  EXPECT_EQ(waiter->Ask("connect"), "1");
+  EXPECT_EQ(waiter->Ask("create 10 b").size(), 32u);
 }
 
 TEST_F(DeathTest, NothingIsLeftOpen) {

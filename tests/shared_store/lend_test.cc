@@ -111,6 +111,20 @@ TEST_F(LendTest, ASpilledObjectIsReadFromItsFile) {
   EXPECT_EQ(worker->Ask("release " + key.ToHex()), "1");
 }
 
+TEST_F(LendTest, AWorkerWithoutDescriptorsHoldsNothingThatItCannotRead) {
+  const ObjectKey key = PutOne("bytes");
+  const auto worker = Connected();
+  ASSERT_EQ(worker->Ask("descriptors none"), "");
+  EXPECT_THAT(Get(*worker, key), StartsWith("error RESOURCE_EXHAUSTED"));
+  EXPECT_TRUE(Eventually([&] { return store_->stats().leases == 0; }));
+  EXPECT_THAT(worker->Ask("create 100 a"), StartsWith("error RESOURCE_EXHAUSTED"));
+  EXPECT_TRUE(Eventually([&] { return store_->stats().objects == 1; }));
+  ASSERT_EQ(worker->Ask("descriptors again"), "");
+  EXPECT_EQ(Get(*worker, key), "5 same valid") << "the agent thinks that the worker has the slab";
+  const std::string hex = worker->Ask("create 100 a");
+  EXPECT_EQ(worker->Ask("seal " + hex), "");
+}
+
 // As a worker that breaks every rule would have it: the descriptor itself.
 class StolenSlab : public LendTest {
  protected:

@@ -11,6 +11,7 @@
 #include "base/open_files.h"
 #include "server/store/shared/message.h"
 #include "server/store/shared/packet_socket.h"
+#include "server/store/shared/store_client.h"
 #include "tests/shared_store/puppet.h"
 
 namespace cairn::testing {
@@ -122,8 +123,12 @@ TEST_F(StrangerTest, OneOfTooMany) {
   std::vector<UniqueFd> others;  // Besides the worker and the stranger.
   for (std::size_t i = 0; i + 2 < limits::kStoreSessionsMax; ++i) others.push_back(*ConnectToPackets(socket_));
   const UniqueFd first = std::exchange(stranger_, *ConnectToPackets(socket_));
+  // As a worker does: whether the refusal comes before the greeting or after it.
+  SendPacket(stranger_.get(), PacketOf(Request{.number = 1})).IgnoreError();
   const absl::Status refused = LastWord();
   EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  const absl::Status worker = StoreClient::Connect(socket_).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(worker)) << worker;
 }
 
 TEST_F(StrangerTest, AsksAndDoesNotListen) {

@@ -1,8 +1,11 @@
 // shared_store_worker SOCKET DIRECTORY: a worker that does what a test tells it, one line per packet of the inherited
 // socket, and answers "ok ..." or "error CODE TEXT".
+// shared_store_worker agent DIRECTORY BUDGET: serves an empty store until it is killed.
 // shared_store_worker stress DIRECTORY SEED STEPS
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -20,6 +23,7 @@
 #include "base/digest.h"
 #include "base/status_macros.h"
 #include "server/store/shared/packet_socket.h"
+#include "server/store/shared/store_agent.h"
 #include "server/store/shared/store_client.h"
 #include "tests/shared_store/stress_worker.h"
 
@@ -32,13 +36,16 @@ using Words = std::vector<std::string>;
 
 class Worker {
  public:
-  explicit Worker(std::string directory) : directory_(std::move(directory)) {}
+  explicit Worker(std::string directory) : directory_(std::move(directory)) {
+    ::getrlimit(RLIMIT_NOFILE, &descriptors_);
+  }
 
   absl::StatusOr<std::string> Do(const Words& words) {
     if (words[0] == "connect") return Connect();
     if (words[0] == "create") return Create(std::strtoull(words.at(1).c_str(), nullptr, 10), words.at(2)[0]);
     if (words[0] == "renew") return Done(client_->Renew());
     if (words[0] == "serve") return Serve();
+    if (words[0] == "descriptors") return Descriptors(words.at(1) == "none");
     CAIRN_ASSIGN_OR_RETURN(const ObjectKey key, ObjectKey::FromHex(words.at(1)));
     if (words[0] == "get") return Get(key);
     if (words[0] == "time") return Time(key);
@@ -61,6 +68,13 @@ class Worker {
     pollfd wait{client_->fd(), POLLIN, 0};
     if (::poll(&wait, 1, kPatienceMilliseconds) != 1) return absl::DeadlineExceededError("the agent says nothing");
     return Done(client_->ServeAgent());
+  }
+
+  // Whether this process can have another descriptor.
+  absl::StatusOr<std::string> Descriptors(bool none) const {
+    rlimit limit = descriptors_;
+    if (none) limit.rlim_cur = 3;  // Which are taken; with 0 poll would not even wait.
+    return ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? "" : std::strerror(errno);
   }
 
   absl::StatusOr<std::string> Connect() {
@@ -111,6 +125,7 @@ class Worker {
   }
 
   const std::string directory_;
+  rlimit descriptors_{};
   std::shared_ptr<StoreClient> client_;
   std::map<ObjectKey, LeasedObject> read_;
   std::map<ObjectKey, NewObject> written_;
@@ -128,6 +143,14 @@ int Obey(int socket, const std::string& directory) {
   }
 }
 
+int ServeAsAgent(const std::string& directory, const char* budget) {
+  const auto store = SharedStore::Open({.budget = std::strtoull(budget, nullptr, 10)});
+  if (!store.ok()) return 1;
+  const auto agent = StoreAgent::Start(store->get(), directory);
+  if (!agent.ok()) return 1;
+  while (true) ::pause();
+}
+
 int Stress(const std::string& directory, const char* seed, const char* steps) {
   const absl::Status status = RunStress(directory, std::strtoull(seed, nullptr, 10), std::atoi(steps));
   if (status.ok()) return 0;
@@ -140,7 +163,8 @@ int Stress(const std::string& directory, const char* seed, const char* steps) {
 
 int main(int argc, char** argv) {
   if (argc == 5 && std::strcmp(argv[1], "stress") == 0) return cairn::testing::Stress(argv[2], argv[3], argv[4]);
+  if (argc == 4 && std::strcmp(argv[1], "agent") == 0) return cairn::testing::ServeAsAgent(argv[2], argv[3]);
   if (argc == 3) return cairn::testing::Obey(std::atoi(argv[1]), argv[2]);
-  std::fprintf(stderr, "usage: %s SOCKET DIRECTORY | stress DIRECTORY SEED STEPS\n", argv[0]);
+  std::fprintf(stderr, "usage: %s SOCKET DIRECTORY | agent DIRECTORY BUDGET | stress DIRECTORY SEED STEPS\n", argv[0]);
   return 2;
 }

@@ -17,6 +17,7 @@ Reply ReplyTo(const Request& request) { return {.op = request.op, .number = requ
 }  // namespace
 
 AgentConnection::~AgentConnection() {
+  EndReceiving(socket_.get());
   if (epoch_ != kAgentEpoch) store_->CloseSession(epoch_);
 }
 
@@ -78,7 +79,7 @@ bool AgentConnection::Hello(const Request& request) {
   Reply reply = ReplyTo(request);
   reply.epoch = epoch_;
   reply.lease_ms = static_cast<std::uint64_t>(absl::ToInt64Milliseconds(store_->options().lease_time));
-  return Send(reply, store_->table_fd());
+  return Send(reply, store_->table_fd()).ok();
 }
 
 bool AgentConnection::Get(const Request& request) {
@@ -121,26 +122,31 @@ bool AgentConnection::TellRetired() {
   told_ = true;
   Reply reply{.op = Op::kRetired};
   reply.entry.slab = *slab;
-  return Send(reply);
+  return Send(reply).ok();
 }
 
 bool AgentConnection::Answer(const Request& request, const absl::Status& status) {
   if (request.number == 0 && request.op != Op::kHello) return true;
   Reply reply = ReplyTo(request);
   reply.set_status(status);
-  return Send(reply);
+  return Send(reply).ok();
 }
 
 bool AgentConnection::Answer(const Request& request, const ObjectEntry& entry, int fd) {
   Reply reply = ReplyTo(request);
   reply.entry = entry;
-  return Send(reply, fd);
+  const absl::Status sent = Send(reply, fd);
+  if (!absl::IsResourceExhausted(sent)) return sent.ok();
+  // Others' fault: this worker keeps its connection, and has neither the object nor the slab.
+  if (entry.state != ObjectState::kSpilled) store_->Dropped(epoch_, entry.slab);
+  if (request.op == Op::kCreate) store_->Abandon(epoch_, entry.key).IgnoreError();
+  if (entry.state == ObjectState::kSealed) store_->Release(epoch_, entry.key).IgnoreError();
+  return Answer(request, sent);
 }
 
-bool AgentConnection::Send(const Reply& reply, int fd) {
-  Reply sent = reply;
-  sent.has_fd = fd >= 0 ? 1 : 0;
-  return SendPacket(socket_.get(), PacketOf(sent), fd).ok();
+absl::Status AgentConnection::Send(Reply reply, int fd) {
+  reply.has_fd = fd >= 0 ? 1 : 0;
+  return SendPacket(socket_.get(), PacketOf(reply), fd);
 }
 
 }  // namespace cairn

@@ -37,7 +37,7 @@ class AgentConnection : public std::enable_shared_from_this<AgentConnection> {
   bool Created(const Request& request, const absl::StatusOr<SharedStore::Lent>& lent);
   bool Answer(const Request& request, const absl::Status& status);
   bool Answer(const Request& request, const ObjectEntry& entry, int fd);
-  bool Send(const Reply& reply, int fd = -1);
+  absl::Status Send(Reply reply, int fd = -1);
 
   SharedStore* const store_;
   const std::shared_ptr<Mailbox> mailbox_;

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "base/files.h"
+#include "server/store/shared/memfd.h"
 #include "server/store/shared/object_table.h"
 
 namespace cairn {
@@ -36,13 +36,14 @@ class WritableObject {
   absl::Span<char> data_;
 };
 
-// A lease of a sealed object.
+// A lease of a sealed object. The bytes of a spilled one are those of a file: where somebody may cut it short while it
+// is read, read it under a LostPagesGuard (base/lost_pages.h).
 class ReadableObject {
  public:
   ReadableObject(SharedStore* store, const ObjectEntry& entry, absl::string_view bytes)
       : store_(store), entry_(entry), bytes_(bytes) {}
-  ReadableObject(const ObjectEntry& entry, MappedFile file)
-      : entry_(entry), file_(std::move(file)), bytes_(file_.bytes()) {}
+  ReadableObject(const ObjectEntry& entry, Mapping file)
+      : entry_(entry), file_(std::move(file)), bytes_(file_.data(), entry.bytes) {}
   ReadableObject(ReadableObject&& other) noexcept
       : store_(std::exchange(other.store_, nullptr)),
         entry_(other.entry_),
@@ -58,7 +59,7 @@ class ReadableObject {
  private:
   SharedStore* store_ = nullptr;  // Null for one that is read from a file.
   ObjectEntry entry_;
-  MappedFile file_;
+  Mapping file_;
   absl::string_view bytes_;
 };
 

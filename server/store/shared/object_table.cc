@@ -47,6 +47,7 @@ absl::StatusOr<ObjectKey> ObjectTable::Add(std::uint64_t bytes, SlabRef slab, Pr
   CAIRN_ASSIGN_OR_RETURN(const std::uint64_t check, RandomWord());
   const std::uint32_t index = free_.back();
   free_.pop_back();
+  used_ += 1;
   ObjectEntry& entry = entries_[index];
   entry = {.sequence = entry.sequence,
            .state = ObjectState::kWriting,
@@ -72,6 +73,7 @@ void ObjectTable::SetState(const ObjectKey& key, ObjectState state) {
 
 void ObjectTable::Free(const ObjectKey& key) {
   SetState(key, ObjectState::kFree);
+  used_ -= 1;
   // An entry whose generations are used up stays out of use: a key is given out once.
   if (key.generation != UINT32_MAX) free_.push_back(key.entry);
 }

@@ -110,7 +110,7 @@ class ObjectTable {
   void Free(const ObjectKey& key);
   const ObjectEntry& entry(std::uint32_t index) const { return entries_[index]; }
   ProcessId agent() const { return agent_; }
-  std::size_t used() const { return entries_.size() - free_.size(); }
+  std::size_t used() const { return used_; }
 
  private:
   void Publish(std::uint32_t index);
@@ -121,6 +121,7 @@ class ObjectTable {
   EntrySlot* slots_ = nullptr;
   std::vector<ObjectEntry> entries_;  // What the slots hold, in private memory.
   std::vector<std::uint32_t> free_;
+  std::size_t used_ = 0;
   ProcessId agent_;
 };
 

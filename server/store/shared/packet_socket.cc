@@ -124,6 +124,9 @@ absl::Status SendPacket(int socket, absl::string_view packet, int fd) {
   do {
     sent = ::sendmsg(socket, &message, MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
+  if (sent < 0 && errno == ETOOMANYREFS) {
+    return absl::ResourceExhaustedError("send: this user has too many descriptors on their way that nobody took yet");
+  }
   return sent < 0 ? Unavailable("send") : absl::OkStatus();
 }
 
@@ -147,8 +150,14 @@ absl::StatusOr<Packet> ReceivePacket(int socket, std::size_t bytes_max) {
       packet.fd = UniqueFd(fd);
     }
   }
-  if ((message.msg_flags & MSG_CTRUNC) == 0) return packet;
-  return absl::ResourceExhaustedError("a descriptor came that this process has no room for: see `ulimit -n`");
+  packet.fd_lost = (message.msg_flags & MSG_CTRUNC) != 0;
+  return packet;
+}
+
+void EndReceiving(int socket) {
+  ::shutdown(socket, SHUT_RD);
+  for (auto packet = ReceivePacket(socket, 0); packet.ok() && !packet->bytes.empty();)
+    packet = ReceivePacket(socket, 0);
 }
 
 }  // namespace cairn

@@ -42,14 +42,20 @@ absl::StatusOr<UniqueFd> ConnectToPackets(const std::filesystem::path& directory
 absl::StatusOr<ProcessId> PeerOf(int socket);
 
 // `fd` may be -1: none. UNAVAILABLE: the other end has gone, or, of a socket that does not block, does not read.
+// RESOURCE_EXHAUSTED: not with a descriptor now, because others of this user do not take theirs.
 absl::Status SendPacket(int socket, absl::string_view packet, int fd = -1);
+
+// Before the end of a connection that was told something: a socket that is closed while packets wait in it takes back
+// what it sent. The other end can send no more from now on.
+void EndReceiving(int socket);
 
 struct Packet {
   std::string bytes;  // Empty: the other end has gone.
   UniqueFd fd;
+  bool fd_lost = false;  // One came, and this process had no room for it.
 };
-// UNAVAILABLE: nothing is there, of a socket that does not block. RESOURCE_EXHAUSTED: a descriptor came and there was
-// no room for it. Packets longer than `bytes_max` come with one byte more than that.
+// UNAVAILABLE: nothing is there, of a socket that does not block. Packets longer than `bytes_max` come with one byte
+// more than that.
 absl::StatusOr<Packet> ReceivePacket(int socket, std::size_t bytes_max);
 
 }  // namespace cairn

@@ -125,10 +125,25 @@ TEST_F(PacketSocketTest, WithoutDescriptorsAConnectionIsRefusedAndNotLeftWaiting
   EXPECT_TRUE(end.ok() && end->bytes.empty());
 }
 
-TEST_F(PacketSocketTest, ADescriptorWithoutRoomIsAnError) {
+TEST_F(PacketSocketTest, ADescriptorWithoutRoomIsLostAndItsPacketIsNot) {
   ASSERT_TRUE(SendPacket(left_.get(), "x", left_.get()).ok());
   const NoDescriptors none;
-  EXPECT_TRUE(absl::IsResourceExhausted(ReceivePacket(right_.get(), 10).status()));
+  const auto packet = ReceivePacket(right_.get(), 10);
+  ASSERT_TRUE(packet.ok()) << packet.status();
+  EXPECT_EQ(packet->bytes, "x");
+  EXPECT_FALSE(packet->fd);
+  EXPECT_TRUE(packet->fd_lost);
+}
+
+TEST_F(PacketSocketTest, TheLastWordIsHeardByOneWhoWasStillTalking) {
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(SendPacket(left_.get(), "talk").ok());
+  ASSERT_TRUE(SendPacket(right_.get(), "no").ok());
+  EndReceiving(right_.get());
+  EXPECT_TRUE(absl::IsUnavailable(SendPacket(left_.get(), "more")));
+  right_.Reset();
+  const auto packet = ReceivePacket(left_.get(), 10);
+  ASSERT_TRUE(packet.ok()) << packet.status();
+  EXPECT_EQ(packet->bytes, "no");
 }
 
 }  // namespace

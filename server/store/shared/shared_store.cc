@@ -15,6 +15,8 @@ const Clock& DefaultClock() {
   return clock;
 }
 
+constexpr absl::Duration kLeaseTimeMax = absl::Hours(24);  // poll's milliseconds hold it.
+
 absl::Status CheckOptions(const SharedStoreOptions& options) {
   if (options.budget < SlabPool::RoundUp(1)) {
     return absl::InvalidArgumentError(absl::StrCat("shared memory: expected a budget of at least ",
@@ -24,8 +26,9 @@ absl::Status CheckOptions(const SharedStoreOptions& options) {
     return absl::InvalidArgumentError(absl::StrCat("shared memory: expected 1 to ", limits::kSharedObjectsMax,
                                                    " objects, got ", options.objects_max));
   }
-  if (options.lease_time >= absl::Milliseconds(1)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("shared memory: expected a lease time of at least 1ms, got ",
+  if (options.lease_time >= absl::Milliseconds(1) && options.lease_time <= kLeaseTimeMax) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("shared memory: expected a lease time of 1ms to ",
+                                                 absl::FormatDuration(kLeaseTimeMax), ", got ",
                                                  absl::FormatDuration(options.lease_time)));
 }
 
@@ -65,8 +68,9 @@ absl::StatusOr<ReadableObject> SharedStore::Get(const ObjectKey& key) {
   CAIRN_ASSIGN_OR_RETURN(const ObjectEntry entry, objects_.Get(kAgentEpoch, key));
   if (entry.state == ObjectState::kSpilled) {
     lock.unlock();
-    CAIRN_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(files_.PathOf(key)));
-    return ReadableObject(entry, std::move(file));
+    CAIRN_ASSIGN_OR_RETURN(const UniqueFd file, files_.OpenForReading(key, entry.bytes));
+    CAIRN_ASSIGN_OR_RETURN(Mapping mapping, Mapping::Map(file.get(), entry.bytes, Mapping::Access::kRead));
+    return ReadableObject(entry, std::move(mapping));
   }
   const absl::StatusOr<absl::string_view> bytes = BytesOf(entry);
   if (bytes.ok()) return ReadableObject(this, entry, *bytes);
@@ -126,7 +130,7 @@ absl::StatusOr<SharedStore::Lent> SharedStore::GetFor(Epoch epoch, const ObjectK
     return absl::OkStatus();
   }));
   if (lent.entry.state != ObjectState::kSpilled) return lent;
-  CAIRN_ASSIGN_OR_RETURN(lent.file, files_.OpenForReading(key));
+  CAIRN_ASSIGN_OR_RETURN(lent.file, files_.OpenForReading(key, lent.entry.bytes));
   lent.fd = lent.file.get();
   return lent;
 }

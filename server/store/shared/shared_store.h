@@ -171,7 +171,7 @@ class SharedStore {
 
   void StartSpill();
   void Spill();
-  absl::Status SpillOne();
+  void SpillOne();
 
   SharedStoreOptions options_;
   const SpillFiles files_;
@@ -186,8 +186,9 @@ class SharedStore {
   Ticket next_ticket_ = 1;
   std::function<void(Epoch)> on_retired_;
   bool spilling_ = false;
-  SharedStoreStats totals_;  // Only what counts since the store was opened.
-  WorkerPool keeper_;        // One thread that makes slabs and spills: last, so that it ends first.
+  absl::Time spill_again_ = absl::InfinitePast();  // Not earlier.
+  SharedStoreStats totals_;                        // Only what counts since the store was opened.
+  WorkerPool keeper_;  // One thread that makes slabs and spills: last, so that it ends first.
 };
 
 }  // namespace cairn

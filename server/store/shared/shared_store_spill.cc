@@ -12,6 +12,9 @@ namespace {
 // Holds a lease of what is being written to a file; no session has this epoch.
 constexpr Epoch kSpillerEpoch = ~Epoch{0};
 
+// After an error, as on a full disk: every attempt writes much for nothing. The first change after that tries again.
+constexpr absl::Duration kSpillPause = absl::Seconds(1);
+
 }  // namespace
 
 absl::Status SharedStore::Prefault(std::uint64_t bytes, std::size_t slabs) {
@@ -46,39 +49,38 @@ absl::Status SharedStore::Prefault(std::uint64_t bytes, std::size_t slabs) {
 void SharedStore::StartSpill() {
   if (!files_.enabled()) return;
   std::lock_guard lock(mutex_);
-  if (spilling_ || !objects_.OldestUnused()) return;
+  if (spilling_ || clock().Now() < spill_again_ || !objects_.OldestUnused()) return;
   spilling_ = true;
   keeper_.Run([this] { Spill(); });
 }
 
+// One object, and then it is the turn of those who wait for cold slabs on the same thread.
 void SharedStore::Spill() {
-  absl::Status spilled;
-  while (spilled.ok() && budget_.waiting() != 0) spilled = SpillOne();
+  if (budget_.waiting() != 0) SpillOne();
   {
     std::lock_guard lock(mutex_);
     spilling_ = false;
   }
-  // Whoever came meanwhile saw that spilling was under way. On a full disk the next change tries again.
-  if (budget_.waiting() != 0 && (spilled.ok() || absl::IsNotFound(spilled))) StartSpill();
+  if (budget_.waiting() != 0) StartSpill();  // Also for whoever came meanwhile and saw that it was under way.
 }
 
-// NOT_FOUND: nothing can be spilled. Else as SpillFiles::Write.
-absl::Status SharedStore::SpillOne() {
+void SharedStore::SpillOne() {
   ObjectKey key;
   absl::StatusOr<absl::string_view> bytes;
   {
     std::lock_guard lock(mutex_);
     const std::optional<ObjectKey> oldest = objects_.OldestUnused();
-    if (!oldest) return absl::NotFoundError("every sealed object is in use");
+    if (!oldest) return;  // Every sealed object is in use by now.
     key = *oldest;
     const auto entry = objects_.Get(kSpillerEpoch, key);
     bytes = entry.ok() ? BytesOf(*entry) : entry.status();
   }
   const absl::Status written = bytes.ok() ? files_.Write(key, *bytes) : bytes.status();
-  return Change([&] {
+  Change([&] {
     totals_.spilled += objects_.EndSpill(kSpillerEpoch, key, written.ok()) ? 1 : 0;
+    if (!written.ok()) spill_again_ = clock().Now() + kSpillPause;
     return totals_.last_spill = written;
-  });
+  }).IgnoreError();
 }
 
 }  // namespace cairn

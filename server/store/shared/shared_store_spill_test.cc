@@ -20,12 +20,32 @@ using testing::Put;
 using testing::Read;
 using testing::Waiting;
 
+// A file beyond this size cannot be written, as on a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : signal_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &old_);
+    rlimit low = old_;
+    low.rlim_cur = bytes;
+    ::setrlimit(RLIMIT_FSIZE, &low);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, signal_);
+  }
+
+ private:
+  rlimit old_;
+  void (*signal_)(int);
+};
+
 class SpillTest : public ::testing::Test {
  protected:
   std::size_t Files() const {
     return static_cast<std::size_t>(std::distance(fs::directory_iterator(spill_), fs::directory_iterator()));
   }
   const TestDirectory directory_;
+  FakeClock clock_;  // For a store that is told to use it.
   const fs::path spill_ = directory_ / "spill";
   std::unique_ptr<SharedStore> store_ = OpenStore({.budget = 3 * kSlab, .spill_directory = spill_});
 };
@@ -79,6 +99,42 @@ TEST_F(SpillTest, ASpilledObjectMayBeRemovedUnderItsReader) {
   EXPECT_TRUE(absl::IsNotFound(store_->Get(*key).status()));
 }
 
+TEST_F(SpillTest, AfterAnErrorItTriesAgainButNotAtOnce) {
+  store_.reset();
+  store_ = OpenStore({.budget = kSlab, .spill_directory = spill_, .clock = &clock_});
+  ASSERT_TRUE(Put(*store_, Pattern(1, 5000)).ok());
+  std::optional<Waiting> waiting;
+  {
+    const FileSizeLimit full(1000);
+    waiting.emplace(*store_, kSlab);
+    EXPECT_TRUE(Eventually([&] { return absl::IsResourceExhausted(store_->stats().last_spill); }));
+  }
+  store_->FenceLate();  // Changes nothing, as anything might.
+  EXPECT_FALSE(waiting->Done());
+  EXPECT_EQ(store_->stats().spilled, 0u);
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_TRUE(Eventually([&] {
+    store_->FenceLate();
+    return waiting->Done();
+  }));
+  EXPECT_EQ(store_->stats().spilled, 1u);
+  EXPECT_TRUE(waiting->Take().ok());
+}
+
+TEST_F(SpillTest, AFileThatWasCutShortIsDataLoss) {
+  const auto key = Put(*store_, "bytes");
+  ASSERT_TRUE(key.ok());
+  ASSERT_TRUE(Put(*store_, std::string(3 * kSlab, 'x')).ok());
+  const fs::path file = spill_ / (key->ToHex() + ".object");
+  fs::resize_file(file, 4);
+  EXPECT_TRUE(absl::IsDataLoss(store_->Get(*key).status()));
+  const Epoch epoch = store_->OpenSession({});
+  EXPECT_TRUE(absl::IsDataLoss(store_->GetFor(epoch, *key).status()));
+  fs::resize_file(file, 5);
+  EXPECT_TRUE(store_->GetFor(epoch, *key).ok());
+  store_->CloseSession(epoch);
+}
+
 TEST_F(SpillTest, FilesOfAnEarlierStoreGoAndOthersStay) {
   std::ofstream(spill_ / "00000000000000010000000000000001.object") << "left over";
   std::ofstream(spill_ / "notes.txt") << "not ours";
@@ -87,25 +143,6 @@ TEST_F(SpillTest, FilesOfAnEarlierStoreGoAndOthersStay) {
   EXPECT_EQ(Files(), 1u);
   EXPECT_TRUE(fs::exists(spill_ / "notes.txt"));
 }
-
-// A file beyond this size cannot be written, as on a full disk.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : signal_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &old_);
-    rlimit low = old_;
-    low.rlim_cur = bytes;
-    ::setrlimit(RLIMIT_FSIZE, &low);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &old_);
-    std::signal(SIGXFSZ, signal_);
-  }
-
- private:
-  rlimit old_;
-  void (*signal_)(int);
-};
 
 TEST_F(SpillTest, OnAFullDiskObjectsStayAndWritersWait) {
   const std::string bytes = Pattern(1, kSlab);

@@ -118,6 +118,9 @@ TEST_F(SharedStoreTest, WhatCannotBeIsRefusedAtOnce) {
   EXPECT_TRUE(absl::IsResourceExhausted(Waiting(*store_, ~std::uint64_t{0}).Take().status()));
   EXPECT_TRUE(absl::IsInvalidArgument(SharedStore::Open({.budget = kSlab - 1}).status()));
   EXPECT_TRUE(absl::IsInvalidArgument(SharedStore::Open({.budget = kSlab, .objects_max = 0}).status()));
+  for (const absl::Duration lease : {absl::ZeroDuration(), absl::Hours(25), absl::InfiniteDuration()}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(SharedStore::Open({.budget = kSlab, .lease_time = lease}).status()));
+  }
   ExpectEmpty();
 }
 
@@ -178,7 +181,7 @@ TEST_F(SharedStoreTest, WhenItClosesNobodyIsServedAnyMore) {
   for (const bool warm : {false, true}) {
     store_ = OpenStore({.budget = 4 * kSlab});
     ASSERT_TRUE(Put(*store_, std::string(3 * kSlab, 'x')).ok());
-    if (warm) EXPECT_TRUE(store_->Prefault(1, 1).ok());
+    EXPECT_TRUE(store_->Prefault(1, warm ? 1 : 0).ok());
     Waiting first(*store_, 4 * kSlab), second(*store_, 1);  // For which there is room, once the first has gone.
     store_.reset();
     EXPECT_TRUE(absl::IsCancelled(first.Take().status()));

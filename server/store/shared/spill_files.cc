@@ -1,6 +1,7 @@
 #include "server/store/shared/spill_files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -26,6 +27,14 @@ absl::Status WriteNew(const fs::path& path, absl::string_view bytes) {
 
 }  // namespace
 
+absl::Status CheckFileBytes(int fd, const ObjectKey& key, std::uint64_t bytes) {
+  struct stat info;
+  if (::fstat(fd, &info) != 0) return ErrnoStatus(errno, "stat", key.ToHex());
+  if (static_cast<std::uint64_t>(info.st_size) == bytes) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat("spilled object ", key.ToHex(), ": expected a file of ", bytes, " bytes, got ", info.st_size));
+}
+
 absl::StatusOr<SpillFiles> SpillFiles::Open(fs::path directory) {
   std::error_code error;
   fs::create_directories(directory, error);
@@ -49,10 +58,11 @@ absl::Status SpillFiles::Write(const ObjectKey& key, absl::string_view bytes) co
   return status;
 }
 
-absl::StatusOr<UniqueFd> SpillFiles::OpenForReading(const ObjectKey& key) const {
+absl::StatusOr<UniqueFd> SpillFiles::OpenForReading(const ObjectKey& key, std::uint64_t bytes) const {
   const fs::path path = PathOf(key);
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd) return ErrnoStatus(errno, "open", path);
+  CAIRN_RETURN_IF_ERROR(CheckFileBytes(fd.get(), key, bytes));
   return fd;
 }
 

@@ -2,6 +2,7 @@
 // does.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 
 #include "absl/status/status.h"
@@ -11,6 +12,10 @@
 #include "server/store/shared/object_key.h"
 
 namespace cairn {
+
+// DATA_LOSS: what spilled object `key` was written to is not of `bytes` any more, and to map so much could end the
+// process.
+absl::Status CheckFileBytes(int fd, const ObjectKey& key, std::uint64_t bytes);
 
 class SpillFiles {
  public:
@@ -22,7 +27,8 @@ class SpillFiles {
   std::filesystem::path PathOf(const ObjectKey& key) const;
   // RESOURCE_EXHAUSTED: disk full, and nothing is left of the attempt.
   absl::Status Write(const ObjectKey& key, absl::string_view bytes) const;
-  absl::StatusOr<UniqueFd> OpenForReading(const ObjectKey& key) const;
+  // DATA_LOSS: the file has not these bytes any more; somebody else was at it.
+  absl::StatusOr<UniqueFd> OpenForReading(const ObjectKey& key, std::uint64_t bytes) const;
   void Remove(const ObjectKey& key) const;
 
  private:

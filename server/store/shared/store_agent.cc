@@ -82,6 +82,7 @@ struct StoreAgent::Loop {
       Reply reply{.op = Op::kHello};
       reply.set_status(process.status());
       SendPacket(socket->get(), PacketOf(reply)).IgnoreError();  // It may have gone.
+      EndReceiving(socket->get());
       return;
     }
     const int fd = socket->get();

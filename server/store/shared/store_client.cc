@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "server/store/shared/packet_socket.h"
+#include "server/store/shared/spill_files.h"
 #include "server/store/slab.h"
 
 namespace cairn {
@@ -29,8 +30,10 @@ absl::StatusOr<Mapping> MapWhole(int fd, std::uint64_t bytes, Mapping::Access ac
   return mapping;
 }
 
-absl::Status AgentBroke(absl::string_view what) {
-  return absl::InternalError(absl::StrCat("the store's agent broke the protocol: ", what));
+// Of an answer that should have one.
+absl::Status NoDescriptor(bool lost, absl::string_view what) {
+  if (!lost) return absl::InternalError(absl::StrCat("the store's agent broke the protocol: ", what));
+  return absl::ResourceExhaustedError("a descriptor came that this process has no room for: see `ulimit -n`");
 }
 
 }  // namespace
@@ -66,7 +69,7 @@ absl::StatusOr<std::shared_ptr<StoreClient>> StoreClient::Connect(const std::fil
   std::shared_ptr<StoreClient> client(new StoreClient());
   CAIRN_ASSIGN_OR_RETURN(client->socket_, ConnectToPackets(directory));
   CAIRN_ASSIGN_OR_RETURN(const Answered hello, client->Call({.op = Op::kHello}));
-  if (!hello.fd) return AgentBroke("hello without the table");
+  if (!hello.fd) return NoDescriptor(hello.fd_lost, "hello without the table");
   CAIRN_ASSIGN_OR_RETURN(client->table_, TableView::Open(hello.fd.get()));
   client->epoch_ = hello.reply.epoch;
   client->lease_time_ = absl::Milliseconds(hello.reply.lease_ms);
@@ -77,7 +80,8 @@ absl::StatusOr<LeasedObject> StoreClient::Get(const ObjectKey& key) {
   CAIRN_ASSIGN_OR_RETURN(const Answered answered, Call({.op = Op::kGet, .key = key}));
   const ObjectEntry& entry = answered.reply.entry;
   if (entry.state == ObjectState::kSpilled) {
-    if (!answered.fd) return AgentBroke("a spilled object without its file");
+    if (!answered.fd) return NoDescriptor(answered.fd_lost, "a spilled object without its file");
+    CAIRN_RETURN_IF_ERROR(CheckFileBytes(answered.fd.get(), key, entry.bytes));
     CAIRN_ASSIGN_OR_RETURN(Mapping file, Mapping::Map(answered.fd.get(), entry.bytes, Mapping::Access::kRead));
     return LeasedObject(shared_from_this(), entry, std::make_shared<ClientMapping>(std::move(file), SlabRef()));
   }
@@ -102,8 +106,8 @@ absl::StatusOr<std::shared_ptr<ClientMapping>> StoreClient::MapSlab(const Answer
   const ObjectEntry& entry = answered.reply.entry;
   std::shared_ptr<ClientMapping>& slab = slabs_[entry.slab.index];
   if (slab != nullptr && slab->slab() == entry.slab) return slab;
-  if (!answered.fd) return AgentBroke("a slab without its descriptor");
-  absl::StatusOr<Mapping> mapping = MapWhole(answered.fd.get(), SlabPool::RoundUp(entry.bytes), access);
+  absl::StatusOr<Mapping> mapping = NoDescriptor(answered.fd_lost, "a slab without its descriptor");
+  if (answered.fd) mapping = MapWhole(answered.fd.get(), SlabPool::RoundUp(entry.bytes), access);
   if (mapping.ok()) return slab = std::make_shared<ClientMapping>(*std::move(mapping), entry.slab);
   Tell({.op = Op::kDropped, .slab = entry.slab}).IgnoreError();
   return mapping.status();
@@ -129,7 +133,7 @@ absl::Status StoreClient::Tell(Request request) const { return SendPacket(socket
 absl::StatusOr<StoreClient::Answered> StoreClient::Call(Request request) {
   request.number = next_number_++;
   if (next_number_ == 0) next_number_ = 1;
-  CAIRN_RETURN_IF_ERROR(Tell(request));
+  if (const absl::Status told = Tell(request); !told.ok()) return LastWord(told);
   // Who waits for long holds things meanwhile, and shows that it is alive.
   const bool greeted = epoch_ != kAgentEpoch;
   const absl::Duration patience = greeted ? std::max(lease_time_ / 3, absl::Milliseconds(1)) : absl::InfiniteDuration();
@@ -145,6 +149,12 @@ absl::StatusOr<StoreClient::Answered> StoreClient::Call(Request request) {
   }
 }
 
+// An agent that refuses a worker says why, and does not wait for what it has to say.
+absl::Status StoreClient::LastWord(absl::Status otherwise) {
+  const absl::Status last = ServeAgent();
+  return last.ok() || absl::IsUnavailable(last) ? otherwise : last;
+}
+
 // Takes one packet. None: it was not the answer to that request.
 absl::StatusOr<std::optional<StoreClient::Answered>> StoreClient::Await(std::uint32_t number) {
   CAIRN_ASSIGN_OR_RETURN(Packet packet, ReceivePacket(socket_.get(), sizeof(Reply)));
@@ -154,7 +164,7 @@ absl::StatusOr<std::optional<StoreClient::Answered>> StoreClient::Await(std::uin
     CAIRN_RETURN_IF_ERROR(LetGo(reply.entry.slab));
     return std::nullopt;
   }
-  if (reply.number == number && number != 0) return Answered{reply, std::move(packet.fd)};
+  if (reply.number == number && number != 0) return Answered{reply, std::move(packet.fd), packet.fd_lost};
   // Said before the connection is closed.
   if (reply.number == 0 && reply.op == Op::kHello) return reply.status();
   return std::nullopt;

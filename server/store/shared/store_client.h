@@ -94,7 +94,7 @@ class StoreClient : public std::enable_shared_from_this<StoreClient> {
   static absl::StatusOr<std::shared_ptr<StoreClient>> Connect(const std::filesystem::path& directory);
 
   // Of every call: FAILED_PRECONDITION when this worker was fenced, for good: let go of everything and connect again.
-  // UNAVAILABLE when the agent has gone.
+  // UNAVAILABLE when the agent has gone. RESOURCE_EXHAUSTED when this process has no descriptor left for what came.
 
   // As SharedStore::Get.
   absl::StatusOr<LeasedObject> Get(const ObjectKey& key);
@@ -120,12 +120,14 @@ class StoreClient : public std::enable_shared_from_this<StoreClient> {
   struct Answered {
     Reply reply;
     UniqueFd fd;
+    bool fd_lost = false;
   };
 
   StoreClient() = default;
   absl::StatusOr<Answered> Call(Request request);
   absl::StatusOr<std::optional<Answered>> Await(std::uint32_t number);
   absl::Status Tell(Request request) const;
+  absl::Status LastWord(absl::Status otherwise);
   absl::Status LetGo(SlabRef slab);
   absl::StatusOr<std::shared_ptr<ClientMapping>> MapSlab(const Answered& answered, Mapping::Access access);
 
