@@ -98,24 +98,25 @@ class Talker {
 
 TEST_F(FenceTest, WhenTheAgentIsLateNobodyIsFencedForIt) {
   std::promise<void> stopped, go_on;
-  Open({.budget = 8 * kSlab, .lease_time = absl::Seconds(10), .on_fenced = [&](ProcessId) {
+  constexpr int kTalkers = 70;  // More than the agent hears at a time.
+  Open({.budget = (kTalkers + 1) * kSlab, .lease_time = absl::Seconds(10), .on_fenced = [&](ProcessId) {
           stopped.set_value();
           go_on.get_future().wait();  // On the agent's thread, which is as good as stopped.
         }});
   const Talker silent(socket_);
-  Talker first(socket_), second(socket_);
+  std::vector<Talker> talkers;
+  for (int i = 0; i < kTalkers; ++i) talkers.emplace_back(socket_);
   Advance(absl::Seconds(6));
-  for (Talker* talker : {&first, &second}) {
-    talker->Say({.op = Op::kRenew, .number = 3});
-    ASSERT_TRUE(talker->Hear().ok());
+  for (Talker& talker : talkers) {
+    talker.Say({.op = Op::kRenew, .number = 3});
+    ASSERT_TRUE(talker.Hear().ok());
   }
   Advance(absl::Seconds(4));
   stopped.get_future().wait();
   clock_.Advance(absl::Seconds(11));
-  for (Talker* talker : {&first, &second}) talker->Say({.op = Op::kRenew, .number = 4});
+  for (Talker& talker : talkers) talker.Say({.op = Op::kRenew, .number = 4});
   go_on.set_value();
-  EXPECT_TRUE(first.Hear().ok());
-  EXPECT_TRUE(second.Hear().ok());
+  for (Talker& talker : talkers) EXPECT_TRUE(talker.Hear().ok());
   EXPECT_EQ(store_->stats().fenced, 1u);
 }
 
