@@ -25,6 +25,8 @@ class FenceTest : public AgentTest {
             fenced_.push_back(process.pid);
           }});
   }
+  ~FenceTest() override { Close(); }  // The agent's thread tells it while there is somebody to tell.
+
   std::vector<pid_t> Fenced() {
     std::lock_guard lock(mutex_);
     return fenced_;
