@@ -21,7 +21,7 @@ using kernels::SmallMatrix;
 // The rule for `columns` left of `before`: none if its bound does not hold any more.
 std::optional<CoordinateRule> RuleFor(CoordinateRule rule, std::size_t columns, std::size_t before) {
   const std::size_t trimmed = rule.kind == CoordinateRule::Kind::kTrimmedMean ? rule.count : rule.trim;
-  const bool nearest = rule.kind == CoordinateRule::Kind::kMeamed || rule.kind == CoordinateRule::Kind::kPhocas;
+  const bool nearest = kernels::TakesNearest(rule);
   if (2 * trimmed >= columns || 2 * columns <= before) return std::nullopt;
   const std::size_t gone = before - columns;
   if (nearest && rule.count <= gone) return std::nullopt;

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <thread>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "aggregators/gram_modules.h"
 #include "aggregators/gram_tensors.h"
+#include "base/parallel.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -67,9 +67,7 @@ bool IsOrEndsIn(absl::string_view name, absl::string_view wanted) {
   return name == wanted || (absl::EndsWith(name, wanted) && name[name.size() - wanted.size() - 1] == '.');
 }
 
-int GramOptions::workers() const {
-  return threads > 0 ? threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-}
+int GramOptions::workers() const { return ThreadsOf(threads); }
 
 absl::StatusOr<SmallMatrix> GramOf(absl::Span<const Adapter* const> columns, const GramOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(AdapterSpec spec, SpecOfAll(columns));

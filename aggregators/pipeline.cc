@@ -14,6 +14,7 @@
 #include "aggregators/recompressed.h"
 #include "aggregators/registry.h"
 #include "aggregators/rounded.h"
+#include "base/parallel.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -85,8 +86,8 @@ class Pipeline::Publisher {
     // Before measuring: values that cannot be written are the sink's to refuse.
     CAIRN_RETURN_IF_ERROR(sink_.module(published));
     if (combined.change == nullptr && (exact ? MeasuresRounding() : Measures(published))) {
-      const int threads = GramOptions{.threads = pipeline_.options_.threads}.workers();
-      CAIRN_ASSIGN_OR_RETURN(published.deviation, DeviationOf(AsWritten(published), inputs, threads));
+      CAIRN_ASSIGN_OR_RETURN(published.deviation,
+                             DeviationOf(AsWritten(published), inputs, ThreadsOf(pipeline_.options_.threads)));
     }
     modules_.push_back({published.spec.name, published.rank_in, published.rank});
     if (published.deviation) modules_.back().relative_error = published.deviation->relative();

@@ -49,6 +49,10 @@ struct Loop {
 
 }  // namespace
 
+int ThreadsOf(int threads) {
+  return threads > 0 ? threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
 absl::Status ParallelFor(int threads, std::int64_t count,
                          absl::FunctionRef<absl::Status(int worker, std::int64_t i)> body) {
   Loop loop{count, body};

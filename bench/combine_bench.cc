@@ -1,14 +1,13 @@
 // Stacking and averaging adapter files beside a copy of their bytes, and compressing stacks beside libtorch's QR and
 // SVD. docs/performance.md explains the tables.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <string>
 #include <system_error>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "base/parallel.h"
 #include "base/status_macros.h"
 #include "bench/combine_files.h"
 #include "bench/combine_recompress.h"
@@ -21,7 +20,7 @@ namespace fs = std::filesystem;
 struct Flags {
   std::string only;
   int repetitions = 5;
-  int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  int threads = ThreadsOf(0);
   std::string directory = "/dev/shm";
   std::string device = "cpu";
 };

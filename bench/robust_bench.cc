@@ -3,12 +3,11 @@
 #include <ATen/Parallel.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <string>
-#include <thread>
 
 #include "aggregators/threads.h"
+#include "base/parallel.h"
 #include "base/status_macros.h"
 #include "bench/robust_dense.h"
 #include "bench/robust_factors.h"
@@ -18,7 +17,7 @@ namespace {
 
 struct Flags {
   std::string part;
-  int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  int threads = ThreadsOf(0);
   DenseOptions dense;
   FactorOptions factors;
 };

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <system_error>
-#include <thread>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -12,6 +11,7 @@
 #include "aggregators/kernels/recompress.h"
 #include "aggregators/registry.h"
 #include "aggregators/weighing.h"
+#include "base/parallel.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -139,8 +139,7 @@ absl::StatusOr<AggregateRequest> ParseAggregateFlags(const AggregateFlags& flags
   request.out = flags.out;
   request.report = flags.report;
   request.device = flags.device;
-  const int processors = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  request.threads = flags.threads > 0 ? flags.threads : processors;
+  request.threads = ThreadsOf(flags.threads);
   request.gram = flags.gram;
   request.force = flags.force;
   return request;

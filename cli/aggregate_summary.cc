@@ -28,8 +28,9 @@ std::string NumberText(const std::optional<double>& number) { return number ? ab
 // Reasons are text in a table of numbers: padded, they start where their heading does.
 void PadColumn(Rows& rows, std::size_t column) {
   std::size_t width = 0;
-  for (const std::vector<std::string>& row : rows)
+  for (const std::vector<std::string>& row : rows) {
     width = std::max(width, row.size() > column ? row[column].size() : 0);
+  }
   for (std::vector<std::string>& row : rows) {
     if (row.size() > column) row[column].resize(width, ' ');
   }

@@ -18,10 +18,6 @@ constexpr std::size_t kLineBytes = 64;        // Of a cache.
 constexpr int kRead = 0, kKeep = 2;           // As __builtin_prefetch has them.
 constexpr std::uintptr_t kAheadBytes = 2048;  // Before their turn values are asked for.
 
-bool TakesNearest(const CoordinateRule& rule) {
-  return rule.kind == CoordinateRule::Kind::kMeamed || rule.kind == CoordinateRule::Kind::kPhocas;
-}
-
 // How many of the lowest and of the highest are not in the middle.
 std::size_t OutsideOf(const CoordinateRule& rule, std::size_t columns) {
   switch (rule.kind) {

@@ -24,6 +24,11 @@ struct CoordinateRule {
   double step = 1;
 };
 
+// Whether it is a mean of the values nearest to a centre.
+inline bool TakesNearest(const CoordinateRule& rule) {
+  return rule.kind == CoordinateRule::Kind::kMeamed || rule.kind == CoordinateRule::Kind::kPhocas;
+}
+
 // What a rule does to so many columns, whatever their values: made once for many blocks.
 struct CoordinateSteps {
   CoordinateRule rule;

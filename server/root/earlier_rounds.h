@@ -25,8 +25,7 @@ class EarlierRounds {
   // Views into this, which must not move any more.
   // - last: the change that the version before published, or the whole of rules that have none.
   // - reference: with Method::relative_to_published what the clients started from, as far as it is in their updates:
-  // the
-  //   version before, whole; in rounds that merge its tensors with absolute values alone.
+  //   the version before, whole; in rounds that merge its tensors with absolute values alone.
   // - histories: of the job's clients.
   RoundMemory Memory() const;
 

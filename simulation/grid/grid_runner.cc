@@ -1,10 +1,8 @@
 #include "simulation/grid/grid_runner.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +11,7 @@
 #include "base/digest.h"
 #include "base/files.h"
 #include "base/interrupt.h"
+#include "base/parallel.h"
 #include "base/status_macros.h"
 #include "simulation/base_cache.h"
 #include "simulation/grid/cell_log.h"
@@ -157,7 +156,7 @@ class Runner {
 
 absl::StatusOr<GridRun> RunGrid(const Experiment& experiment, const fs::path& out, std::size_t workers) {
   const InterruptGuard guard;
-  if (workers == 0) workers = std::max(1U, std::thread::hardware_concurrency());
+  if (workers == 0) workers = ThreadsOf(0);
   CAIRN_ASSIGN_OR_RETURN(Workspace workspace, PlanWorkspace(experiment, out));
   CAIRN_ASSIGN_OR_RETURN(CellLog log, CellLog::Open(workspace.out, SettingsOf(experiment, workspace)));
   return Runner(experiment, std::move(workspace), std::move(log)).Run(workers);

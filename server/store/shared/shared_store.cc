@@ -56,11 +56,10 @@ SharedStore::SharedStore(SharedStoreOptions options, Objects objects, SpillFiles
 
 SharedStore::~SharedStore() {
   // All at once: when one leaves it must not be the turn of another.
-  Change([&] {
+  ChangeSurely([&] {
     closing_ = true;
     LeaveAll(std::nullopt, absl::CancelledError("the store is closing"));
-    return absl::OkStatus();
-  }).IgnoreError();
+  });
 }
 
 absl::StatusOr<ReadableObject> SharedStore::Get(const ObjectKey& key) {
@@ -109,11 +108,10 @@ Epoch SharedStore::OpenSession(ProcessId process) {
 }
 
 void SharedStore::CloseSession(Epoch epoch) {
-  Change([&] {
+  ChangeSurely([&] {
     LeaveAll(epoch, absl::CancelledError("the session was closed"));
     objects_.Close(epoch);
-    return absl::OkStatus();
-  }).IgnoreError();
+  });
 }
 
 absl::Status SharedStore::Renew(Epoch epoch) {
@@ -136,10 +134,7 @@ absl::StatusOr<SharedStore::Lent> SharedStore::GetFor(Epoch epoch, const ObjectK
 }
 
 void SharedStore::Dropped(Epoch epoch, SlabRef slab) {
-  Change([&] {
-    objects_.Dropped(epoch, slab, clock().Now());
-    return absl::OkStatus();
-  }).IgnoreError();
+  ChangeSurely([&] { objects_.Dropped(epoch, slab, clock().Now()); });
 }
 
 std::optional<SlabRef> SharedStore::RetiredOf(Epoch epoch) {
@@ -153,10 +148,7 @@ void SharedStore::OnRetired(std::function<void(Epoch)> handler) {
 }
 
 void SharedStore::FenceLate() {
-  Change([&] {
-    objects_.FenceLate(clock().Now());
-    return absl::OkStatus();
-  }).IgnoreError();
+  ChangeSurely([&] { objects_.FenceLate(clock().Now()); });
 }
 
 absl::Time SharedStore::NextFence() const {

@@ -148,6 +148,7 @@ class SharedStore {
 
   SharedStore(SharedStoreOptions options, Objects objects, SpillFiles files);
   absl::Status Change(absl::FunctionRef<absl::Status()> change);
+  void ChangeSurely(absl::FunctionRef<void()> change);  // What cannot fail.
   absl::Status ChangeFor(Epoch epoch, absl::FunctionRef<absl::Status()> change);
   Due TakeDue();
   void Settle(Due due);

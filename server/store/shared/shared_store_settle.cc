@@ -27,6 +27,13 @@ absl::Status SharedStore::Change(absl::FunctionRef<absl::Status()> change) {
   return status;
 }
 
+void SharedStore::ChangeSurely(absl::FunctionRef<void()> change) {
+  Change([&] {
+    change();
+    return absl::OkStatus();
+  }).IgnoreError();
+}
+
 absl::Status SharedStore::ChangeFor(Epoch epoch, absl::FunctionRef<absl::Status()> change) {
   return Change([&]() -> absl::Status {
     CAIRN_RETURN_IF_ERROR(objects_.Renew(epoch, clock().Now()));

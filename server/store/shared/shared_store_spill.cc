@@ -24,12 +24,13 @@ absl::Status SharedStore::Prefault(std::uint64_t bytes, std::size_t slabs) {
     std::optional<SlabRef> slab;
     {
       std::lock_guard lock(mutex_);
-      if (objects_.slabs().mapped() + slab_bytes <= options_.budget)
+      if (objects_.slabs().mapped() + slab_bytes <= options_.budget) {
         slab = objects_.slabs().Reserve(kAgentEpoch, slab_bytes);
+      }
     }
     if (!slab) {
       return absl::ResourceExhaustedError(absl::StrCat("prefault ", slabs, " slabs of ", slab_bytes,
-                                                       " bytes: there was ", "room for ", i, " in the budget of ",
+                                                       " bytes: there was room for ", i, " in the budget of ",
                                                        options_.budget));
     }
     absl::StatusOr<SlabMemory> memory = MakeAgentSlab(slab_bytes);
