@@ -51,8 +51,9 @@ const std::vector<Home> kHomes = {
 
 // Folders of pure functions, and what those have no use for: threads, clocks, files, randomness.
 const std::set<std::string> kPure = {"server/round", "server/tree/planner"};
-const std::set<std::string> kImpureHeaders = {"thread", "mutex", "shared_mutex", "condition_variable", "atomic", "future",
-                                              "chrono", "random", "fstream", "filesystem"};
+const std::set<std::string> kImpureHeaders = {"thread",  "mutex",     "shared_mutex", "condition_variable",
+                                              "atomic",  "future",    "chrono",       "random",
+                                              "fstream", "filesystem"};
 
 bool IsTest(const std::string& path) { return absl::EndsWith(path, "_test.cc") || absl::StrContains(path, "testing"); }
 
