@@ -70,14 +70,6 @@ TEST_F(FenceTest, AStoppedWorkerThatWakesLatePublishesNothing) {
   EXPECT_EQ(worker->Ask("seal " + again), "");
 }
 
-TEST_F(FenceTest, ARequestThatComesLateIsInTimeAsLongAsNobodyWasFenced) {
-  const auto worker = Connected();
-  const std::string hex = worker->Ask("create 10 a");
-  clock_.Advance(absl::Seconds(11));  // The agent still sleeps.
-  EXPECT_EQ(worker->Ask("seal " + hex), "");
-  EXPECT_EQ(store_->stats().fenced, 0u);
-}
-
 // As a worker, but in this process: what it says is in the agent's socket when Say returns.
 class Talker {
  public:
