@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <optional>
@@ -8,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/limits.h"
+#include "base/open_files.h"
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "config/address.h"
@@ -15,6 +18,7 @@
 #include "server/metrics/http_endpoint.h"
 #include "server/metrics/metrics.h"
 #include "server/root/coordinator.h"
+#include "server/store/shared/shared_store.h"
 #include "server/store/store.h"
 
 namespace cairn {
@@ -25,6 +29,13 @@ namespace fs = std::filesystem;
 constexpr char kLockFile[] = "cairn.lock";
 constexpr char kEndpointFile[] = "endpoint";
 constexpr char kMetricsEndpointFile[] = "metrics_endpoint";
+
+// Objects of the shared store: the updates of every federation's open round and of the one that is being published,
+// and as many again for what workers make of them and what is under way.
+std::uint32_t ObjectsMax(std::size_t federations) {
+  const std::uint64_t objects = 3 * limits::kCohortClientsMax * std::max<std::uint64_t>(federations, 1);
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(objects, limits::kSharedObjectsMax));
+}
 
 class ServerImpl final : public Server {
  public:
@@ -56,6 +67,7 @@ class ServerImpl final : public Server {
   fs::path data_dir_;
   std::optional<FileLock> lock_;
   Metrics metrics_{kVersion};
+  std::unique_ptr<SharedStore> shared_;  // Null: nothing is shared.
   std::unique_ptr<Store> store_;
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<Gateway> gateway_;
@@ -81,10 +93,16 @@ absl::Status ServerImpl::LockDirectory(const fs::path& path) {
 
 absl::Status ServerImpl::OpenStore(const ServerOptions& options) {
   const std::uint64_t budget = options.memory_budget - kProgramBytes - kNetworkBytes;
-  auto store =
-      options.durable ? OpenFileStore(options.data_dir, budget) : OpenMemoryStore(options.data_dir / "spill", budget);
-  CAIRN_RETURN_IF_ERROR(store.status());
-  store_ = *std::move(store);
+  if (options.durable) {
+    CAIRN_ASSIGN_OR_RETURN(store_, OpenFileStore(options.data_dir, budget));
+    return absl::OkStatus();
+  }
+  // One descriptor for each slab, beside the connections. Where so many cannot be had, what comes last is refused.
+  AllowOpenFiles(budget / SlabBytes(1) + limits::kCohortClientsMax).IgnoreError();
+  CAIRN_ASSIGN_OR_RETURN(shared_, SharedStore::Open({.budget = budget,
+                                                     .objects_max = ObjectsMax(options.federations.size()),
+                                                     .spill_directory = options.data_dir / "spill"}));
+  store_ = OpenMemoryStore(shared_.get());
   return absl::OkStatus();
 }
 

@@ -5,8 +5,11 @@
 
 #include <chrono>
 #include <future>
+#include <memory>
 #include <thread>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "proto/cairn/v1/federation.pb.h"
 #include "server/gateway/gateway.h"
 #include "server/root/testing.h"
@@ -57,7 +60,8 @@ class HalfPush {
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream_;
 };
 
-class PushCancelTest : public ::testing::Test {
+// With both stores.
+class PushCancelTest : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
     ASSERT_TRUE(server_.Start().ok());
@@ -66,15 +70,22 @@ class PushCancelTest : public ::testing::Test {
                                   &server_.metrics);
     ASSERT_TRUE(gateway.ok()) << gateway.status();
     gateway_ = *std::move(gateway);
-    // Nothing is left for an upload.
-    budget().Acquire(budget().capacity(), [] {});
+    FillMemory();
   }
   void TearDown() override {
     gateway_.reset();
-    budget().Release(budget().capacity());
+    held_.clear();
     EXPECT_EQ(budget().used(), 0u);
   }
-  ByteBudget& budget() { return server_.store().budget(); }
+  // Nothing is left for an upload.
+  void FillMemory() {
+    while (budget().used() < budget().capacity()) {
+      auto upload = server_.Begin({"fed", 1, absl::StrCat("other-", held_.size()), "", kFileUploadReservation});
+      ASSERT_TRUE(upload.ok()) << upload.status();
+      held_.push_back(*std::move(upload));
+    }
+  }
+  const ByteBudget& budget() { return server_.store().budget(); }
   v1::PushHeader Header() {
     const auto update = Update(1);
     v1::PushHeader header;
@@ -90,11 +101,12 @@ class PushCancelTest : public ::testing::Test {
     while (budget().waiting() != uploads) std::this_thread::yield();
   }
 
-  TestCoordinator server_{{FederationFor("fed", "stack", 1, 2)}};
+  TestCoordinator server_{{FederationFor("fed", "stack", 1, 2)}, GetParam()};
+  std::vector<std::unique_ptr<Upload>> held_;
   std::unique_ptr<Gateway> gateway_;
 };
 
-TEST_F(PushCancelTest, AnUploadThatWaitsForMemoryLeavesTheQueueWithItsClient) {
+TEST_P(PushCancelTest, AnUploadThatWaitsForMemoryLeavesTheQueueWithItsClient) {
   HalfPush push(gateway_->address());
   push.Header(Header());
   AwaitWaiting(1);
@@ -103,7 +115,7 @@ TEST_F(PushCancelTest, AnUploadThatWaitsForMemoryLeavesTheQueueWithItsClient) {
 }
 
 // The cancellation comes before the wait for memory, which nothing else would end: neither the client nor the shutdown.
-TEST_F(PushCancelTest, AnUploadCancelledWhileItIsAdmittedDoesNotWaitForMemory) {
+TEST_P(PushCancelTest, AnUploadCancelledWhileItIsAdmittedDoesNotWaitForMemory) {
   std::promise<void> held, go_on;
   server_->Snapshots("", [&](const auto&) {
     held.set_value();
@@ -122,6 +134,21 @@ TEST_F(PushCancelTest, AnUploadCancelledWhileItIsAdmittedDoesNotWaitForMemory) {
   gateway_.reset();  // Waits for every stream.
   EXPECT_EQ(budget().waiting(), 0u);
 }
+
+// An upload that waits for memory goes on when there is some: it was not only that nobody asked.
+TEST_P(PushCancelTest, AnUploadThatWaitsForMemoryBeginsWhenThereIsSome) {
+  HalfPush push(gateway_->address());
+  push.Header(Header());
+  AwaitWaiting(1);
+  const std::uint64_t full = budget().used();
+  held_.pop_back();
+  AwaitWaiting(0);
+  EXPECT_LE(budget().used(), full);
+  EXPECT_EQ(push.Cancel(), grpc::StatusCode::CANCELLED);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, PushCancelTest, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "File" : "Memory"; });
 
 }  // namespace
 }  // namespace cairn

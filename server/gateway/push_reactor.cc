@@ -93,9 +93,7 @@ void PushReactor::OnCancel() {
   std::lock_guard lock(mutex_);
   cancelled_ = true;
   // Elsewhere the operation in progress comes back and finds out.
-  if (phase_ == Phase::kWaitingForMemory && gateway_.store->budget().Cancel(ticket_)) {
-    Refuse(Cancelled());
-  }
+  if (phase_ == Phase::kOpening && gateway_.store->Cancel(ticket_)) Refuse(Cancelled());
 }
 
 PushReactor::Refusal PushReactor::Cancelled() {
@@ -149,8 +147,7 @@ void PushReactor::OnAdmission(absl::StatusOr<Admission> admission) {
   if (!admission.ok()) return Refuse({admission.status(), ReasonOfAdmission(admission.status())});
   if (admission->receipt) return Accept(*admission->receipt);
   if (absl::Status status = PrepareCheck(*admission); !status.ok()) return Refuse({status, "format"});
-  const std::uint64_t bytes = gateway_.store->Reservation(key_.bytes);
-  if (bytes > gateway_.store->budget().capacity()) {
+  if (gateway_.store->Reservation(key_.bytes) > gateway_.store->budget().capacity()) {
     return Refuse(
         {absl::InvalidArgumentError(absl::StrCat("upload of ", key_.bytes, " bytes: this server holds at most ",
                                                  gateway_.store->budget().capacity(), " in memory")),
@@ -158,8 +155,8 @@ void PushReactor::OnAdmission(absl::StatusOr<Admission> admission) {
   }
   // OnCancel has been and will not come again: nobody would end the wait.
   if (cancelled_) return Refuse(Cancelled());
-  phase_ = Phase::kWaitingForMemory;
-  ticket_ = gateway_.store->budget().Acquire(bytes, [this] { gateway_.workers->Run([this] { OpenUpload(); }); });
+  phase_ = Phase::kOpening;
+  ticket_ = gateway_.store->Begin(key_, gateway_.workers, [this](auto upload) { Opened(std::move(upload)); });
 }
 
 absl::Status PushReactor::PrepareCheck(const Admission& admission) {
@@ -173,12 +170,7 @@ absl::Status PushReactor::PrepareCheck(const Admission& admission) {
   return absl::OkStatus();
 }
 
-void PushReactor::OpenUpload() {
-  {
-    std::lock_guard lock(mutex_);
-    phase_ = Phase::kOpening;
-  }
-  auto upload = gateway_.store->Begin(key_);  // Takes over the reservation, in any case.
+void PushReactor::Opened(absl::StatusOr<std::unique_ptr<Upload>> upload) {
   Refusal refusal = upload.ok() ? Resume(*std::move(upload)) : Refusal{upload.status(), "storage"};
   std::lock_guard lock(mutex_);
   if (!refusal.status.ok()) return Refuse(std::move(refusal));

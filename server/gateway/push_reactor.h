@@ -30,7 +30,7 @@ class PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   void OnDone() override;
 
  private:
-  enum class Phase { kHeader, kAdmitting, kWaitingForMemory, kOpening, kChunks, kSealing, kFinished };
+  enum class Phase { kHeader, kAdmitting, kOpening, kChunks, kSealing, kFinished };
 
   // Why an upload ends without a receipt.
   struct Refusal {
@@ -57,7 +57,7 @@ class PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
 
   // Called on a worker, without mutex_: they wait for the disk, and OnCancel and OnReadDone run on gRPC's threads,
   // which must not wait with them. While they run, in kOpening and kSealing, nobody else looks at the upload.
-  void OpenUpload();
+  void Opened(absl::StatusOr<std::unique_ptr<Upload>> upload);
   Refusal Resume(std::unique_ptr<Upload> upload);  // OK: go on.
   absl::Status ContinueDigest();
   void Seal(const std::string& sha256);
@@ -80,7 +80,7 @@ class PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   grpc::ByteBuffer buffer_;
   v1::PushHeader header_;
   UploadKey key_;
-  ByteBudget::Ticket ticket_ = 0;
+  Store::Ticket ticket_ = 0;
   std::unique_ptr<Upload> upload_;
   std::shared_ptr<Aggregator> combine_;  // The federation's rule, for this update alone.
   std::unique_ptr<UploadCheck> check_;

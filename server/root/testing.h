@@ -17,6 +17,7 @@
 #include "server/metrics/metrics.h"
 #include "server/root/coordinator.h"
 #include "server/root/update.h"
+#include "server/store/shared/shared_store.h"
 #include "server/store/store.h"
 
 namespace cairn::testing {
@@ -41,9 +42,7 @@ class TestCoordinator {
 
   // What a new process does, and what happens when it ends.
   absl::Status Start() {
-    auto store = durable_ ? OpenFileStore(directory.path(), kBudget) : OpenMemoryStore(directory / "spill", kBudget);
-    if (!store.ok()) return store.status();
-    store_ = *std::move(store);
+    if (absl::Status opened = OpenStore(); !opened.ok()) return opened;
     auto opened = Coordinator::Open({directory.path(), durable_, federations_}, store_.get(), &metrics, &clock);
     if (!opened.ok()) return opened.status();
     coordinator_ = *std::move(opened);
@@ -52,6 +51,7 @@ class TestCoordinator {
   void Stop() {
     coordinator_.reset();
     store_.reset();
+    shared_.reset();
   }
   Coordinator* operator->() { return coordinator_.get(); }
   Store& store() { return *store_; }
@@ -91,10 +91,7 @@ class TestCoordinator {
   SealedUpdate Seal(const std::string& client, std::uint64_t round, const UpdateBytes& bytes,
                     std::uint64_t examples = 1, const std::string& federation = "fed") {
     UploadKey key{federation, round, client, Sha256Hex(bytes.safetensors), bytes.safetensors.size()};
-    std::promise<void> granted;
-    store_->budget().Acquire(store_->Reservation(key.bytes), [&] { granted.set_value(); });
-    granted.get_future().wait();
-    auto upload = store_->Begin(key);
+    auto upload = Begin(key);
     EXPECT_TRUE(upload.ok()) << upload.status();
     EXPECT_TRUE((*upload)->Append({bytes.safetensors}).ok());
     EXPECT_TRUE(store_->Seal(*std::move(upload), key.sha256).ok());
@@ -110,6 +107,11 @@ class TestCoordinator {
   absl::StatusOr<ReceiptRow> Push(const std::string& client, std::uint64_t round, const UpdateBytes& bytes,
                                   const std::string& federation = "fed") {
     return Contribute(Seal(client, round, bytes, 1, federation));
+  }
+
+  // Waits until there is room.
+  absl::StatusOr<std::unique_ptr<Upload>> Begin(const UploadKey& key) {
+    return Await<absl::StatusOr<std::unique_ptr<Upload>>>([&](auto done) { store_->Begin(key, &workers_, done); });
   }
 
   // Returns once the federation has published `version`; nothing but the test's time-out bounds the wait.
@@ -131,6 +133,20 @@ class TestCoordinator {
     return promise->get_future().get();
   }
 
+  absl::Status OpenStore() {
+    if (durable_) {
+      auto store = OpenFileStore(directory.path(), kBudget);
+      if (!store.ok()) return store.status();
+      store_ = *std::move(store);
+      return absl::OkStatus();
+    }
+    auto shared = SharedStore::Open({.budget = kBudget, .spill_directory = directory / "spill"});
+    if (!shared.ok()) return shared.status();
+    shared_ = *std::move(shared);
+    store_ = OpenMemoryStore(shared_.get());
+    return absl::OkStatus();
+  }
+
   std::string CombineOf(const std::string& federation) const {
     for (const FederationOptions& options : federations_) {
       if (options.name == federation) return options.method.combine;
@@ -140,6 +156,8 @@ class TestCoordinator {
 
   std::vector<FederationOptions> federations_;
   bool durable_;
+  WorkerPool workers_{1};
+  std::unique_ptr<SharedStore> shared_;  // Null when durable.
   std::unique_ptr<Store> store_;
   std::unique_ptr<Coordinator> coordinator_;
 };

@@ -21,16 +21,13 @@ ByteBudget::Ticket ByteBudget::Acquire(std::uint64_t bytes, std::function<void()
   assert(bytes <= capacity_);
   Ticket ticket;
   std::deque<Request> grantable;
-  bool must_wait;
   {
     std::lock_guard lock(mutex_);
     ticket = next_ticket_++;
     waiting_.push_back({ticket, bytes, std::move(granted)});
     grantable = TakeGrantable();
-    must_wait = !waiting_.empty();
   }
   for (Request& request : grantable) request.granted();
-  if (must_wait && pressure_) pressure_();
   return ticket;
 }
 

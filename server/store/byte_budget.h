@@ -21,9 +21,6 @@ class ByteBudget {
   bool Cancel(Ticket ticket);
   void Release(std::uint64_t bytes);
 
-  // Called, without locks held, whenever a request has to wait. Set before the first Acquire.
-  void OnPressure(std::function<void()> handler) { pressure_ = std::move(handler); }
-
   std::uint64_t capacity() const { return capacity_; }
   std::uint64_t used() const;
   std::size_t waiting() const;
@@ -38,7 +35,6 @@ class ByteBudget {
   std::deque<Request> TakeGrantable();  // REQUIRES: mutex_ held.
 
   const std::uint64_t capacity_;
-  std::function<void()> pressure_;
   mutable std::mutex mutex_;
   std::uint64_t used_ = 0;
   Ticket next_ticket_ = 1;

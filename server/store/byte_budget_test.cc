@@ -32,16 +32,6 @@ TEST(ByteBudgetTest, CancelUnblocksThoseBehind) {
   EXPECT_FALSE(budget.Cancel(big));
 }
 
-TEST(ByteBudgetTest, TellsOfPressureOnlyWhenSomebodyWaits) {
-  ByteBudget budget(10);
-  int pressed = 0;
-  budget.OnPressure([&] { ++pressed; });
-  budget.Acquire(10, [] {});
-  EXPECT_EQ(pressed, 0);
-  budget.Acquire(1, [] {});
-  EXPECT_EQ(pressed, 1);
-}
-
 TEST(ByteBudgetTest, AGrantMayUseTheBudget) {
   ByteBudget budget(10);
   bool done = false;

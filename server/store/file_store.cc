@@ -70,30 +70,42 @@ class FileUpload final : public Upload {
 
 class FileBlob final : public Blob {
  public:
-  explicit FileBlob(MappedFile file) : file_(std::move(file)) {}
+  FileBlob(fs::path path, MappedFile file) : path_(std::move(path)), file_(std::move(file)) {}
   absl::string_view bytes() const override { return file_.bytes(); }
   void DropPages() const override { file_.DropPages(); }
+  std::optional<fs::path> path() const override { return path_; }
 
  private:
+  fs::path path_;
   MappedFile file_;
 };
 
 class FileStore final : public Store {
  public:
-  FileStore(fs::path directory, std::uint64_t budget) : Store(budget), directory_(std::move(directory)) {}
+  FileStore(fs::path directory, std::uint64_t budget) : directory_(std::move(directory)), budget_(budget) {}
 
   std::uint64_t Reservation(std::uint64_t) const override { return kFileUploadReservation; }
+  const ByteBudget& budget() const override { return budget_; }
 
   std::uint64_t ResumePoint(const UploadKey& key) const override {
     if (key.sha256.empty()) return 0;
     return std::min(SizeOrZero(Uploads() / PartName(key)), key.bytes);
   }
 
-  absl::StatusOr<std::unique_ptr<Upload>> Begin(const UploadKey& key) override {
-    auto upload = DoBegin(key);
-    if (!upload.ok()) budget_.Release(kFileUploadReservation);
-    return upload;
+  Ticket Begin(const UploadKey& key, WorkerPool* workers, Begun begun) override {
+    if (kFileUploadReservation > budget_.capacity()) {
+      workers->Run([this, begun = std::move(begun)] {
+        begun(absl::ResourceExhaustedError(absl::StrCat("an upload takes ", kFileUploadReservation,
+                                                        " bytes of memory; the budget is ", budget_.capacity())));
+      });
+      return 0;
+    }
+    return budget_.Acquire(kFileUploadReservation, [this, key, workers, begun = std::move(begun)] {
+      workers->Run([this, key, begun] { begun(BeginWithRoom(key)); });
+    });
   }
+
+  bool Cancel(Ticket ticket) override { return budget_.Cancel(ticket); }
 
   absl::Status Seal(std::unique_ptr<Upload> upload, const std::string& sha256) override {
     auto& file = static_cast<FileUpload&>(*upload);
@@ -115,8 +127,9 @@ class FileStore final : public Store {
   void Discard(std::unique_ptr<Upload> upload) override { unlink(static_cast<FileUpload&>(*upload).path().c_str()); }
 
   absl::StatusOr<std::shared_ptr<const Blob>> Find(const std::string& federation, const std::string& name) override {
-    CAIRN_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(Object(federation, name)));
-    return std::make_shared<FileBlob>(std::move(file));
+    fs::path path = Object(federation, name);
+    CAIRN_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
+    return std::make_shared<FileBlob>(std::move(path), std::move(file));
   }
 
   void Remove(const std::string& federation, const std::string& name) override {
@@ -153,6 +166,12 @@ class FileStore final : public Store {
   fs::path Uploads() const { return directory_ / "uploads"; }
   fs::path Object(const std::string& federation, const std::string& name) const {
     return directory_ / "objects" / federation / (name + ".safetensors");
+  }
+
+  absl::StatusOr<std::unique_ptr<Upload>> BeginWithRoom(const UploadKey& key) {
+    auto upload = DoBegin(key);
+    if (!upload.ok()) budget_.Release(kFileUploadReservation);
+    return upload;
   }
 
   absl::StatusOr<std::unique_ptr<Upload>> DoBegin(const UploadKey& key) {
@@ -199,6 +218,7 @@ class FileStore final : public Store {
   }
 
   const fs::path directory_;
+  ByteBudget budget_;
   std::mutex mutex_;
   std::set<std::string> active_;  // PartPrefix of every Upload there is.
 };

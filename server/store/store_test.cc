@@ -1,80 +1,18 @@
+// Both stores keep the same promises, except across a restart.
 #include "server/store/store.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
-#include <filesystem>
-#include <future>
-#include <random>
-#include <string>
-
-#include "base/digest.h"
+#include "base/files.h"
+#include "server/store/testing.h"
 
 namespace cairn {
 namespace {
 
-namespace fs = std::filesystem;
-
-constexpr std::uint64_t kBudget = 16 << 20;
-
-std::string RandomBytes(int seed, std::size_t size) {
-  std::mt19937_64 random(seed);
-  std::string bytes(size, '\0');
-  for (char& c : bytes) c = static_cast<char>(random());
-  return bytes;
-}
-
-// Both stores keep the same promises, except across a restart.
-class StoreTest : public ::testing::TestWithParam<bool> {
- protected:
-  void SetUp() override {
-    std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::replace(name.begin(), name.end(), '/', '_');
-    directory_ = fs::path(::testing::TempDir()) / ("store_" + std::to_string(getpid()) + name);
-    Reopen();
-  }
-  void TearDown() override {
-    store_.reset();
-    fs::remove_all(directory_);
-  }
-  void Reopen() {
-    store_.reset();
-    auto store = GetParam() ? OpenFileStore(directory_, kBudget) : OpenMemoryStore(directory_, kBudget);
-    ASSERT_TRUE(store.ok()) << store.status();
-    store_ = *std::move(store);
-  }
-  UploadKey Key(const std::string& client, const std::string& bytes) {
-    return {"fed", 1, client, Sha256Hex(bytes), bytes.size()};
-  }
-  std::unique_ptr<Upload> Begin(const UploadKey& key) {
-    auto upload = BeginOr(key);
-    EXPECT_TRUE(upload.ok()) << upload.status();
-    return upload.ok() ? *std::move(upload) : nullptr;
-  }
-  absl::StatusOr<std::unique_ptr<Upload>> BeginOr(const UploadKey& key) {
-    auto granted = std::make_shared<std::promise<void>>();
-    auto future = granted->get_future();
-    store_->budget().Acquire(store_->Reservation(key.bytes), [granted] { granted->set_value(); });
-    EXPECT_EQ(future.wait_for(std::chrono::seconds(20)), std::future_status::ready) << "never granted";
-    return store_->Begin(key);
-  }
-  void Put(const std::string& client, const std::string& bytes) {
-    auto upload = Begin(Key(client, bytes));
-    ASSERT_NE(upload, nullptr);
-    ASSERT_TRUE(upload->Append({bytes}).ok());
-    ASSERT_TRUE(store_->Seal(std::move(upload), Sha256Hex(bytes)).ok());
-  }
-  std::string Get(const std::string& bytes, const std::string& client = "c") {
-    auto blob = store_->Find("fed", UpdateName(client, Sha256Hex(bytes)));
-    return blob.ok() ? std::string((*blob)->bytes()) : blob.status().ToString();
-  }
-
-  fs::path directory_;
-  std::unique_ptr<Store> store_;
-};
+using testing::Begun;
+using testing::kBudget;
+using testing::RandomBytes;
+using testing::StoreTest;
 
 TEST_P(StoreTest, SealedBytesAreFound) {
   const std::string bytes = RandomBytes(1, 3'000'001);
@@ -231,6 +169,74 @@ TEST_P(StoreTest, ReopeningKeepsWhatIsDurable) {
   Reopen();
   EXPECT_EQ(Get(bytes) == bytes, GetParam());
   EXPECT_EQ(store_->ResumePoint(Key("d", part)), GetParam() ? 10u : 0u);
+}
+
+TEST_P(StoreTest, UploadsWaitForRoomInOrder) {
+  FillMemory();
+  const std::uint64_t bytes = kFileUploadReservation;
+  Begun first(*store_, {"fed", 1, "a", "", bytes}, &workers_), second(*store_, {"fed", 1, "b", "", bytes}, &workers_);
+  EXPECT_EQ(store_->budget().waiting(), 2u);
+  held_.pop_back();
+  auto upload = first.Take();
+  EXPECT_TRUE(upload.ok()) << upload.status();
+  EXPECT_FALSE(second.Done());
+  EXPECT_EQ(store_->budget().waiting(), 1u);
+  held_.pop_back();
+  EXPECT_TRUE(second.Take().ok());
+  held_.clear();
+}
+
+TEST_P(StoreTest, AnUploadMayLeaveTheLine) {
+  FillMemory();
+  Begun leaving(*store_, Key("c", "abc"), &workers_);
+  EXPECT_TRUE(store_->Cancel(leaving.ticket()));
+  EXPECT_FALSE(store_->Cancel(leaving.ticket()));
+  EXPECT_EQ(store_->budget().waiting(), 0u);
+  held_.clear();
+  EXPECT_FALSE(leaving.Done());
+  Put("c", "abc");
+  EXPECT_EQ(Get("abc"), "abc");
+}
+
+TEST_P(StoreTest, WhatCanNeverFitIsRefused) {
+  const std::uint64_t budget = GetParam() ? kFileUploadReservation - 1 : kFileUploadReservation;
+  Reopen(budget);
+  EXPECT_EQ(BeginOr({"fed", 1, "c", "", kFileUploadReservation + 1}).status().code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(store_->budget().used(), 0u);
+  EXPECT_GT(store_->Reservation(kFileUploadReservation + 1), store_->budget().capacity());
+}
+
+// Two streams of one client wait: the second finds the first at work, and takes nothing from it.
+TEST_P(StoreTest, TwoStreamsThatWaitForOneUploadAreOne) {
+  FillMemory();
+  const UploadKey key = Key("c", "abc");
+  Begun first(*store_, key, &workers_), second(*store_, key, &workers_);
+  held_.clear();
+  auto a = first.Take(), b = second.Take();
+  ASSERT_NE(a.ok(), b.ok());
+  EXPECT_EQ((a.ok() ? b : a).status().code(), absl::StatusCode::kAborted);
+  auto upload = a.ok() ? *std::move(a) : *std::move(b);
+  ASSERT_TRUE(upload->Append({"abc"}).ok());
+  ASSERT_TRUE(store_->Seal(std::move(upload), key.sha256).ok());
+  EXPECT_EQ(Get("abc"), "abc");
+}
+
+TEST_P(StoreTest, ABlobSaysHowOtherProcessesGetAtIt) {
+  const std::string bytes = RandomBytes(50, 1000);
+  Put("c", bytes);
+  const auto blob = store_->Find("fed", UpdateName("c", Sha256Hex(bytes)));
+  ASSERT_TRUE(blob.ok()) << blob.status();
+  ASSERT_EQ((*blob)->path().has_value(), GetParam());
+  ASSERT_EQ((*blob)->shared_key().has_value(), !GetParam());
+  if (GetParam()) {
+    EXPECT_EQ(*ReadFile(*(*blob)->path(), kBudget), bytes);
+  } else {
+    const auto object = shared_->Get(*(*blob)->shared_key());
+    ASSERT_TRUE(object.ok()) << object.status();
+    EXPECT_EQ(object->bytes().data(), (*blob)->bytes().data()) << "copied";
+    EXPECT_TRUE(VerifyObject(object->key(), object->bytes(), object->crc32c()).ok());
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, StoreTest, ::testing::Bool(),

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/digest.h"
+#include "base/pages.h"
 #include "base/status_macros.h"
 #include "server/store/shared/shared_store.h"
 
@@ -17,6 +18,15 @@ absl::StatusOr<ObjectKey> WritableObject::Seal(std::uint32_t crc32c) && {
   store_ = nullptr;
   data_ = {};
   return key_;
+}
+
+ObjectKey WritableObject::Park() && {
+  std::exchange(store_, nullptr)->Park(key_);
+  return key_;
+}
+
+void ReadableObject::DropPages() const {
+  if (file_) DropMappedPages(bytes_, bytes_);
 }
 
 ReadableObject::~ReadableObject() {

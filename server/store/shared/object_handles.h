@@ -29,6 +29,9 @@ class WritableObject {
   absl::Span<char> data() const { return data_; }
   // `crc32c` is that of all the bytes; whoever wrote them had them in the cache. From now on they stay as they are.
   absl::StatusOr<ObjectKey> Seal(std::uint32_t crc32c) &&;
+  // Leaves it as it is, for SharedStore::Unpark, or until somebody waits for room: what has been parked for longest is
+  // given up first, and before anything is spilled.
+  ObjectKey Park() &&;
 
  private:
   SharedStore* store_;
@@ -55,6 +58,8 @@ class ReadableObject {
   const ObjectKey& key() const { return entry_.key; }
   absl::string_view bytes() const { return bytes_; }
   std::uint32_t crc32c() const { return entry_.crc32c; }
+  // Its pages are not needed soon: those of a spilled one leave this process' memory until they are read again.
+  void DropPages() const;
 
  private:
   SharedStore* store_ = nullptr;  // Null for one that is read from a file.

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/files.h"
+#include "base/limits.h"
 #include "server/store/shared/memfd.h"
 #include "server/store/shared/object_key.h"
 #include "server/store/shared/process_id.h"
@@ -35,6 +36,12 @@ struct SlabRef {
   std::uint32_t incarnation = 0;
   friend bool operator==(const SlabRef&, const SlabRef&) = default;
 };
+
+// What an object of `bytes` takes: whole huge pages.
+inline constexpr std::uint64_t kHugePageBytes = 2 * limits::kMiB;
+constexpr std::uint64_t SlabBytes(std::uint64_t bytes) {
+  return (bytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+}
 
 inline constexpr std::array<char, 8> kTableMagic = {'C', 'R', 'N', 'O', 'B', 'J', 'T', '\0'};
 inline constexpr std::uint32_t kTableVersion = 1;

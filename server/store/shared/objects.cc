@@ -56,7 +56,7 @@ void Objects::Dropped(Epoch epoch, SlabRef slab, absl::Time now) {
 }
 
 void Objects::DropAll(Epoch epoch) {
-  for (std::uint32_t object : leases_.RemoveAll(epoch)) FreeIfUnused(table_.entry(object).key);
+  for (std::uint32_t object : leases_.RemoveAll(epoch)) RestIfUnused(table_.entry(object).key);
   slabs_.EndWriter(epoch);  // First: what is given back below must not wait for a writer that will not come.
   const auto writing = writing_.extract(epoch);
   if (writing.empty()) return;
@@ -94,6 +94,7 @@ absl::Status Objects::Seal(Epoch writer, const ObjectKey& key, std::uint32_t crc
   ForgetWriting(writer, key.entry);
   used_[key.entry] = ++uses_;
   table_.SetSealed(key, crc32c);
+  RestIfUnused(key);
   return absl::OkStatus();
 }
 
@@ -102,6 +103,28 @@ absl::Status Objects::Abandon(Epoch writer, const ObjectKey& key) {
   ForgetWriting(writer, key.entry);
   GiveSlab(key);
   return absl::OkStatus();
+}
+
+void Objects::Park(const ObjectKey& key) {
+  used_[key.entry] = ++uses_;
+  parked_.emplace(used_[key.entry], key.entry);
+}
+
+bool Objects::IsParked(const ObjectKey& key) const {
+  return table_.view().Find(key).ok() && parked_.count(used_[key.entry]) != 0;
+}
+
+bool Objects::Unpark(const ObjectKey& key) {
+  if (!IsParked(key)) return false;
+  parked_.erase(used_[key.entry]);
+  return true;
+}
+
+bool Objects::GiveUpParked() {
+  if (parked_.empty()) return false;
+  const ObjectKey key = table_.entry(parked_.begin()->second).key;
+  parked_.erase(parked_.begin());
+  return Abandon(kAgentEpoch, key).ok();
 }
 
 void Objects::ForgetWriting(Epoch writer, std::uint32_t object) {
@@ -118,7 +141,10 @@ absl::StatusOr<ObjectEntry> Objects::Get(Epoch reader, const ObjectKey& key) {
   if (entry.state == ObjectState::kRemoved) {
     return absl::NotFoundError(absl::StrCat("object ", key.ToHex(), " was removed"));
   }
-  if (entry.state == ObjectState::kSealed) leases_.Add(reader, key.entry);
+  if (entry.state == ObjectState::kSealed) {
+    unused_.erase(used_[key.entry]);
+    leases_.Add(reader, key.entry);
+  }
   used_[key.entry] = ++uses_;
   return entry;
 }
@@ -128,7 +154,7 @@ absl::Status Objects::Release(Epoch reader, const ObjectKey& key) {
   if (!leases_.Remove(reader, key.entry)) {
     return absl::FailedPreconditionError(absl::StrCat("epoch ", reader, " has no lease of object ", key.ToHex()));
   }
-  FreeIfUnused(entry.key);
+  RestIfUnused(entry.key);
   return absl::OkStatus();
 }
 
@@ -146,13 +172,17 @@ absl::Status Objects::Remove(const ObjectKey& key) {
     table_.Free(key);
     return absl::OkStatus();
   }
+  unused_.erase(used_[key.entry]);
   table_.SetState(key, ObjectState::kRemoved);
-  FreeIfUnused(key);
+  RestIfUnused(key);
   return absl::OkStatus();
 }
 
-void Objects::FreeIfUnused(const ObjectKey& key) {
-  if (table_.entry(key.entry).state == ObjectState::kRemoved && !leases_.Held(key.entry)) GiveSlab(key);
+void Objects::RestIfUnused(const ObjectKey& key) {
+  if (leases_.Held(key.entry)) return;
+  const ObjectState state = table_.entry(key.entry).state;
+  if (state == ObjectState::kSealed) unused_.emplace(used_[key.entry], key.entry);
+  if (state == ObjectState::kRemoved) GiveSlab(key);
 }
 
 void Objects::GiveSlab(const ObjectKey& key) {
@@ -163,13 +193,8 @@ void Objects::GiveSlab(const ObjectKey& key) {
 }
 
 std::optional<ObjectKey> Objects::OldestUnused() const {
-  std::optional<ObjectKey> oldest;
-  for (std::uint32_t i = 0; i < used_.size(); ++i) {
-    const ObjectEntry& entry = table_.entry(i);
-    if (entry.state != ObjectState::kSealed || leases_.Held(i)) continue;
-    if (!oldest || used_[i] < used_[oldest->entry]) oldest = entry.key;
-  }
-  return oldest;
+  if (unused_.empty()) return std::nullopt;
+  return table_.entry(unused_.begin()->second).key;
 }
 
 bool Objects::EndSpill(Epoch spiller, const ObjectKey& key, bool written) {
@@ -177,7 +202,7 @@ bool Objects::EndSpill(Epoch spiller, const ObjectKey& key, bool written) {
   const ObjectEntry& entry = table_.entry(key.entry);
   if (!written || entry.state != ObjectState::kSealed || leases_.Held(key.entry)) {
     freed_.files.push_back(key);
-    FreeIfUnused(key);
+    RestIfUnused(key);
     return false;
   }
   const SlabRef slab = entry.slab;

@@ -44,6 +44,13 @@ class Objects {
   absl::Status Seal(Epoch writer, const ObjectKey& key, std::uint32_t crc32c);
   // Gives up an object that is not sealed. Errors as Seal.
   absl::Status Abandon(Epoch writer, const ObjectKey& key);
+  // Nobody writes this object of the agent for now: GiveUpParked may take it. REQUIRES: it is not sealed, nor parked.
+  void Park(const ObjectKey& key);
+  // It is written again. False: it was given up.
+  bool Unpark(const ObjectKey& key);
+  bool IsParked(const ObjectKey& key) const;
+  // Gives up what has been parked for longest. False: nothing is.
+  bool GiveUpParked();
 
   // Takes a lease, unless it is spilled: a file lives as long as somebody maps it. NOT_FOUND: it is not
   // sealed yet, or was removed, or as TableView::Find. PERMISSION_DENIED: as TableView::Find.
@@ -76,7 +83,7 @@ class Objects {
 
   absl::Status CheckWriter(Epoch writer, const ObjectKey& key) const;
   void DropAll(Epoch epoch);
-  void FreeIfUnused(const ObjectKey& key);
+  void RestIfUnused(const ObjectKey& key);
   void GiveSlab(const ObjectKey& key);
   bool Holds(Epoch epoch) const;
   void ForgetWriting(Epoch writer, std::uint32_t object);
@@ -88,6 +95,8 @@ class Objects {
   std::map<Epoch, std::set<std::uint32_t>> writing_;  // Objects that are not sealed; none is empty.
   std::vector<std::uint64_t> used_;                   // By entry: when it was last used, in uses of any object.
   std::uint64_t uses_ = 0;
+  std::map<std::uint64_t, std::uint32_t> unused_;  // Sealed objects without leases, by their last use.
+  std::map<std::uint64_t, std::uint32_t> parked_;  // By when they were parked, in uses too.
   absl::Time next_fence_ = absl::InfiniteFuture();
   std::vector<std::pair<Epoch, ProcessId>> fenced_;
   Freed freed_;

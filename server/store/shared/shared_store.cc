@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
-#include "server/store/slab.h"
 
 namespace cairn {
 namespace {
@@ -18,9 +17,9 @@ const Clock& DefaultClock() {
 constexpr absl::Duration kLeaseTimeMax = absl::Hours(24);  // poll's milliseconds hold it.
 
 absl::Status CheckOptions(const SharedStoreOptions& options) {
-  if (options.budget < SlabPool::RoundUp(1)) {
-    return absl::InvalidArgumentError(absl::StrCat("shared memory: expected a budget of at least ",
-                                                   SlabPool::RoundUp(1), " bytes, got ", options.budget));
+  if (options.budget < SlabBytes(1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("shared memory: expected a budget of at least ", SlabBytes(1), " bytes, got ", options.budget));
   }
   if (options.objects_max < 1 || options.objects_max > limits::kSharedObjectsMax) {
     return absl::InvalidArgumentError(absl::StrCat("shared memory: expected 1 to ", limits::kSharedObjectsMax,
@@ -50,9 +49,7 @@ SharedStore::SharedStore(SharedStoreOptions options, Objects objects, SpillFiles
       files_(std::move(files)),
       budget_(options_.budget),
       objects_(std::move(objects)),
-      keeper_(1) {
-  budget_.OnPressure([this] { StartSpill(); });
-}
+      keeper_(1) {}
 
 SharedStore::~SharedStore() {
   // All at once: when one leaves it must not be the turn of another.
@@ -88,6 +85,24 @@ absl::StatusOr<absl::string_view> SharedStore::BytesOf(const ObjectEntry& entry)
 
 absl::Status SharedStore::Remove(const ObjectKey& key) {
   return Change([&] { return objects_.Remove(key); });
+}
+
+void SharedStore::Park(const ObjectKey& key) {
+  ChangeSurely([&] { objects_.Park(key); });
+}
+
+absl::StatusOr<WritableObject> SharedStore::Unpark(const ObjectKey& key) {
+  std::lock_guard lock(mutex_);
+  if (!objects_.Unpark(key)) {
+    return absl::NotFoundError(absl::StrCat("object ", key.ToHex(), " was given up: others waited for room"));
+  }
+  const ObjectEntry& entry = objects_.table().entry(key.entry);
+  return WritableObject(this, key, {objects_.slabs().memory(entry.slab).mapping.data(), entry.bytes});
+}
+
+bool SharedStore::IsParked(const ObjectKey& key) const {
+  std::lock_guard lock(mutex_);
+  return objects_.IsParked(key);
 }
 
 absl::Status SharedStore::Seal(Epoch epoch, const ObjectKey& key, std::uint32_t crc32c) {

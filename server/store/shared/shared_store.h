@@ -83,7 +83,13 @@ class SharedStore {
   absl::Status Remove(const ObjectKey& key);
   // Makes warm slabs ahead of need, as far as there is room: the first objects of a size then cost what later ones do.
   absl::Status Prefault(std::uint64_t bytes, std::size_t slabs);
+  // Takes up an object that was parked (WritableObject::Park). NOT_FOUND: somebody waited for room, and it was given
+  // up.
+  absl::StatusOr<WritableObject> Unpark(const ObjectKey& key);
+  bool IsParked(const ObjectKey& key) const;
   SharedStoreStats stats();
+  // What the slabs of objects take, and who waits for room.
+  const ByteBudget& budget() const { return budget_; }
 
   // For StoreAgent, which speaks for workers. Each begins with Renew: FAILED_PRECONDITION for one that was fenced.
   struct Lent {
@@ -113,6 +119,8 @@ class SharedStore {
   const SharedStoreOptions& options() const { return options_; }
 
  private:
+  friend class WritableObject;
+
   // An object that a writer may begin.
   struct Started {
     ObjectEntry entry;
@@ -153,6 +161,7 @@ class SharedStore {
   Due TakeDue();
   void Settle(Due due);
   void Carry(Due due);
+  void Park(const ObjectKey& key);
   absl::StatusOr<absl::string_view> BytesOf(const ObjectEntry& entry);
 
   absl::Status CheckSize(std::uint64_t bytes) const;

@@ -4,7 +4,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "server/store/shared/shared_store.h"
-#include "server/store/slab.h"
 
 namespace cairn {
 
@@ -44,7 +43,7 @@ bool SharedStore::Cancel(Ticket ticket) {
 
 absl::Status SharedStore::CheckSize(std::uint64_t bytes) const {
   if (bytes == 0) return absl::InvalidArgumentError("an object of 0 bytes: expected at least 1");
-  if (bytes <= options_.budget && SlabPool::RoundUp(bytes) <= options_.budget) return absl::OkStatus();
+  if (bytes <= options_.budget && SlabBytes(bytes) <= options_.budget) return absl::OkStatus();
   return absl::ResourceExhaustedError(absl::StrCat("an object of ", bytes, " bytes, in whole huge pages, never fits: ",
                                                    "the store's budget is ", options_.budget, " bytes"));
 }
@@ -55,7 +54,7 @@ SharedStore::Ticket SharedStore::Enter(Epoch epoch, std::uint64_t bytes, Created
     created(size);
     return 0;
   }
-  const std::uint64_t slab_bytes = SlabPool::RoundUp(bytes);
+  const std::uint64_t slab_bytes = SlabBytes(bytes);
   const Ticket ticket = JoinLine({epoch, bytes, slab_bytes, std::move(created)});
   const ByteBudget::Ticket budget_ticket =
       budget_.Acquire(slab_bytes, [this, ticket, slab_bytes] { Granted(ticket, slab_bytes); });

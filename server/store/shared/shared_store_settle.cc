@@ -66,7 +66,9 @@ void SharedStore::Settle(Due due) {
   const SharedStore* const outer = std::exchange(settling, this);
   for (bool more = true; more;) {
     Carry(std::move(due));
+    const bool waiting = budget_.waiting() != 0;
     std::lock_guard lock(mutex_);
+    if (waiting) objects_.GiveUpParked();  // One: it may be enough.
     std::function<void()> next = outer == this ? nullptr : ServeNext();
     due = TakeDue();
     due.next = std::move(next);

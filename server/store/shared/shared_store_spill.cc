@@ -4,7 +4,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "server/store/shared/shared_store.h"
-#include "server/store/slab.h"
 
 namespace cairn {
 namespace {
@@ -19,7 +18,7 @@ constexpr absl::Duration kSpillPause = absl::Seconds(1);
 
 absl::Status SharedStore::Prefault(std::uint64_t bytes, std::size_t slabs) {
   CAIRN_RETURN_IF_ERROR(CheckSize(bytes));
-  const std::uint64_t slab_bytes = SlabPool::RoundUp(bytes);
+  const std::uint64_t slab_bytes = SlabBytes(bytes);
   for (std::size_t i = 0; i < slabs; ++i) {
     std::optional<SlabRef> slab;
     {

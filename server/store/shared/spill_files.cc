@@ -4,12 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -19,10 +21,17 @@ namespace fs = std::filesystem;
 
 constexpr absl::string_view kSuffix = ".object";
 
+// Linux caches what one write brings in pieces of up to 2 MiB, and touching a byte of a mapping maps its whole piece:
+// over many spilled updates of which a round reads one module at a time, that is more memory than the modules.
+constexpr std::size_t kWriteBytes = 64 * limits::kKiB;
+
 absl::Status WriteNew(const fs::path& path, absl::string_view bytes) {
   const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return ErrnoStatus(errno, "create", path);
-  return WriteAll(fd.get(), bytes, path);
+  for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kWriteBytes))) {
+    CAIRN_RETURN_IF_ERROR(WriteAll(fd.get(), bytes.substr(0, kWriteBytes), path));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace

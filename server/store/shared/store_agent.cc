@@ -14,7 +14,6 @@
 #include "base/status_macros.h"
 #include "server/store/shared/agent_connection.h"
 #include "server/store/shared/packet_socket.h"
-#include "server/store/slab.h"
 
 namespace cairn {
 namespace {
@@ -122,7 +121,7 @@ absl::StatusOr<std::unique_ptr<StoreAgent>> StoreAgent::Start(SharedStore* store
                                                               const std::filesystem::path& directory) {
   // One descriptor for each slab and each worker. Where so many cannot be had, what comes last is refused.
   const std::size_t slabs =
-      std::min<std::uint64_t>(store->options().objects_max, store->options().budget / SlabPool::RoundUp(1));
+      std::min<std::uint64_t>(store->options().objects_max, store->options().budget / SlabBytes(1));
   AllowOpenFiles(slabs + limits::kStoreSessionsMax).IgnoreError();
   CAIRN_ASSIGN_OR_RETURN(PacketListener listener, PacketListener::Open(directory));
   UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));

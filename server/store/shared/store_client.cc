@@ -9,7 +9,6 @@
 #include "base/status_macros.h"
 #include "server/store/shared/packet_socket.h"
 #include "server/store/shared/spill_files.h"
-#include "server/store/slab.h"
 
 namespace cairn {
 namespace {
@@ -107,7 +106,7 @@ absl::StatusOr<std::shared_ptr<ClientMapping>> StoreClient::MapSlab(const Answer
   std::shared_ptr<ClientMapping>& slab = slabs_[entry.slab.index];
   if (slab != nullptr && slab->slab() == entry.slab) return slab;
   absl::StatusOr<Mapping> mapping = NoDescriptor(answered.fd_lost, "a slab without its descriptor");
-  if (answered.fd) mapping = MapWhole(answered.fd.get(), SlabPool::RoundUp(entry.bytes), access);
+  if (answered.fd) mapping = MapWhole(answered.fd.get(), SlabBytes(entry.bytes), access);
   if (mapping.ok()) return slab = std::make_shared<ClientMapping>(*std::move(mapping), entry.slab);
   Tell({.op = Op::kDropped, .slab = entry.slab}).IgnoreError();
   return mapping.status();
