@@ -10,6 +10,7 @@
 #include "cli/serve.h"
 #include "cli/status.h"
 #include "cli/watch.h"
+#include "cli/worker.h"
 #endif
 #ifdef CAIRN_WITH_SIMULATION
 #include "cli/simulate.h"
@@ -26,6 +27,7 @@ int main(int argc, char** argv) {
   cairn::AddServe(app);
   cairn::AddStatus(app);
   cairn::AddWatch(app);
+  cairn::AddWorker(app);
 #endif
 #ifdef CAIRN_WITH_SIMULATION
   cairn::AddSimulate(app);

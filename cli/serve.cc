@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/status_macros.h"
@@ -34,6 +35,7 @@ constexpr char kFooter[] =
 struct Flags {
   std::string config;
   bool print_config = false;
+  std::optional<std::uint32_t> workers;
 };
 
 // SIGINT and SIGTERM, from construction on. Handlers, and not sigwait, which needs that every thread blocks them:
@@ -72,6 +74,7 @@ void LogToStderr(const std::string& level) {
 absl::Status Serve(const Flags& flags) {
   v1::ServerConfig config;
   CAIRN_RETURN_IF_ERROR(LoadServerConfig(flags.config, &config));
+  if (flags.workers) config.set_workers(*flags.workers);
   CAIRN_ASSIGN_OR_RETURN(ServerOptions options, ResolveServerOptions(config));
   if (flags.print_config) {
     std::fputs(ToYaml(config).c_str(), stdout);
@@ -94,6 +97,8 @@ void AddServe(CLI::App& app) {
   CLI::App* command = app.add_subcommand("serve", "Run a server: rounds, uploads, aggregation, publishing");
   auto flags = std::make_shared<Flags>();
   command->add_option("-c,--config", flags->config, "YAML file of the server")->required();
+  command->add_option("-w,--workers", flags->workers,
+                      "Processes that add up updates while others still come in; 0: none (the file's `workers`)");
   command->add_flag("--print-config", flags->print_config, "Print the effective configuration and exit");
   command->footer(kFooter);
   command->callback([flags] { Conclude("serve", Serve(*flags)); });

@@ -29,6 +29,7 @@ void FillDefaults(v1::ServerConfig& config) {
   }
   if (config.memory_budget().empty()) config.set_memory_budget("512MiB");
   if (config.upload_max().empty()) config.set_upload_max("4GiB");
+  if (config.worker_memory().empty()) config.set_worker_memory("1GiB");
   if (config.log_level().empty()) config.set_log_level("info");
   for (v1::FederationConfig& federation : *config.mutable_federations()) FillFederationDefaults(federation);
 }
@@ -53,6 +54,13 @@ absl::Status CheckSizes(const ServerOptions& options) {
                  absl::StrCat("expected at least 1 byte and at most ", FormatBytes(limits::kPayloadBytesMax), ", got ",
                               FormatBytes(options.upload_max)));
   }
+  if (options.workers > limits::kWorkersMax) {
+    return Wrong("workers", absl::StrCat("expected at most ", limits::kWorkersMax, ", got ", options.workers));
+  }
+  if (options.workers > 0 && options.worker_memory < kWorkerMemoryMin) {
+    return Wrong("worker_memory", absl::StrCat("expected at least ", FormatBytes(kWorkerMemoryMin), ", got ",
+                                               FormatBytes(options.worker_memory)));
+  }
   return absl::OkStatus();
 }
 
@@ -75,6 +83,9 @@ absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& confi
   options.verify_sha256 = config.integrity() == v1::sha256;
   CAIRN_ASSIGN_OR_RETURN(options.memory_budget, ValueOf("memory_budget", ParseBytes(config.memory_budget())));
   CAIRN_ASSIGN_OR_RETURN(options.upload_max, ValueOf("upload_max", ParseBytes(config.upload_max())));
+  CAIRN_ASSIGN_OR_RETURN(options.worker_memory, ValueOf("worker_memory", ParseBytes(config.worker_memory())));
+  options.workers = config.workers();
+  options.workers_by_hand = config.workers_by_hand();
   CAIRN_RETURN_IF_ERROR(CheckSizes(options));
   options.tls = {config.tls().certificate(), config.tls().key(), config.tls().client_ca()};
   options.log_level = config.log_level();

@@ -25,6 +25,10 @@ struct ServerOptions {
   std::uint64_t memory_budget = 0;  // Bytes.
   std::uint64_t upload_max = 0;     // Bytes.
   bool verify_sha256 = true;
+  std::size_t workers = 0;                           // Processes that add up updates; 0: the server does.
+  std::uint64_t worker_memory = 0;                   // Bytes of shared memory for their sums.
+  bool workers_by_hand = false;                      // Somebody else starts them.
+  std::filesystem::path program = "/proc/self/exe";  // That knows the command `worker`.
   TlsFiles tls;
   std::string log_level;
   std::vector<FederationOptions> federations;
@@ -39,6 +43,7 @@ absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& confi
 // The smallest memory budget with which a server runs, and what of it is set aside for the program itself and for
 // gRPC's buffers; the rest holds updates.
 inline constexpr std::uint64_t kMemoryBudgetMin = std::uint64_t{256} << 20;
+inline constexpr std::uint64_t kWorkerMemoryMin = std::uint64_t{64} << 20;
 inline constexpr std::uint64_t kProgramBytes = std::uint64_t{96} << 20;
 inline constexpr std::uint64_t kNetworkBytes = std::uint64_t{64} << 20;
 

@@ -18,8 +18,8 @@
 #include "server/metrics/http_endpoint.h"
 #include "server/metrics/metrics.h"
 #include "server/root/coordinator.h"
-#include "server/store/shared/shared_store.h"
 #include "server/store/store.h"
+#include "server/tree/node.h"
 
 namespace cairn {
 namespace {
@@ -56,6 +56,7 @@ class ServerImpl final : public Server {
  private:
   absl::Status LockDirectory(const fs::path& path);
   absl::Status OpenStore(const ServerOptions& options);
+  absl::Status StartNode(const ServerOptions& options, std::uint64_t shared);
   absl::Status ServeMetrics(const std::string& listen);
   absl::Status WriteEndpoints();
   absl::Status Ready() const {
@@ -67,7 +68,7 @@ class ServerImpl final : public Server {
   fs::path data_dir_;
   std::optional<FileLock> lock_;
   Metrics metrics_{kVersion};
-  std::unique_ptr<SharedStore> shared_;  // Null: nothing is shared.
+  std::unique_ptr<tree::Node> node_;  // Null: nothing is shared.
   std::unique_ptr<Store> store_;
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<Gateway> gateway_;
@@ -93,16 +94,27 @@ absl::Status ServerImpl::LockDirectory(const fs::path& path) {
 
 absl::Status ServerImpl::OpenStore(const ServerOptions& options) {
   const std::uint64_t budget = options.memory_budget - kProgramBytes - kNetworkBytes;
+  const std::uint64_t shared = (options.durable ? 0 : budget) + (options.workers > 0 ? options.worker_memory : 0);
+  if (shared > 0) CAIRN_RETURN_IF_ERROR(StartNode(options, shared));
   if (options.durable) {
     CAIRN_ASSIGN_OR_RETURN(store_, OpenFileStore(options.data_dir, budget));
-    return absl::OkStatus();
+  } else {
+    store_ = OpenMemoryStore(node_->store());
   }
+  return absl::OkStatus();
+}
+
+absl::Status ServerImpl::StartNode(const ServerOptions& options, std::uint64_t shared) {
   // One descriptor for each slab, beside the connections. Where so many cannot be had, what comes last is refused.
-  AllowOpenFiles(budget / SlabBytes(1) + limits::kCohortClientsMax).IgnoreError();
-  CAIRN_ASSIGN_OR_RETURN(shared_, SharedStore::Open({.budget = budget,
-                                                     .objects_max = ObjectsMax(options.federations.size()),
-                                                     .spill_directory = options.data_dir / "spill"}));
-  store_ = OpenMemoryStore(shared_.get());
+  AllowOpenFiles(shared / SlabBytes(1) + limits::kCohortClientsMax).IgnoreError();
+  tree::NodeOptions node{.budget = shared,
+                         .objects_max = ObjectsMax(options.federations.size()),
+                         .directory = options.data_dir / "node",
+                         .spill = options.data_dir / "spill",
+                         .workers = options.workers,
+                         .worker = {}};
+  if (!options.workers_by_hand) node.worker = {options.program.native(), "worker"};
+  CAIRN_ASSIGN_OR_RETURN(node_, tree::Node::Start(node));
   return absl::OkStatus();
 }
 
@@ -130,8 +142,9 @@ absl::Status ServerImpl::Open(const ServerOptions& options) {
   CAIRN_RETURN_IF_ERROR(LockDirectory(options.data_dir));
   CAIRN_RETURN_IF_ERROR(OpenStore(options));
   CAIRN_RETURN_IF_ERROR(ServeMetrics(options.metrics_listen));
-  CAIRN_ASSIGN_OR_RETURN(coordinator_, Coordinator::Open({options.data_dir, options.durable, options.federations},
-                                                         store_.get(), &metrics_, &clock_));
+  CoordinatorOptions coordinator{options.data_dir, options.durable, options.federations};
+  if (node_ != nullptr) coordinator.summer = node_->summer();
+  CAIRN_ASSIGN_OR_RETURN(coordinator_, Coordinator::Open(std::move(coordinator), store_.get(), &metrics_, &clock_));
   GatewayOptions gateway{options.listen, options.tls, options.memory_budget - kProgramBytes, options.upload_max,
                          options.verify_sha256};
   CAIRN_ASSIGN_OR_RETURN(gateway_, Gateway::Start(gateway, coordinator_.get(), store_.get(), &metrics_));

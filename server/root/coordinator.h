@@ -28,6 +28,7 @@ struct CoordinatorOptions {
   std::filesystem::path data_dir;
   bool durable = true;
   std::vector<FederationOptions> federations;
+  Summer* summer = nullptr;  // Must outlive the coordinator. May be null.
 };
 
 struct JoinResult {

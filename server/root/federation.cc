@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "server/root/published_files.h"
+#include "server/root/summer.h"
 
 namespace cairn {
 namespace {
@@ -200,9 +201,17 @@ absl::StatusOr<ReceiptRow> Federation::Acknowledge(const SealedUpdate& update) {
                      update.key.bytes, update.examples,  update.adapter_config, ToMillis(host_.clock->Now())};
   CAIRN_RETURN_IF_ERROR(host_.database->Insert(receipt));
   host_.AfterCommit([this, bytes = update.key.bytes] { host_.metrics->UpdateAccepted(name(), bytes); });
+  host_.AfterCommit([this, receipt] { Hand(receipt); });
   Tell(Notice::Kind::kContributed, update.key.client);
   CAIRN_RETURN_IF_ERROR(Apply(round::Contributed{update.key.client}));
   return receipt;
+}
+
+// To those who add up updates while others still come in.
+void Federation::Hand(const ReceiptRow& receipt) {
+  if (!sums_up_) return;
+  auto blob = host_.store->Find(name(), UpdateName(receipt.client, receipt.sha256));
+  if (blob.ok()) host_.summer->Contributed(name(), receipt.round, options_.method, {receipt, *std::move(blob)});
 }
 
 absl::Status Federation::PublishingEnded(std::uint64_t round, absl::StatusOr<Publication> publication) {
@@ -221,6 +230,7 @@ absl::Status Federation::PublishingEnded(std::uint64_t round, absl::StatusOr<Pub
     LogVotedDown(name(), number, *outcomes_);
     ShowClients(/*published_now=*/true);
     if (error) host_.metrics->SetPublishedError(name(), *error);
+    if (sums_up_) host_.summer->Forget(name(), number);
     const absl::Status status = host_.store->Retain(name(), number + 1, {});
     if (!status.ok()) spdlog::warn("{}: after publishing version {}: {}", name(), number, status.ToString());
     host_.metrics->RoundFinished(name(), "published");
@@ -329,6 +339,7 @@ absl::Status Federation::CarryOut(const round::Effect& effect) {
 
 absl::Status Federation::Aggregate(const round::RoundClosed& closed) {
   PublishJob job{name(), options_.method, closed.round, spec_ ? spec_->base_model : "", {}, {}, host_.data_dir};
+  if (sums_up_) job.summer = host_.summer;
   CAIRN_ASSIGN_OR_RETURN(auto receipts, host_.database->LoadReceipts(name(), closed.round));
   for (ReceiptRow& receipt : receipts) {
     CAIRN_ASSIGN_OR_RETURN(auto blob, host_.store->Find(name(), UpdateName(receipt.client, receipt.sha256)));

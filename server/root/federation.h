@@ -41,6 +41,7 @@ struct FederationHost {
   Store* store = nullptr;
   Metrics* metrics = nullptr;
   const Clock* clock = nullptr;
+  Summer* summer = nullptr;  // May be null.
   std::filesystem::path data_dir;
   bool durable = true;
   std::function<void(std::function<void()>)> AfterCommit;
@@ -88,6 +89,7 @@ class Federation {
   absl::Status ReadMethod();
   absl::Status Restore(const FederationRow& row);
   absl::Status CheckConfiguredSpec();
+  void Hand(const ReceiptRow& receipt);
   bool AllStored(const std::vector<ReceiptRow>& receipts) const;
   absl::StatusOr<ReceiptRow> Acknowledge(const SealedUpdate& update);
   absl::Status StartRehearsal();
@@ -115,6 +117,7 @@ class Federation {
   const FederationHost& host_;
   RoundStart start_ = RoundStart::kMerge;
   bool plain_tensors_ = false;                    // TakesPlainTensors.
+  bool sums_up_ = false;                          // SumsUp, and there is somebody to do it.
   std::string publish_;                           // The form, as text.
   std::optional<double> relative_error_;          // Of the latest version.
   std::string version_sha256_, previous_sha256_;  // Snapshot's.

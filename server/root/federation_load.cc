@@ -11,6 +11,7 @@
 #include "base/status_macros.h"
 #include "server/root/federation.h"
 #include "server/root/published_files.h"
+#include "server/root/summer.h"
 
 namespace cairn {
 namespace {
@@ -82,6 +83,7 @@ absl::Status Federation::ReadMethod() {
   if (stackless && form.kind == PublishForm::Kind::kStack) form.kind = PublishForm::Kind::kWidest;
   publish_ = ToString(form);
   state_.policy.required = rule->needs().client;
+  sums_up_ = host_.summer != nullptr && SumsUp(options_.method);
   return absl::OkStatus();
 }
 
@@ -137,6 +139,7 @@ absl::Status Federation::Restore(const FederationRow& row) {
     state_.clients[receipt.client].part = round::Client::Part::kContributed;
     state_.clients[receipt.client].bytes_received = state_.clients[receipt.client].bytes_total = receipt.bytes;
     names.push_back(NameOf(receipt));
+    host_.AfterCommit([this, receipt] { Hand(receipt); });
   }
   // More rounds may have been configured since.
   if (state_.phase == round::Phase::kFinished && (options_.policy.rounds == 0 || row.round < options_.policy.rounds)) {

@@ -17,6 +17,8 @@
 
 namespace cairn {
 
+class Summer;
+
 struct Contribution {
   ReceiptRow receipt;
   std::shared_ptr<const Blob> payload;
@@ -32,6 +34,7 @@ struct PublishJob {
   std::filesystem::path data_dir;
   std::uint64_t bytes_max = limits::kPayloadBytesMax;  // Of a published file: what clients can receive.
   Metrics* metrics = nullptr;                          // Told of errors, module by module. May be null.
+  Summer* summer = nullptr;                            // Adds up updates elsewhere. May be null: here.
 };
 
 // A version, and what became of the contributions to its round, ascending by client.

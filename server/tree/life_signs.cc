@@ -1,0 +1,74 @@
+#include "server/tree/life_signs.h"
+
+#include <sys/eventfd.h>
+
+#include <utility>
+
+#include "proto/cairn/v1/tree.pb.h"
+#include "server/tree/unix_stream.h"
+
+namespace cairn::tree {
+namespace {
+
+constexpr int kSignsPerLease = 4;
+constexpr absl::Duration kIntervalMax = absl::Seconds(2);  // The dispatcher waits for several of them.
+
+}  // namespace
+
+LifeSigns::LifeSigns(NodeObjects* objects, int socket)
+    : objects_(objects),
+      socket_(socket),
+      interval_(std::min(kIntervalMax, objects->lease_time() / kSignsPerLease)),
+      lost_fd_(::eventfd(0, EFD_CLOEXEC)),
+      thread_([this] { Loop(); }) {}
+
+LifeSigns::~LifeSigns() {
+  Set(State::kStops);
+  thread_.join();
+}
+
+void LifeSigns::Begin() { Set(State::kWorks); }
+void LifeSigns::End(bool holds) { Set(holds ? State::kHolds : State::kIdle); }
+
+void LifeSigns::Set(State state) {
+  std::lock_guard lock(mutex_);
+  state_ = state;
+  changed_.notify_one();
+}
+
+absl::Status LifeSigns::lost() const {
+  std::lock_guard lock(mutex_);
+  return lost_;
+}
+
+absl::Status LifeSigns::Send(const v1::WorkerMessage& message) {
+  std::lock_guard lock(send_mutex_);
+  return SendMessage(socket_, message);
+}
+
+void LifeSigns::Loop() {
+  std::unique_lock lock(mutex_);
+  while (state_ != State::kStops) {
+    if (state_ == State::kIdle) {
+      changed_.wait(lock);
+      continue;
+    }
+    changed_.wait_for(lock, absl::ToChronoNanoseconds(interval_));
+    const bool works = state_ == State::kWorks;
+    if (state_ == State::kIdle || state_ == State::kStops) continue;
+    lock.unlock();
+    absl::Status told = objects_->Renew();
+    if (told.ok() && works) {
+      v1::WorkerMessage alive;
+      alive.mutable_alive();
+      told = Send(alive);
+    }
+    lock.lock();
+    if (told.ok()) continue;
+    lost_ = std::move(told);
+    ::eventfd_write(lost_fd_.get(), 1);
+    return;
+  }
+}
+
+}  // namespace cairn::tree

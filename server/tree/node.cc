@@ -1,0 +1,67 @@
+#include "server/tree/node.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+
+namespace cairn::tree {
+
+absl::StatusOr<std::unique_ptr<Node>> Node::Start(const NodeOptions& options) {
+  std::unique_ptr<Node> node(new Node());
+  SharedStoreOptions shared{
+      .budget = options.budget, .objects_max = options.objects_max, .spill_directory = options.spill};
+  shared.on_fenced = [node = node.get()](ProcessId process) { node->Ended(process); };
+  CAIRN_ASSIGN_OR_RETURN(node->store_, SharedStore::Open(std::move(shared)));
+  if (options.workers > 0) CAIRN_RETURN_IF_ERROR(node->StartWorkers(options));
+  return node;
+}
+
+absl::Status Node::StartWorkers(const NodeOptions& options) {
+  CAIRN_ASSIGN_OR_RETURN(agent_, StoreAgent::Start(store_.get(), options.directory));
+  TreeOptions tree{.directory = options.directory, .workers = options.workers};
+  tree.on_lost = [this](const ProcessId& process) {
+    std::lock_guard lock(mutex_);
+    if (processes_ != nullptr) processes_->Kill(process);
+  };
+  CAIRN_ASSIGN_OR_RETURN(auto started, Tree::Start(store_.get(), std::move(tree)));
+  {
+    std::lock_guard lock(mutex_);
+    tree_ = std::move(started);
+  }
+  if (options.worker.empty()) return absl::OkStatus();
+  WorkerProcesses::Options processes{.command = options.worker, .count = options.workers};
+  processes.command.insert(processes.command.end(), {"--node", std::filesystem::absolute(options.directory).native(),
+                                                     "--parent", absl::StrCat(::getpid())});
+  processes.on_ended = [this](const ProcessId& process) { Ended(process); };
+  CAIRN_ASSIGN_OR_RETURN(auto running, WorkerProcesses::Start(std::move(processes)));
+  std::lock_guard lock(mutex_);
+  processes_ = std::move(running);
+  return absl::OkStatus();
+}
+
+void Node::Ended(const ProcessId& process) {
+  std::lock_guard lock(mutex_);
+  if (tree_ != nullptr) tree_->WorkerEnded(process);
+  if (processes_ != nullptr) processes_->Kill(process);
+}
+
+Node::~Node() {
+  std::unique_ptr<WorkerProcesses> processes;
+  {
+    std::lock_guard lock(mutex_);
+    processes = std::move(processes_);
+  }
+  processes.reset();
+  std::unique_ptr<Tree> tree;
+  {
+    std::lock_guard lock(mutex_);
+    tree = std::move(tree_);
+  }
+  tree.reset();
+  agent_.reset();
+}
+
+}  // namespace cairn::tree

@@ -1,0 +1,52 @@
+// What one machine has for adding up updates: the shared store, its agent, the dispatcher and the worker processes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/store/shared/shared_store.h"
+#include "server/store/shared/store_agent.h"
+#include "server/tree/tree.h"
+#include "server/tree/worker_processes.h"
+
+namespace cairn::tree {
+
+struct NodeOptions {
+  std::uint64_t budget = 0;         // Bytes of shared memory.
+  std::uint32_t objects_max = 0;    // SharedStoreOptions.
+  std::filesystem::path directory;  // For sockets; this node's alone.
+  std::filesystem::path spill;      // SharedStoreOptions::spill_directory.
+  std::size_t workers = 0;          // Processes; 0: the shared store only.
+  std::vector<std::string> worker;  // Program and arguments of one, without what names the node. Empty: they are
+                                    // started by somebody else.
+};
+
+class Node {
+ public:
+  // Errors as SharedStore::Open, StoreAgent::Start and Tree::Start.
+  static absl::StatusOr<std::unique_ptr<Node>> Start(const NodeOptions& options);
+  // Ends the workers first.
+  ~Node();
+
+  SharedStore* store() { return store_.get(); }
+  Summer* summer() { return tree_.get(); }  // Null without workers.
+
+ private:
+  Node() = default;
+  absl::Status StartWorkers(const NodeOptions& options);
+  void Ended(const ProcessId& process);  // Of a worker: it is, or must be.
+
+  std::unique_ptr<SharedStore> store_;
+  std::unique_ptr<StoreAgent> agent_;
+  std::mutex mutex_;  // Of the two pointers: workers end before and after there are both.
+  std::unique_ptr<Tree> tree_;
+  std::unique_ptr<WorkerProcesses> processes_;
+};
+
+}  // namespace cairn::tree

@@ -1,0 +1,335 @@
+#include "server/tree/tree.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "server/tree/worker_sum.h"
+
+namespace cairn::tree {
+namespace {
+
+constexpr absl::Duration kAcceptAgain = absl::Milliseconds(200);  // After the system had no descriptor for a worker.
+constexpr std::uint64_t kPlaneGrowth = 2;                         // Of a plane of int64 over an update of float32.
+constexpr std::uint64_t kPlanesExpected = 2;                      // Of a partial sum.
+
+// Planes that are mapped while the total is read.
+class SharedTotal final : public RoundTotal {
+ public:
+  SharedTotal(PartialView view, std::vector<ReadableObject> planes)
+      : planes_(std::move(planes)), view_(std::move(view)) {}
+  const PartialView& view() const override { return view_; }
+
+ private:
+  std::vector<ReadableObject> planes_;
+  PartialView view_;
+};
+
+UpdateId IdOf(const ReceiptRow& receipt) { return {receipt.client, receipt.sha256}; }
+
+std::vector<ObjectKey> KeysOf(const v1::SealedPartial& partial) {
+  std::vector<ObjectKey> keys;
+  for (const std::string& plane : partial.planes()) {
+    if (const auto key = ObjectKey::FromHex(plane); key.ok()) keys.push_back(*key);
+  }
+  return keys;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Tree>> Tree::Start(SharedStore* store, TreeOptions options) {
+  CAIRN_ASSIGN_OR_RETURN(StreamListener listener, StreamListener::Open(options.directory));
+  return std::unique_ptr<Tree>(new Tree(store, std::move(options), std::move(listener)));
+}
+
+Tree::Tree(SharedStore* store, TreeOptions options, StreamListener listener)
+    : store_(store), options_(std::move(options)), listener_(std::move(listener)), thread_([this] { Listen(); }) {}
+
+Tree::~Tree() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    for (Worker& worker : workers_) worker.link->Cut();
+  }
+  changed_.notify_all();
+  listener_.Close();
+  thread_.join();
+  for (Worker& worker : workers_) worker.thread.join();
+  for (auto& [key, round] : rounds_) round.over = true;
+  for (const ObjectKey& key : TakeUseless()) store_->Remove(key).IgnoreError();
+}
+
+void Tree::Listen() {
+  while (true) {
+    absl::StatusOr<UniqueFd> socket = listener_.Accept();
+    if (absl::IsCancelled(socket.status())) return;
+    JoinEnded();
+    auto link = socket.ok() ? WorkerLink::Open(*std::move(socket)) : socket.status();
+    if (!link.ok()) {
+      spdlog::warn("workers: {}", link.status().ToString());
+      std::unique_lock lock(mutex_);
+      if (changed_.wait_for(lock, absl::ToChronoMilliseconds(kAcceptAgain), [this] { return stopping_; })) return;
+      continue;
+    }
+    std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    Worker& worker = workers_.emplace_back();
+    worker.id = ++last_number_;
+    worker.link = *std::move(link);
+    worker.thread = std::thread([this, &worker] { Drive(worker); });
+  }
+}
+
+void Tree::JoinEnded() {
+  std::list<Worker> ended;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto worker = workers_.begin(); worker != workers_.end();) {
+      const auto here = worker++;
+      if (here->ended) ended.splice(ended.end(), workers_, here);
+    }
+  }
+  for (Worker& worker : ended) worker.thread.join();
+}
+
+void Tree::Drive(Worker& worker) {
+  const absl::Status ended = Work(worker);
+  worker.link->Cut();
+  options_.on_lost(worker.link->process());
+  std::vector<ObjectKey> useless;
+  {
+    std::lock_guard lock(mutex_);
+    if (!stopping_) spdlog::warn("worker {} is lost: {}", worker.link->process().pid, ended.ToString());
+    Lose(worker.id);
+    worker.ended = true;
+    worker.greeted = false;
+    useless = TakeUseless();
+  }
+  changed_.notify_all();
+  for (const ObjectKey& key : useless) store_->Remove(key).IgnoreError();
+}
+
+absl::Status Tree::Work(Worker& worker) {
+  CAIRN_RETURN_IF_ERROR(worker.link->Greet());
+  std::unique_lock lock(mutex_);
+  worker.greeted = true;
+  changed_.notify_all();
+  while (true) {
+    std::optional<Job> job;
+    changed_.wait(lock, [&] { return stopping_ || worker.link->Gone() || (job = NextFor(worker.id)).has_value(); });
+    if (stopping_) return absl::CancelledError("stopping");
+    if (!job) return absl::UnavailableError("it ended");
+    lock.unlock();
+    const absl::StatusOr<v1::WorkerReply> reply = worker.link->Call(job->task);
+    lock.lock();
+    if (!reply.ok()) return reply.status();
+    Apply(worker.id, *job, *reply);
+    const std::vector<ObjectKey> useless = TakeUseless();
+    changed_.notify_all();
+    lock.unlock();
+    for (const ObjectKey& key : useless) store_->Remove(key).IgnoreError();
+    lock.lock();
+  }
+}
+
+std::optional<Tree::Job> Tree::NextFor(WorkerId worker) {
+  for (auto& [key, round] : rounds_) {
+    if (round.over) {
+      if (round.sum.Holds(worker)) return JobOf(key, round, Drop{});
+    } else if (auto action = round.sum.Next(worker, LeavesMax(round))) {
+      return JobOf(key, round, *std::move(action));
+    }
+  }
+  return std::nullopt;
+}
+
+std::size_t Tree::LeavesMax(const Round& round) const {
+  const std::uint64_t sum = std::max<std::uint64_t>(1, round.bytes_max * kPlaneGrowth * kPlanesExpected);
+  const std::uint64_t fit = store_->options().budget / sum;
+  return std::clamp<std::uint64_t>(fit, 1, std::max<std::size_t>(1, options_.workers));
+}
+
+Tree::Job Tree::JobOf(const RoundKey& key, Round& round, Action action) {
+  Job job{key, std::move(action), {}};
+  job.task.set_sum(round.number);
+  if (const Fold* fold = std::get_if<Fold>(&job.action)) {
+    job.task.mutable_fold()->set_combine(round.combine);
+    for (const UpdateId& update : fold->updates) *job.task.mutable_fold()->add_updates() = round.places.at(update);
+  } else if (const Merge* merge = std::get_if<Merge>(&job.action)) {
+    *job.task.mutable_merge() = round.partials.at(merge->partial);
+  } else if (std::holds_alternative<Seal>(job.action)) {
+    job.task.mutable_seal();
+  } else {
+    job.task.mutable_drop();
+  }
+  return job;
+}
+
+void Tree::Apply(WorkerId worker, const Job& job, const v1::WorkerReply& reply) {
+  Round& round = rounds_.at(job.round);
+  const absl::Status status = StatusOf(reply.status());
+  if (std::holds_alternative<Drop>(job.action)) {
+    round.sum.Dropped(worker);
+  } else if (std::holds_alternative<Fold>(job.action)) {
+    std::vector<absl::Status> results;
+    for (const v1::TaskStatus& result : reply.updates()) results.push_back(StatusOf(result));
+    round.sum.Folded(worker, results);
+    if (reply.lost()) round.sum.Lost(worker);
+  } else if (!status.ok()) {
+    spdlog::warn("{}: round {}: a worker failed: {}", job.round.first, job.round.second, status.ToString());
+    round.sum.Failed(worker, status);
+  } else if (std::holds_alternative<Merge>(job.action)) {
+    round.sum.Merged(worker);
+  } else {
+    const PartialId partial = ++last_number_;
+    round.partials[partial] = reply.sealed();
+    round.sum.Sealed(worker, partial);
+  }
+  Conclude(round);
+}
+
+// Lets go of what the round does not need any more.
+void Tree::Conclude(Round& round) {
+  std::vector<PartialId> gone = round.sum.TakeUseless();
+  for (const PartialId id : gone) {
+    const auto partial = round.partials.find(id);
+    if (partial == round.partials.end()) continue;
+    const std::vector<ObjectKey> keys = KeysOf(partial->second);
+    useless_.insert(useless_.end(), keys.begin(), keys.end());
+    round.partials.erase(partial);
+  }
+}
+
+void Tree::Lose(WorkerId worker) {
+  for (auto& [key, round] : rounds_) {
+    round.sum.Lost(worker);
+    Conclude(round);
+  }
+}
+
+std::vector<ObjectKey> Tree::TakeUseless() {
+  for (auto entry = rounds_.begin(); entry != rounds_.end();) {
+    Round& round = entry->second;
+    const bool held = std::any_of(workers_.begin(), workers_.end(),
+                                  [&](const Worker& worker) { return !worker.ended && round.sum.Holds(worker.id); });
+    if (!round.over || held) {
+      ++entry;
+      continue;
+    }
+    for (const auto& [id, partial] : round.partials) {
+      const std::vector<ObjectKey> keys = KeysOf(partial);
+      useless_.insert(useless_.end(), keys.begin(), keys.end());
+    }
+    entry = rounds_.erase(entry);
+  }
+  return std::exchange(useless_, {});
+}
+
+Tree::Round& Tree::RoundOf(const RoundKey& key, const Method& method) {
+  const auto [entry, made] = rounds_.try_emplace(key);
+  Round& round = entry->second;
+  if (made) {
+    round.number = ++last_number_;
+    round.combine = method.combine;
+  }
+  return round;
+}
+
+void Tree::Know(Round& round, const Contribution& contribution) {
+  const ReceiptRow& receipt = contribution.receipt;
+  v1::UpdatePlace& place = round.places[IdOf(receipt)];
+  place.set_client(receipt.client);
+  place.set_sha256(receipt.sha256);
+  place.set_examples(receipt.examples);
+  place.set_adapter_config(receipt.adapter_config);
+  if (const auto key = contribution.payload->shared_key()) place.set_object(key->ToHex());
+  if (const auto path = contribution.payload->path()) place.set_path(std::filesystem::absolute(*path));
+  round.bytes_max = std::max(round.bytes_max, receipt.bytes);
+}
+
+void Tree::Contributed(const std::string& federation, std::uint64_t number, const Method& method,
+                       const Contribution& contribution) {
+  {
+    std::lock_guard lock(mutex_);
+    Round& round = RoundOf({federation, number}, method);
+    Know(round, contribution);
+    round.sum.Offer(IdOf(contribution.receipt));
+  }
+  changed_.notify_all();
+}
+
+absl::StatusOr<std::unique_ptr<RoundTotal>> Tree::Sum(const PublishJob& job) {
+  std::unique_lock lock(mutex_);
+  const RoundKey key{job.federation, job.version};
+  Round& round = RoundOf(key, job.method);
+  UpdateSet wanted;
+  for (const Contribution& contribution : job.contributions) {
+    Know(round, contribution);
+    wanted.insert(IdOf(contribution.receipt));
+  }
+  round.sum.Close(std::move(wanted));
+  Conclude(round);
+  changed_.notify_all();
+  const auto idle = [this] {
+    return std::none_of(workers_.begin(), workers_.end(), [](const Worker& worker) { return worker.greeted; });
+  };
+  const auto over = [&] { return stopping_ || round.sum.finished() || !round.sum.failure().ok(); };
+  while (!over()) {
+    if (!idle()) {
+      changed_.wait(lock, [&] { return over() || idle(); });
+    } else if (!changed_.wait_for(lock, absl::ToChronoMilliseconds(options_.patience),
+                                  [&] { return over() || !idle(); })) {
+      return absl::UnavailableError(absl::StrCat("no worker has come for ", absl::FormatDuration(options_.patience)));
+    }
+  }
+  if (stopping_) return absl::UnavailableError("the server is stopping");
+  CAIRN_RETURN_IF_ERROR(round.sum.failure());
+  const v1::SealedPartial total = round.partials.at(*round.sum.finished());
+  lock.unlock();
+  return TotalOf(total);
+}
+
+// Without the lock: the store may have to say that a worker is late.
+absl::StatusOr<std::unique_ptr<RoundTotal>> Tree::TotalOf(const v1::SealedPartial& partial) {
+  std::vector<ReadableObject> objects;
+  std::vector<absl::Span<const std::int64_t>> planes;
+  for (const ObjectKey& key : KeysOf(partial)) {
+    CAIRN_ASSIGN_OR_RETURN(ReadableObject object, store_->Get(key));
+    const absl::string_view bytes = object.bytes();
+    planes.emplace_back(reinterpret_cast<const std::int64_t*>(bytes.data()), bytes.size() / sizeof(std::int64_t));
+    objects.push_back(std::move(object));
+  }
+  CAIRN_ASSIGN_OR_RETURN(PartialView view, PartialView::Parse(partial.index(), std::move(planes)));
+  return std::make_unique<SharedTotal>(std::move(view), std::move(objects));
+}
+
+void Tree::Forget(const std::string& federation, std::uint64_t number) {
+  std::vector<ObjectKey> useless;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& [key, round] : rounds_) round.over = round.over || (key.first == federation && key.second <= number);
+    useless = TakeUseless();
+  }
+  changed_.notify_all();
+  for (const ObjectKey& key : useless) store_->Remove(key).IgnoreError();
+}
+
+void Tree::WorkerEnded(const ProcessId& process) {
+  {
+    std::lock_guard lock(mutex_);
+    for (Worker& worker : workers_) {
+      if (worker.link->process() == process) worker.link->Cut();
+    }
+  }
+  changed_.notify_all();
+}
+
+std::size_t Tree::workers() const {
+  std::lock_guard lock(mutex_);
+  return std::count_if(workers_.begin(), workers_.end(), [](const Worker& worker) { return worker.greeted; });
+}
+
+}  // namespace cairn::tree

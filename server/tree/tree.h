@@ -1,0 +1,112 @@
+// The dispatcher of a node: gives the updates of each round to workers, which fold them into partial sums as they come,
+// and at the round's end has one of them merge what the others hold. A thread for each worker, which sleeps while there
+// is nothing for it to do; what is to be done is in RoundSum.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "proto/cairn/v1/tree.pb.h"
+#include "server/root/summer.h"
+#include "server/store/shared/shared_store.h"
+#include "server/tree/round_sum.h"
+#include "server/tree/unix_stream.h"
+#include "server/tree/worker_link.h"
+
+namespace cairn::tree {
+
+struct TreeOptions {
+  std::filesystem::path directory;  // The node's, of which a StoreAgent has made it nobody else's.
+  std::size_t workers = 1;          // That are expected: how many may fold one round.
+  // A worker that is of no use any more, by itself or because it is stopped. It must not go on. Must not block.
+  std::function<void(ProcessId)> on_lost = [](ProcessId) {};
+  // With nobody to do the work for so long, Sum gives up.
+  absl::Duration patience = absl::Seconds(15);
+};
+
+class Tree final : public Summer {
+ public:
+  // Listens for workers. The store must outlive it.
+  static absl::StatusOr<std::unique_ptr<Tree>> Start(SharedStore* store, TreeOptions options);
+  // Workers end when their connection does.
+  ~Tree() override;
+
+  void Contributed(const std::string& federation, std::uint64_t round, const Method& method,
+                   const Contribution& contribution) override;
+  absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const PublishJob& job) override;
+  void Forget(const std::string& federation, std::uint64_t round) override;
+
+  // Its lease ran out, or its process ended: what it is doing will come to nothing.
+  void WorkerEnded(const ProcessId& process);
+  std::size_t workers() const;
+
+ private:
+  using RoundKey = std::pair<std::string, std::uint64_t>;
+  struct Round {
+    std::uint64_t number = 0;  // For workers.
+    std::string combine;
+    RoundSum sum;
+    std::map<UpdateId, v1::UpdatePlace> places;
+    std::map<PartialId, v1::SealedPartial> partials;
+    std::uint64_t bytes_max = 0;  // Of an update.
+    bool over = false;
+  };
+  struct Worker {
+    WorkerId id = 0;
+    std::unique_ptr<WorkerLink> link;
+    bool greeted = false;
+    bool ended = false;
+    std::thread thread;
+  };
+  struct Job {
+    RoundKey round;
+    Action action;
+    v1::WorkerTask task;
+  };
+
+  Tree(SharedStore* store, TreeOptions options, StreamListener listener);
+  void Listen();
+  void Drive(Worker& worker);
+  absl::Status Work(Worker& worker);
+  void JoinEnded();
+  absl::StatusOr<std::unique_ptr<RoundTotal>> TotalOf(const v1::SealedPartial& partial);
+
+  // With mutex_ held.
+  Round& RoundOf(const RoundKey& key, const Method& method);
+  void Know(Round& round, const Contribution& contribution);
+  std::optional<Job> NextFor(WorkerId worker);
+  Job JobOf(const RoundKey& key, Round& round, Action action);
+  std::size_t LeavesMax(const Round& round) const;
+  void Apply(WorkerId worker, const Job& job, const v1::WorkerReply& reply);
+  void Conclude(Round& round);
+  void Lose(WorkerId worker);
+  std::vector<ObjectKey> TakeUseless();
+
+  SharedStore* store_;
+  const TreeOptions options_;
+  StreamListener listener_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;
+  std::uint64_t last_number_ = 0;  // Of rounds, partials and workers.
+  std::map<RoundKey, Round> rounds_;
+  std::list<Worker> workers_;
+  std::vector<ObjectKey> useless_;
+  std::thread thread_;
+};
+
+}  // namespace cairn::tree

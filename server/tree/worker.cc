@@ -1,0 +1,107 @@
+#include "server/tree/worker.h"
+
+#include <poll.h>
+
+#include <array>
+#include <cerrno>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "proto/cairn/v1/tree.pb.h"
+#include "server/tree/life_signs.h"
+#include "server/tree/node_objects.h"
+#include "server/tree/unix_stream.h"
+#include "server/tree/worker_sum.h"
+
+namespace cairn::tree {
+namespace {
+
+class Worker {
+ public:
+  Worker(std::shared_ptr<NodeObjects> objects, UniqueFd socket)
+      : objects_(std::move(objects)), socket_(std::move(socket)), life_(objects_.get(), socket_.get()) {}
+
+  absl::Status Run() {
+    v1::WorkerMessage hello;
+    hello.mutable_hello()->set_protocol(kTreeProtocol);
+    CAIRN_RETURN_IF_ERROR(life_.Send(hello));
+    while (true) {
+      CAIRN_ASSIGN_OR_RETURN(const bool task, AwaitTask());
+      CAIRN_RETURN_IF_ERROR(life_.lost());
+      if (task) CAIRN_RETURN_IF_ERROR(Serve());
+    }
+  }
+
+ private:
+  // False: the store's agent wanted something, or had nothing more to say.
+  absl::StatusOr<bool> AwaitTask() {
+    std::array<pollfd, 3> waiting{pollfd{socket_.get(), POLLIN, 0}, pollfd{objects_->fd(), POLLIN, 0},
+                                  pollfd{life_.lost_fd(), POLLIN, 0}};
+    if (::poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) {
+      return absl::UnavailableError(absl::StrCat("poll: ", strerror(errno)));
+    }
+    if (waiting[1].revents != 0) CAIRN_RETURN_IF_ERROR(objects_->ServeAgent());
+    return waiting[0].revents != 0;
+  }
+
+  absl::Status Serve() {
+    v1::WorkerTask task;
+    CAIRN_RETURN_IF_ERROR(ReceiveMessage(socket_.get(), absl::InfiniteDuration(), task));
+    v1::WorkerMessage message;
+    life_.Begin();
+    const absl::Time start = absl::Now();
+    *message.mutable_reply() = Do(task);
+    message.mutable_reply()->set_seconds(absl::ToDoubleSeconds(absl::Now() - start));
+    life_.End(/*holds=*/!sums_.empty());
+    CAIRN_RETURN_IF_ERROR(life_.lost());
+    return life_.Send(message);
+  }
+
+  v1::WorkerReply Do(const v1::WorkerTask& task) {
+    v1::WorkerReply reply;
+    switch (task.task_case()) {
+      case v1::WorkerTask::kFold: {
+        const auto sum = sums_.try_emplace(task.sum(), objects_).first;
+        reply = sum->second.Fold(task.fold());
+        break;
+      }
+      case v1::WorkerTask::kMerge: {
+        const auto sum = sums_.try_emplace(task.sum(), objects_).first;
+        reply = sum->second.Merge(task.merge());
+        break;
+      }
+      case v1::WorkerTask::kSeal: {
+        const auto sum = sums_.try_emplace(task.sum(), objects_).first;
+        reply = sum->second.Seal();
+        reply.set_lost(true);
+        break;
+      }
+      case v1::WorkerTask::kDrop:
+        reply.set_lost(true);
+        break;
+      case v1::WorkerTask::TASK_NOT_SET:
+        SetStatus(absl::UnimplementedError("a task of a later version"), *reply.mutable_status());
+    }
+    if (reply.lost()) sums_.erase(task.sum());
+    return reply;
+  }
+
+  std::shared_ptr<NodeObjects> objects_;
+  UniqueFd socket_;
+  LifeSigns life_;
+  std::map<std::uint64_t, WorkerSum> sums_;
+};
+
+}  // namespace
+
+absl::Status RunWorker(const std::filesystem::path& directory) {
+  CAIRN_ASSIGN_OR_RETURN(std::shared_ptr<NodeObjects> objects, NodeObjects::Connect(directory));
+  CAIRN_ASSIGN_OR_RETURN(UniqueFd socket, ConnectToStream(directory));
+  const absl::Status ended = Worker(std::move(objects), std::move(socket)).Run();
+  return absl::IsUnavailable(ended) ? absl::OkStatus() : ended;
+}
+
+}  // namespace cairn::tree

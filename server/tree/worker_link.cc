@@ -1,0 +1,50 @@
+#include "server/tree/worker_link.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/status_macros.h"
+#include "server/store/shared/packet_socket.h"
+#include "server/tree/unix_stream.h"
+#include "server/tree/worker.h"
+
+namespace cairn::tree {
+namespace {
+
+constexpr absl::Duration kSilenceMax = absl::Seconds(20);  // A worker at work says every two seconds that it is.
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<WorkerLink>> WorkerLink::Open(UniqueFd socket) {
+  CAIRN_ASSIGN_OR_RETURN(const ProcessId process, PeerOf(socket.get()));
+  return std::unique_ptr<WorkerLink>(new WorkerLink(std::move(socket), process));
+}
+
+absl::Status WorkerLink::Greet() {
+  v1::WorkerMessage message;
+  CAIRN_RETURN_IF_ERROR(ReceiveMessage(socket_.get(), kSilenceMax, message));
+  if (message.hello().protocol() == kTreeProtocol) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("worker ", process_.pid, ": expected protocol ", kTreeProtocol,
+                                                    ", got ", message.hello().protocol(),
+                                                    ": start workers of the server's own release"));
+}
+
+absl::StatusOr<v1::WorkerReply> WorkerLink::Call(const v1::WorkerTask& task) {
+  CAIRN_RETURN_IF_ERROR(SendMessage(socket_.get(), task));
+  while (true) {
+    v1::WorkerMessage message;
+    CAIRN_RETURN_IF_ERROR(ReceiveMessage(socket_.get(), kSilenceMax, message));
+    if (message.has_reply()) return std::move(*message.mutable_reply());
+  }
+}
+
+void WorkerLink::Cut() { ::shutdown(socket_.get(), SHUT_RDWR); }
+
+bool WorkerLink::Gone() const {
+  pollfd waiting{.fd = socket_.get(), .events = POLLRDHUP, .revents = 0};
+  return ::poll(&waiting, 1, 0) > 0;
+}
+
+}  // namespace cairn::tree

@@ -1,0 +1,39 @@
+// The dispatcher's end of a connection to a worker: one task at a time.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "base/files.h"
+#include "proto/cairn/v1/tree.pb.h"
+#include "server/store/shared/process_id.h"
+
+namespace cairn::tree {
+
+class WorkerLink {
+ public:
+  // UNAVAILABLE, NOT_FOUND: the other end has gone. PERMISSION_DENIED: it is another user's.
+  static absl::StatusOr<std::unique_ptr<WorkerLink>> Open(UniqueFd socket);
+
+  // Once, first of all. FAILED_PRECONDITION: it speaks another version. Else as Call.
+  absl::Status Greet();
+  // Waits for the reply. UNAVAILABLE: the worker has gone, or Cut was called. DEADLINE_EXCEEDED: it is stopped. Either
+  // way it is of no use any more.
+  absl::StatusOr<v1::WorkerReply> Call(const v1::WorkerTask& task);
+  // From any thread: ends Call, and the worker.
+  void Cut();
+  // Whether the worker has gone while it had nothing to do.
+  bool Gone() const;
+
+  const ProcessId& process() const { return process_; }
+
+ private:
+  WorkerLink(UniqueFd socket, ProcessId process) : socket_(std::move(socket)), process_(process) {}
+  UniqueFd socket_;
+  ProcessId process_;
+};
+
+}  // namespace cairn::tree

@@ -1,0 +1,175 @@
+#include "server/tree/worker_sum.h"
+
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "adapter/lora.h"
+#include "aggregators/blame.h"
+#include "aggregators/registry.h"
+#include "base/files.h"
+#include "base/lost_pages.h"
+#include "base/status_macros.h"
+#include "server/root/update.h"
+
+namespace cairn::tree {
+
+// An update where it lies.
+struct WorkerSum::Input {
+  Contributor who;
+  std::optional<NodeObjects::Read> object;
+  MappedFile file;
+  Adapter adapter;  // Views into one of them.
+};
+
+void SetStatus(const absl::Status& status, v1::TaskStatus& message) {
+  message.set_code(static_cast<int>(status.code()));
+  message.set_message(std::string(status.message()));
+}
+
+absl::Status StatusOf(const v1::TaskStatus& message) {
+  return absl::Status(static_cast<absl::StatusCode>(message.code()), message.message());
+}
+
+namespace {
+
+// What libraries throw when there is no memory.
+absl::Status Caught(absl::FunctionRef<absl::Status()> work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("the worker has not enough memory");
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<WorkerSum::Input>> WorkerSum::Open(const v1::UpdatePlace& place,
+                                                                  const std::string& combine) const {
+  auto input = std::make_unique<Input>();
+  input->who = {place.client(), place.sha256(), place.examples()};
+  absl::string_view bytes;
+  if (place.has_object()) {
+    CAIRN_ASSIGN_OR_RETURN(const ObjectKey key, ObjectKey::FromHex(place.object()));
+    CAIRN_ASSIGN_OR_RETURN(NodeObjects::Read read, objects_->Get(key));
+    input->object.emplace(std::move(read));
+    bytes = input->object->bytes();
+  } else {
+    CAIRN_ASSIGN_OR_RETURN(input->file, MappedFile::Open(place.path()));
+    bytes = input->file.bytes();
+  }
+  CAIRN_ASSIGN_OR_RETURN(const auto aggregator, MakeAggregator(combine));
+  CAIRN_ASSIGN_OR_RETURN(const PeftConfig config, ParseUpdateConfig(place.adapter_config(), *aggregator));
+  CAIRN_ASSIGN_OR_RETURN(input->adapter, ParseAdapter(bytes, config));
+  return input;
+}
+
+absl::Status WorkerSum::CheckRead(absl::Span<const std::unique_ptr<Input>> inputs) const {
+  CAIRN_RETURN_IF_ERROR(LostPagesGuard::Check());
+  for (const auto& input : inputs) {
+    if (input->object && !input->object->StillValid()) return absl::UnavailableError("the worker slept past its lease");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WorkerSum::AddAll(absl::Span<const std::unique_ptr<Input>> inputs) {
+  std::vector<PartialSum::Update> updates;
+  for (const auto& input : inputs) updates.push_back({input->who, &input->adapter});
+  return Caught([&] { return sum_->Add(updates); });
+}
+
+std::vector<absl::Status> WorkerSum::AddEach(absl::Span<const std::unique_ptr<Input>> inputs) {
+  std::vector<absl::Status> results(inputs.size());
+  const absl::Status added = inputs.empty() ? absl::OkStatus() : AddAll(inputs);
+  if (added.ok()) return results;
+  const std::optional<std::string> blamed = BlamedClient(added);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (sum_->usable().ok()) {
+      results[i] = AddAll(inputs.subspan(i, 1));  // All or none, so far: who is it?
+    } else if (!blamed || *blamed == inputs[i]->who.client) {
+      results[i] = added;
+    }
+  }
+  return results;
+}
+
+absl::Status WorkerSum::Begin(const std::string& combine) {
+  if (sum_) return absl::OkStatus();
+  CAIRN_ASSIGN_OR_RETURN(PartialSum sum, PartialSum::Create(combine, objects_->Planes()));
+  sum_.emplace(std::move(sum));
+  return absl::OkStatus();
+}
+
+v1::WorkerReply WorkerSum::Fold(const v1::FoldTask& task) {
+  const LostPagesGuard guard;
+  v1::WorkerReply reply;
+  const absl::Status begun = Begin(task.combine());
+  std::vector<std::unique_ptr<Input>> inputs;
+  std::vector<v1::TaskStatus*> of_inputs;
+  for (const v1::UpdatePlace& place : task.updates()) {
+    v1::TaskStatus* const result = reply.add_updates();
+    auto input = begun.ok() ? Open(place, task.combine()) : absl::StatusOr<std::unique_ptr<Input>>(begun);
+    SetStatus(input.status(), *result);
+    if (!input.ok()) continue;
+    inputs.push_back(*std::move(input));
+    of_inputs.push_back(result);
+  }
+  const std::vector<absl::Status> results = AddEach(inputs);
+  for (std::size_t i = 0; i < results.size(); ++i) SetStatus(results[i], *of_inputs[i]);
+  reply.set_lost(!begun.ok() || !sum_->usable().ok() || !CheckRead(inputs).ok());
+  return reply;
+}
+
+absl::Status WorkerSum::DoMerge(const v1::SealedPartial& partial) {
+  std::vector<NodeObjects::Read> reads;
+  std::vector<absl::Span<const std::int64_t>> planes;
+  for (const std::string& plane : partial.planes()) {
+    CAIRN_ASSIGN_OR_RETURN(const ObjectKey key, ObjectKey::FromHex(plane));
+    CAIRN_ASSIGN_OR_RETURN(NodeObjects::Read read, objects_->Get(key));
+    const absl::string_view bytes = read.bytes();
+    planes.emplace_back(reinterpret_cast<const std::int64_t*>(bytes.data()), bytes.size() / sizeof(std::int64_t));
+    reads.push_back(std::move(read));
+  }
+  CAIRN_ASSIGN_OR_RETURN(const PartialView view, PartialView::Parse(partial.index(), std::move(planes)));
+  CAIRN_RETURN_IF_ERROR(Begin(view.combine()));
+  CAIRN_RETURN_IF_ERROR(Caught([&] { return sum_->Merge(view); }));
+  CAIRN_RETURN_IF_ERROR(LostPagesGuard::Check());
+  const bool valid = std::all_of(reads.begin(), reads.end(), [](const auto& read) { return read.StillValid(); });
+  return valid ? absl::OkStatus() : absl::UnavailableError("the worker slept past its lease");
+}
+
+v1::WorkerReply WorkerSum::Merge(const v1::SealedPartial& partial) {
+  const LostPagesGuard guard;
+  v1::WorkerReply reply;
+  const absl::Status merged = DoMerge(partial);
+  SetStatus(merged, *reply.mutable_status());
+  reply.set_lost(!merged.ok());
+  return reply;
+}
+
+absl::StatusOr<v1::SealedPartial> WorkerSum::DoSeal() {
+  if (!sum_) return absl::FailedPreconditionError("there is nothing to seal");
+  v1::SealedPartial sealed;
+  sealed.set_index(sum_->Index());
+  for (std::unique_ptr<SumPlane>& plane : std::move(*sum_).TakePlanes()) {
+    CAIRN_ASSIGN_OR_RETURN(const ObjectKey key, objects_->Seal(std::move(plane)));
+    sealed.add_planes(key.ToHex());
+  }
+  return sealed;
+}
+
+v1::WorkerReply WorkerSum::Seal() {
+  v1::WorkerReply reply;
+  absl::StatusOr<v1::SealedPartial> sealed = DoSeal();
+  SetStatus(sealed.status(), *reply.mutable_status());
+  if (sealed.ok()) *reply.mutable_sealed() = *std::move(sealed);
+  sum_.reset();
+  return reply;
+}
+
+}  // namespace cairn::tree
