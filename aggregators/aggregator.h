@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,6 +64,20 @@ class Aggregator {
   virtual RoundStart round_start() const = 0;
   // Whether the result is dW* itself, up to the rounding of what is written. Elsewhere the distance can be measured.
   virtual bool exact() const { return false; }
+  // Of rules that are quotients of sums over the clients (PartialSum in partial_sum.h can do them): which matrices of a
+  // module are summed. The others are the same in all clients (FrozenParts).
+  struct Summed {
+    bool a = false, b = false, core = false;
+  };
+  virtual std::optional<Summed> summed() const { return std::nullopt; }
+  // The factors A [rank, d_in] and B [d_out, rank] of one module, or of one group of a module as a module of its own.
+  struct Factors {
+    FactorPtr a, b;
+  };
+  // What such a rule makes of its sums: A = (sum of n_i A_i) / N over those who have the module, B = (sum of n_i s_i
+  // B_i) / N over all; with a core, C = (sum of n_i s_i C_i) / N over all. A matrix that is not summed is what all
+  // have.
+  virtual absl::StatusOr<Factors> Finish(Factors factors, FactorPtr core) const;
   // Whether the result is the sum of w_i x_i of the products x_i themselves, whatever the weights: also below 0, and of
   // adapters that no client sent (AddBeside). Rules that weigh so, or look at products coordinate by coordinate, need
   // it.
@@ -107,8 +122,8 @@ class Aggregator {
   // INVALID_ARGUMENT: other dimensions than the clients', a combined rank beyond limits::kRankMax. REQUIRES: linear().
   absl::Status AddBeside(absl::string_view name, const Adapter& adapter);
 
-  // Tensors are summed in float64 in order of the clients, read once, instead of in fixed point, read twice: for
-  // weights that nobody knows before all updates are there, so that no partial sums are merged.
+  // Tensors are summed in float64 in order of the clients, which is less work than in integers: for weights that nobody
+  // knows before all updates are there, so that no partial sums are merged.
   void UseOrderedSums() { ordered_sums_ = true; }
 
   // By client id: the canonical order, in which everything is combined.
@@ -126,12 +141,13 @@ class Aggregator {
   // INVALID_ARGUMENT, with the client: an update whose bytes are not there. AccumulateShape takes such.
   absl::Status CheckBytes() const;
 
-  // Combines with `weights`, one per client in order of updates(), then one per adapter beside them: finite, and >= 0
-  // unless linear(). The same updates give the same
-  // bytes, whatever the order of arrival. FAILED_PRECONDITION without any client; INVALID_ARGUMENT when all weights are
-  // 0, or values are not finite (named by client and tensor); OUT_OF_RANGE, with the module's name, when the sink
-  // says so of combined values (ForEachBlock does); the sink's first error ends the report and is returned.
-  absl::Status Report(absl::Span<const double> weights, const ResultSink& sink) &&;
+  // Combines with weights[i] / total, one per client in order of updates(), then one per adapter beside them: finite,
+  // and >= 0 unless linear(). Where they are example counts and their sum, sums are made of the counts themselves and
+  // divided once (summed(), tensors). The same updates give the same bytes, whatever the order of arrival.
+  // FAILED_PRECONDITION without any client; INVALID_ARGUMENT when all weights are 0, or values are not finite (named by
+  // client and tensor); OUT_OF_RANGE, with the module's name, when the sink says so of combined values (ForEachBlock
+  // does); the sink's first error ends the report and is returned.
+  absl::Status Report(absl::Span<const double> weights, const ResultSink& sink, double total = 1) &&;
 
  protected:
   // Whether modules have a core between their factors.
@@ -148,30 +164,34 @@ class Aggregator {
   // For rules that weigh clients by what they send: what each of `inputs` counts in this module, which may have groups.
   // The same modules in the same order. By default as they came.
   virtual absl::StatusOr<std::vector<WeightedModule>> DoWeigh(absl::Span<const WeightedModule> inputs) const;
-  // The factors A [rank, d_in] and B [d_out, rank] of one module, or of one group of a module as a module of its own;
-  // `inputs` in client order, with the weights of DoWeigh: only clients whose own weight is above 0 and that have the
-  // module, at least one. The views outlive the result.
-  struct Factors {
-    FactorPtr a, b;
-  };
-  virtual absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule> inputs) const = 0;
+  // The factors of one module or group; `inputs` in client order, with the weights of DoWeigh: only clients whose own
+  // weight is above 0 and that have the module, at least one. The views outlive the result. Of rules with summed()
+  // nobody asks this, nor DoWeigh.
+  virtual absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule> inputs) const;
 
   // The first client that came with a module of this name, and that module; null when there is none.
   const std::pair<std::string, const LoraModule*>* FirstWith(absl::string_view module) const;
 
  private:
+  struct ReportWeights {
+    absl::Span<const double> counts;  // As Report got them.
+    double total = 1;
+  };
   absl::Status Add(ClientUpdate update, absl::FunctionRef<absl::Status(const Adapter&)> check_values);
   absl::Status CheckAlone(const ClientUpdate& update) const;
   absl::Status CheckKeptRanks(const Adapter& adapter) const;
   absl::Status CheckTypes(const ClientUpdate& update) const;
   void Remember(ClientUpdate update);
   absl::StatusOr<std::vector<std::int64_t>> RanksWith(const AdapterSpec& spec, const Adapter& adapter) const;
-  absl::Status ReportModule(const ModuleSpec& spec, absl::Span<const double> weights, const ResultSink& sink) const;
-  absl::Status CheckWeights(absl::Span<const double> weights) const;
-  absl::StatusOr<double> ShareOf(absl::string_view tensor, double holders, absl::Span<const double> weights) const;
+  absl::Status ReportModule(const ModuleSpec& spec, const ReportWeights& weights, const ResultSink& sink) const;
+  absl::Status CheckWeights(absl::Span<const double> weights, double total) const;
+  absl::StatusOr<double> ShareOf(absl::string_view tensor, double holders, const ReportWeights& weights) const;
   std::vector<std::pair<std::string, const Adapter*>> Contributors() const;  // Clients, then those beside them.
-  absl::Status ReportTensor(const TensorSpec& spec, absl::Span<const double> weights, const ResultSink& sink) const;
-  absl::StatusOr<Factors> CombineGroups(const std::vector<WeightedModule>& inputs, std::int64_t groups) const;
+  absl::Status ReportTensor(const TensorSpec& spec, const ReportWeights& weights, const ResultSink& sink) const;
+  FactorPtr SumOfTensor(std::vector<ScaledView> views, double divisor) const;
+  absl::StatusOr<Factors> CombineGroups(const std::vector<WeightedModule>& inputs, std::int64_t groups,
+                                        const ReportWeights& weights) const;
+  absl::StatusOr<Factors> CombineOne(absl::Span<const WeightedModule> inputs, const ReportWeights& weights) const;
 
   std::map<std::string, ClientUpdate> updates_;
   std::vector<std::pair<std::string, const Adapter*>> beside_;

@@ -111,7 +111,8 @@ bool AllFinite(absl::Span<const T> values) {
 
 template <typename T>
 absl::Status InBlocks(const Factor& factor, absl::FunctionRef<absl::Status(absl::Span<const T>)> visit) {
-  const std::int64_t step = std::max<std::int64_t>(1, kBlockElements / factor.columns());
+  const std::int64_t unit = factor.unit_rows();
+  const std::int64_t step = std::max<std::int64_t>(1, kBlockElements / (factor.columns() * unit)) * unit;
   std::vector<T> block;
   for (std::int64_t first = 0; first < factor.rows(); first += step) {
     block.resize(std::min(step, factor.rows() - first) * factor.columns());

@@ -20,10 +20,12 @@ class Factor {
   std::int64_t rows() const { return rows_; }
   std::int64_t columns() const { return columns_; }
 
-  // Rows [first, first + out.size() / columns()), row-major. Computed in float64 (sums in int64 fixed point) and
-  // rounded once. REQUIRES: out.size() is a multiple of columns() and the rows exist.
+  // Rows [first, first + out.size() / columns()), row-major. Computed in float64 (sums of views in int64) and rounded
+  // once. REQUIRES: out.size() is a multiple of columns() and the rows exist.
   virtual void Read(std::int64_t first, absl::Span<float> out) const = 0;
   virtual void Read(std::int64_t first, absl::Span<double> out) const = 0;
+  // Reading multiples of so many rows, from a multiple of it on, computes nothing twice.
+  virtual std::int64_t unit_rows() const { return 1; }
 
  protected:
   Factor(std::int64_t rows, std::int64_t columns) : rows_(rows), columns_(columns) {}
@@ -44,11 +46,19 @@ struct ScaledView {
 FactorPtr RowsOf(std::vector<ScaledView> views);
 // Views side by side, all of one height.
 FactorPtr ColumnsOf(std::vector<ScaledView> views);
+// How sums of views are made.
+struct SumShape {
+  std::int64_t rows = 0, columns = 0;
+  double divisor = 1;           // Of every element, at last.
+  std::int64_t block_rows = 1;  // Whose terms have a window of their own (sum_blocks.h).
+};
 // The sum of the views, each in the upper left corner of a matrix of zeros: all sizes are at most rows x columns.
-// In int64 fixed point (kernels/fixed_point.h), so that it depends neither on order nor on grouping; a single view is
-// itself. NaN everywhere if one of several views holds a value that is not finite.
+// In int64 by windows (kernels/window_sum.h), so that it depends neither on order nor on grouping, and is what
+// PartialSum gives. NaN in blocks where a view holds a value that is not finite.
+FactorPtr QuotientOf(std::vector<ScaledView> views, const SumShape& shape);
+// The same with the divisor 1 and blocks as the width says; but a single view of this size is itself, to the last bit.
 FactorPtr SumOf(std::vector<ScaledView> views, std::int64_t rows, std::int64_t columns);
-// The sum of views of rows x columns, in float64 in the order of the views: read once, where SumOf reads twice.
+// The sum of views of rows x columns, in float64 in the order of the views.
 FactorPtr OrderedSumOf(std::vector<ScaledView> views, std::int64_t rows, std::int64_t columns);
 // Values in memory, row-major.
 FactorPtr ValuesOf(std::vector<float> values, std::int64_t rows, std::int64_t columns);

@@ -1,29 +1,21 @@
-// Factors that are read from tensor views: concatenations and sums.
+// Factors that are read from tensor views: concatenations and sums in order.
 #include "aggregators/factor_views.h"
 
 #include <cassert>
-#include <cmath>
-#include <limits>
-#include <mutex>
 #include <utility>
 
 #include "aggregators/kernels/add_scaled.h"
-#include "aggregators/kernels/fixed_point.h"
 #include "aggregators/kernels/lora_combine.h"
-#include "base/pages.h"
 
 namespace cairn {
 namespace {
 
+using internal::ColumnsIn;
 using internal::FactorOf;
 using internal::ForPartsOf;
+using internal::ForTiles;
+using internal::RowsIn;
 using kernels::ColumnBlock;
-
-// Elements that are converted at a time: with the accumulators they stay in the second-level cache.
-constexpr std::int64_t kTileElements = 8192;
-
-std::int64_t RowsIn(const TensorView& view) { return view.shape.empty() ? 1 : view.shape[0]; }
-std::int64_t ColumnsIn(const TensorView& view) { return view.elements() / std::max<std::int64_t>(1, RowsIn(view)); }
 
 void Convert(DType dtype, const char* data, std::size_t count, float* out) { ToFloat(dtype, data, count, out); }
 void Convert(DType dtype, const char* data, std::size_t count, double* out) { ToDouble(dtype, data, count, out); }
@@ -65,13 +57,6 @@ class Rows final : public FactorOf<Rows> {
   std::vector<std::int64_t> starts_;
 };
 
-// Calls visit(first, rows) for runs of rows of at most kTileElements elements of a matrix `columns` wide.
-template <typename Visit>
-void ForTiles(std::int64_t first, std::int64_t rows, std::int64_t columns, Visit visit) {
-  const std::int64_t step = std::max<std::int64_t>(1, kTileElements / columns);
-  for (std::int64_t done = 0; done < rows; done += step) visit(first + done, std::min(step, rows - done));
-}
-
 class Columns final : public FactorOf<Columns> {
  public:
   Columns(std::vector<ScaledView> views, std::vector<std::int64_t> starts)
@@ -83,7 +68,7 @@ class Columns final : public FactorOf<Columns> {
     std::vector<T> tile;
     for (std::size_t i = 0; i < views_.size(); ++i) {
       const ColumnBlock block{.columns = starts_[i + 1] - starts_[i], .width = columns(), .at = starts_[i]};
-      ForTiles(first, rows, block.columns, [&](std::int64_t row, std::int64_t count) {
+      ForTiles(first, rows, block.columns, 1, [&](std::int64_t row, std::int64_t count) {
         tile.resize(count * block.columns);
         ReadView(views_[i].view, row * block.columns, absl::MakeSpan(tile));
         const absl::Span<T> to = out.subspan((row - first) * columns(), count * columns());
@@ -97,78 +82,6 @@ class Columns final : public FactorOf<Columns> {
   std::vector<std::int64_t> starts_;
 };
 
-// Of all views together: beyond it, those of mapped files leave memory while a sum is read.
-constexpr std::int64_t kResidentBytesMax = 2 << 20;
-
-class Sum final : public FactorOf<Sum> {
- public:
-  Sum(std::vector<ScaledView> views, std::int64_t rows, std::int64_t columns)
-      : FactorOf(rows, columns), views_(std::move(views)) {
-    for (const auto& [coefficient, view] : views_) {
-      assert(RowsIn(view) <= rows && ColumnsIn(view) <= columns);
-      row_bytes_ += ColumnsIn(view) * static_cast<std::int64_t>(SizeOf(view.dtype));
-    }
-  }
-
-  template <typename T>
-  void ReadAs(std::int64_t first, absl::Span<T> out) const {
-    std::call_once(bounded_, [this] { Bound(); });
-    if (!finite_) return std::fill(out.begin(), out.end(), std::numeric_limits<T>::quiet_NaN());
-    std::vector<std::int64_t> sum;
-    std::vector<T> tile;
-    const std::int64_t rows = static_cast<std::int64_t>(out.size()) / columns();
-    std::int64_t resident_from = first;
-    ForTiles(first, rows, columns(), [&](std::int64_t row, std::int64_t count) {
-      sum.assign(count * columns(), 0);
-      for (const ScaledView& scaled : views_) AddRows(scaled, row, count, tile, sum);
-      kernels::FromFixed(sum, fraction_bits_, out.subspan((row - first) * columns(), count * columns()));
-      if ((row + count - resident_from) * row_bytes_ < kResidentBytesMax) return;
-      for (const ScaledView& scaled : views_) DropRows(scaled.view, resident_from, row + count);
-      resident_from = row + count;
-    });
-  }
-
- private:
-  static void DropRows(const TensorView& view, std::int64_t begin, std::int64_t end) {
-    if (view.mapping.empty()) return;
-    const std::int64_t row_bytes = ColumnsIn(view) * static_cast<std::int64_t>(SizeOf(view.dtype));
-    begin = std::min(begin, RowsIn(view));
-    end = std::min(end, RowsIn(view));
-    DropMappedPages(view.mapping, view.data.substr(begin * row_bytes, (end - begin) * row_bytes));
-  }
-
-  // Adds what the view has of rows [row, row + count).
-  template <typename T>
-  void AddRows(const ScaledView& scaled, std::int64_t row, std::int64_t count, std::vector<T>& tile,
-               std::vector<std::int64_t>& sum) const {
-    const std::int64_t here = std::min(count, RowsIn(scaled.view) - row);
-    if (here <= 0) return;
-    const ColumnBlock block{.columns = ColumnsIn(scaled.view), .width = columns(), .at = 0};
-    tile.resize(here * block.columns);
-    ReadView(scaled.view, row * block.columns, absl::MakeSpan(tile));
-    kernels::AddFixed(absl::MakeConstSpan(tile), block, scaled.coefficient, fraction_bits_,
-                      absl::MakeSpan(sum).subspan(0, here * columns()));
-  }
-
-  // At the first read and not before: it takes all pages of all views into memory, while those of another factor may
-  // still be there.
-  void Bound() const {
-    double bound = 0;
-    for (const auto& [coefficient, view] : views_) {
-      bound += std::abs(coefficient) * MaxMagnitude(view.dtype, view.data.data(), view.elements());
-      if (row_bytes_ * rows() >= kResidentBytesMax) DropRows(view, 0, RowsIn(view));
-    }
-    finite_ = std::isfinite(bound);
-    if (finite_) fraction_bits_ = kernels::FractionBits(bound);
-  }
-
-  std::vector<ScaledView> views_;
-  std::int64_t row_bytes_ = 0;  // Of one row of all views.
-  mutable std::once_flag bounded_;
-  mutable bool finite_ = true;
-  mutable int fraction_bits_ = 0;
-};
-
 class OrderedSum final : public FactorOf<OrderedSum> {
  public:
   OrderedSum(std::vector<ScaledView> views, std::int64_t rows, std::int64_t columns)
@@ -180,7 +93,7 @@ class OrderedSum final : public FactorOf<OrderedSum> {
   void ReadAs(std::int64_t first, absl::Span<T> out) const {
     std::vector<double> sum;
     std::vector<T> tile;
-    ForTiles(first, static_cast<std::int64_t>(out.size()) / columns(), columns(),
+    ForTiles(first, static_cast<std::int64_t>(out.size()) / columns(), columns(), 1,
              [&](std::int64_t row, std::int64_t n) {
                sum.assign(n * columns(), 0);
                tile.resize(sum.size());
@@ -211,14 +124,6 @@ FactorPtr RowsOf(std::vector<ScaledView> views) {
 FactorPtr ColumnsOf(std::vector<ScaledView> views) {
   std::vector<std::int64_t> starts = Starts(views, ColumnsIn);
   return std::make_shared<Columns>(std::move(views), std::move(starts));
-}
-
-FactorPtr SumOf(std::vector<ScaledView> views, std::int64_t rows, std::int64_t columns) {
-  // One view is itself, to the last bit.
-  if (views.size() == 1 && RowsIn(views[0].view) == rows && ColumnsIn(views[0].view) == columns) {
-    return RowsOf(std::move(views));
-  }
-  return std::make_shared<Sum>(std::move(views), rows, columns);
 }
 
 }  // namespace cairn

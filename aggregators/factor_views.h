@@ -22,6 +22,23 @@ class FactorOf : public Factor {
   using Factor::Factor;
 };
 
+// A view as a matrix: a list is a column.
+inline std::int64_t RowsIn(const TensorView& view) { return view.shape.empty() ? 1 : view.shape[0]; }
+inline std::int64_t ColumnsIn(const TensorView& view) {
+  return view.elements() / std::max<std::int64_t>(1, RowsIn(view));
+}
+
+// Elements that are converted at a time: with float64 accumulators they stay in the second-level cache.
+inline constexpr std::int64_t kTileElements = 8192;
+
+// Calls visit(first, rows) for runs of rows of at most kTileElements elements, or of one `unit` of rows, of a matrix
+// `columns` wide.
+template <typename Visit>
+void ForTiles(std::int64_t first, std::int64_t rows, std::int64_t columns, std::int64_t unit, Visit visit) {
+  const std::int64_t step = std::max<std::int64_t>(1, kTileElements / (columns * unit)) * unit;
+  for (std::int64_t done = 0; done < rows; done += step) visit(first + done, std::min(step, rows - done));
+}
+
 // Visits the parts of a column of parts that hold rows [first, first + rows): which part, its own first row, how many
 // rows, and where these begin in the block. `starts` are the parts' first rows, and at the end the number of all.
 template <typename Visit>

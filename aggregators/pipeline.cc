@@ -203,6 +203,7 @@ absl::StatusOr<PipelinePlan> Pipeline::Plan() {
         {client, update.examples, weight.weight, weight.accepted, weight.reason, weight.distance, weight.cosine});
     weights_.push_back(weight.weight);
   }
+  UseCounts(weighed.total);
   if (weighed.coordinates) {
     UseCoordinates(weighed);
   } else {
@@ -256,6 +257,14 @@ absl::Status Pipeline::CheckForm() {
   return absl::OkStatus();
 }
 
+void Pipeline::UseCounts(double total) {
+  total_ = total;
+  counts_.clear();
+  for (std::size_t i = 0; i < clients_.size() && total > 0; ++i) {
+    counts_.push_back(weights_[i] == 0 ? 0 : clients_[i].examples);
+  }
+}
+
 absl::Status Pipeline::UseWeights(const WeighingOutput& weighed) {
   const bool none = std::all_of(weights_.begin(), weights_.end(), [](double weight) { return weight == 0; });
   if (none && weighed.last == 0 && weighed.reference == 0) {
@@ -289,6 +298,8 @@ void Pipeline::UseCoordinates(const WeighingOutput& weighed) {
 }
 
 absl::Status Pipeline::Report(const ResultSink& sink) {
+  const bool counted = total_ > 0 && counts_.size() == weights_.size();  // Nothing beside the clients has a weight.
+  if (!coordinates_ && counted) return std::move(*aggregator_).Report(counts_, sink, total_);
   if (!coordinates_) return std::move(*aggregator_).Report(weights_, sink);
   OutcomeTally tally(clients_.size());
   CAIRN_RETURN_IF_ERROR(ReportCoordinates(*aggregator_, *coordinates_, tally, sink));

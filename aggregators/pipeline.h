@@ -92,6 +92,7 @@ class Pipeline {
 
   absl::Status CheckForm();
   absl::Status CheckMemory() const;
+  void UseCounts(double total);
   absl::Status UseWeights(const WeighingOutput& weighed);
   void UseCoordinates(const WeighingOutput& weighed);
   absl::Status AddBeside(absl::string_view name, const Adapter* adapter, double weight);
@@ -103,6 +104,8 @@ class Pipeline {
   std::unique_ptr<Aggregator> aggregator_;
   std::optional<Weighing> weighing_;
   RoundMemory memory_;
+  std::vector<double> counts_;  // Of clients, where weights_ are counts_ / total_; else there are none.
+  double total_ = 0;
   std::vector<double> weights_;                // Of clients, then of adapters beside them. Once planned.
   std::optional<CoordinatePlan> coordinates_;  // Instead, for rules that have no weights.
   std::vector<ClientReport> clients_;          // Once planned.

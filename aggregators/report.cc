@@ -1,20 +1,22 @@
 // Aggregator::Report: from the clients' updates to the result, module by module and then tensor by tensor.
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "adapter/find.h"
 #include "aggregators/aggregator.h"
+#include "aggregators/averages.h"
 #include "aggregators/blame.h"
 #include "aggregators/check_update.h"
+#include "aggregators/sum_blocks.h"
+#include "aggregators/totals.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 
 namespace cairn {
-absl::Status Aggregator::CheckWeights(absl::Span<const double> weights) const {
+absl::Status Aggregator::CheckWeights(absl::Span<const double> weights, double total) const {
   if (updates_.empty()) return absl::FailedPreconditionError("no client contributed: there is nothing to combine");
   const std::size_t expected = updates_.size() + beside_.size();
   if (weights.size() != expected) {
@@ -27,6 +29,9 @@ absl::Status Aggregator::CheckWeights(absl::Span<const double> weights) const {
           absl::StrCat("weights: expected finite numbers", linear() ? "" : " from 0 up", ", got ", weight));
     }
     magnitude += std::abs(weight);
+  }
+  if (!(total > 0 && std::isfinite(total))) {
+    return absl::InvalidArgumentError(absl::StrCat("weights: expected a total above 0, got ", total));
   }
   if (magnitude > 0 && std::isfinite(magnitude)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("weights: expected a positive sum, got ", magnitude));
@@ -47,8 +52,9 @@ absl::Status Aggregator::CheckBytes() const {
   return absl::OkStatus();
 }
 
-absl::Status Aggregator::Report(absl::Span<const double> weights, const ResultSink& sink) && {
-  CAIRN_RETURN_IF_ERROR(CheckWeights(weights));
+absl::Status Aggregator::Report(absl::Span<const double> counts, const ResultSink& sink, double total) && {
+  CAIRN_RETURN_IF_ERROR(CheckWeights(counts, total));
+  const ReportWeights weights{counts, total};
   // AccumulateShape takes updates without bytes; combining them would read past the end of nothing.
   CAIRN_RETURN_IF_ERROR(CheckBytes());
   for (const ModuleSpec& module : spec_.modules) {
@@ -71,14 +77,17 @@ std::vector<WeightedModule> Aggregator::InputsOf(absl::string_view module, absl:
   return inputs;
 }
 
-absl::Status Aggregator::ReportModule(const ModuleSpec& spec, absl::Span<const double> weights,
+absl::Status Aggregator::ReportModule(const ModuleSpec& spec, const ReportWeights& weights,
                                       const ResultSink& sink) const {
-  const std::vector<WeightedModule> inputs = InputsOf(spec.name, weights);
+  std::vector<WeightedModule> inputs = InputsOf(spec.name, weights.counts);
   if (inputs.empty()) return absl::OkStatus();
   CombinedModule combined{.spec = spec};
   for (const WeightedModule& input : inputs) combined.rank_in += input.module->rank;
-  CAIRN_ASSIGN_OR_RETURN(const std::vector<WeightedModule> weighed, DoWeigh(inputs));
-  CAIRN_ASSIGN_OR_RETURN(const Factors factors, CombineGroups(weighed, spec.layer.groups));
+  if (!summed()) {
+    for (WeightedModule& input : inputs) input.weight /= weights.total;
+    CAIRN_ASSIGN_OR_RETURN(inputs, DoWeigh(inputs));
+  }
+  CAIRN_ASSIGN_OR_RETURN(const Factors factors, CombineGroups(inputs, spec.layer.groups, weights));
   combined.a = factors.a;
   combined.b = factors.b;
   combined.rank = combined.a->rows();
@@ -87,26 +96,43 @@ absl::Status Aggregator::ReportModule(const ModuleSpec& spec, absl::Span<const d
 
 // Groups are independent products, so each is combined by itself.
 absl::StatusOr<Aggregator::Factors> Aggregator::CombineGroups(const std::vector<WeightedModule>& inputs,
-                                                              std::int64_t groups) const {
-  if (groups == 1) return DoCombine(inputs);
+                                                              std::int64_t groups, const ReportWeights& weights) const {
+  if (groups == 1) return CombineOne(inputs, weights);
   std::vector<FactorPtr> a, b;
   for (std::int64_t g = 0; g < groups; ++g) {
     std::vector<LoraModule> parts;
     parts.reserve(inputs.size());
     std::vector<WeightedModule> group;
     for (const auto& [weight, module] : inputs) group.push_back({weight, &parts.emplace_back(GroupOf(*module, g))});
-    CAIRN_ASSIGN_OR_RETURN(Factors factors, DoCombine(group));
+    CAIRN_ASSIGN_OR_RETURN(Factors factors, CombineOne(group, weights));
     a.push_back(std::move(factors.a));
     b.push_back(std::move(factors.b));
   }
   return Factors{Below(std::move(a)), Below(std::move(b))};
 }
 
-// What absolute values are divided by. Beside factors: the weight of those who have them, so that they are averaged. By
-// themselves: its part of all weights, so that they are what the rule makes of them.
+absl::StatusOr<Aggregator::Factors> Aggregator::CombineOne(absl::Span<const WeightedModule> inputs,
+                                                           const ReportWeights& weights) const {
+  const std::optional<Summed> parts = summed();
+  if (!parts) return DoCombine(inputs);
+  const std::int64_t rank = WidestRank(inputs);
+  const LoraModule& any = *inputs[0].module;
+  Factors factors{parts->a ? AverageA(inputs, rank) : RowsOf({{1, any.a}}),
+                  parts->b ? SumB(inputs, rank, weights.total) : RowsOf({{1, any.b}})};
+  return Finish(std::move(factors), parts->core ? SumOfCores(inputs, rank, weights.total) : nullptr);
+}
+
+absl::StatusOr<Aggregator::Factors> Aggregator::Finish(Factors factors, FactorPtr) const { return factors; }
+absl::StatusOr<Aggregator::Factors> Aggregator::DoCombine(absl::Span<const WeightedModule>) const {
+  return absl::InternalError(absl::StrCat("rule ", name(), " does not say how it combines"));
+}
+
+// What the sum of absolute values, each times its count, is divided by. Beside factors: the counts of those who have
+// them, so that they are averaged. By themselves: their part of all weights, so that they are what the rule makes of
+// them.
 absl::StatusOr<double> Aggregator::ShareOf(absl::string_view tensor, double holders,
-                                           absl::Span<const double> weights) const {
-  const double all = spec_.modules.empty() ? std::accumulate(weights.begin(), weights.end(), 0.0) : 1;
+                                           const ReportWeights& weights) const {
+  const double all = spec_.modules.empty() ? TotalOf(weights.counts) / weights.total : 1;
   if (holders == all) return 1;
   if (holders > 0 && all > 0) return holders / all;
   return absl::InvalidArgumentError(
@@ -116,21 +142,21 @@ absl::StatusOr<double> Aggregator::ShareOf(absl::string_view tensor, double hold
 
 // Absolute values mean something only where they are: they are averaged over the clients that have them. A delta is
 // zero for the others.
-absl::Status Aggregator::ReportTensor(const TensorSpec& spec, absl::Span<const double> weights,
+absl::Status Aggregator::ReportTensor(const TensorSpec& spec, const ReportWeights& weights,
                                       const ResultSink& sink) const {
   TensorHolders holders;
   std::vector<ScaledView> views;
-  double total = 0;
+  std::vector<double> counts;
   std::size_t i = 0;
   for (const auto& [name, adapter] : Contributors()) {
-    const double weight = weights[i++];
+    const double weight = weights.counts[i++];
     const DenseTensor* tensor = FindTensor(*adapter, spec.name);
     if (tensor == nullptr || weight == 0) continue;
     if (i > updates_.size() && !IsFloat(tensor->view.dtype)) continue;  // Those beside may be of an earlier round.
     holders.emplace_back(name, tensor);
     views.push_back({weight * tensor->scale, tensor->view});
     views.back().view.shape = {tensor->view.elements()};
-    total += weight;
+    counts.push_back(weight);
   }
   if (holders.empty()) return absl::OkStatus();
   CombinedTensor combined{.spec = spec};
@@ -139,13 +165,19 @@ absl::Status Aggregator::ReportTensor(const TensorSpec& spec, absl::Span<const d
     CAIRN_ASSIGN_OR_RETURN(combined.same, SameInAll(holders));
     return sink.tensor(combined);
   }
+  double divisor = weights.total;
   if (holders.front().second->absolute) {
-    CAIRN_ASSIGN_OR_RETURN(const double share, ShareOf(spec.name, total, weights));
-    for (ScaledView& view : views) view.coefficient /= share;
+    CAIRN_ASSIGN_OR_RETURN(divisor, ShareOf(spec.name, TotalOf(counts), weights));
   }
-  const std::int64_t elements = views.front().view.elements();
-  combined.values = ordered_sums_ ? OrderedSumOf(std::move(views), elements, 1) : SumOf(std::move(views), elements, 1);
+  combined.values = SumOfTensor(std::move(views), divisor);
   return sink.tensor(combined);
+}
+
+FactorPtr Aggregator::SumOfTensor(std::vector<ScaledView> views, double divisor) const {
+  const std::int64_t elements = views.front().view.elements();
+  if (!ordered_sums_) return QuotientOf(std::move(views), {elements, 1, divisor, SumBlockRows(1)});
+  for (ScaledView& view : views) view.coefficient /= divisor;
+  return OrderedSumOf(std::move(views), elements, 1);
 }
 
 }  // namespace cairn

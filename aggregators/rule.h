@@ -39,6 +39,8 @@ struct RuleInput {
 
 struct RuleOutput {
   std::vector<double> weights;  // One for every column of the Gram matrix (or of `examples`); finite.
+  // Where weights are examples / total: sums are then made of the counts and divided once. 0: they are not.
+  double total = 0;
   // For each of the first n columns why it does not count, for people, where its weight is 0; else empty. May be
   // shorter than n: then nothing is said of the others.
   std::vector<std::string> reasons;

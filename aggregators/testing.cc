@@ -86,8 +86,10 @@ kernels::reference::Factors ReferenceOf(const ReportedModule& module) {
 
 namespace {
 
-absl::StatusOr<std::vector<double>> WeightsOf(const std::string& rule, const Aggregator& aggregator) {
-  if (aggregator.clients() == 0) return std::vector<double>();
+// And their total.
+absl::StatusOr<std::pair<std::vector<double>, double>> WeightsOf(const std::string& rule,
+                                                                 const Aggregator& aggregator) {
+  if (aggregator.clients() == 0) return std::pair(std::vector<double>(), 1.0);
   CAIRN_ASSIGN_OR_RETURN(const Weighing weighing, Weighing::Create(rule, {}));
   WeighingInput input;
   for (const auto& [client, update] : aggregator.updates()) {
@@ -95,15 +97,16 @@ absl::StatusOr<std::vector<double>> WeightsOf(const std::string& rule, const Agg
     input.examples.push_back(update.examples);
   }
   CAIRN_ASSIGN_OR_RETURN(const WeighingOutput output, weighing.Weigh(input));
+  if (output.total > 0) return std::pair(input.examples, output.total);
   std::vector<double> weights;
   for (const ClientWeight& client : output.clients) weights.push_back(client.weight);
-  return weights;
+  return std::pair(weights, 1.0);
 }
 
 }  // namespace
 
 absl::StatusOr<Reported> ReportAll(Aggregator&& aggregator, absl::string_view rule) {
-  CAIRN_ASSIGN_OR_RETURN(const std::vector<double> weights, WeightsOf(std::string(rule), aggregator));
+  CAIRN_ASSIGN_OR_RETURN(const auto weights, WeightsOf(std::string(rule), aggregator));
   Reported reported;
   const auto append = [](std::vector<float>& values) {
     return [&values](absl::Span<const float> block) {
@@ -128,7 +131,7 @@ absl::StatusOr<Reported> ReportAll(Aggregator&& aggregator, absl::string_view ru
     }
     return ForEachBlock(*tensor.values, append(out.values));
   };
-  CAIRN_RETURN_IF_ERROR(std::move(aggregator).Report(weights, sink));
+  CAIRN_RETURN_IF_ERROR(std::move(aggregator).Report(weights.first, sink, weights.second));
   return reported;
 }
 

@@ -47,6 +47,7 @@ struct WeighingInput {
 
 struct WeighingOutput {
   std::vector<ClientWeight> clients;
+  double total = 0;                // Where the weights that are not 0 are examples / total; else 0.
   double last = 0, reference = 0;  // What those columns count: y = sum of w_i x_i + last v + reference g.
   // Coordinate-wise rules: what is made of the columns (X - g) * mixing, X [., clients]; g is added to the result.
   // Without guards `mixing` is empty and the columns are those of the clients with a weight.

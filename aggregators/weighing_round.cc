@@ -166,6 +166,7 @@ void WeighingRound::Assign(const RuleOutput& result) {
     client.accepted = weights[i] != 0;
     if (!client.accepted) client.reason = ReasonOf(i, result);
   }
+  if (!mixing_) output_.total = result.total;
   output_.coordinates = result.coordinates;
   if (result.coordinates) return KeepMixing(of_mixed);
   if (input_.last) output_.last = result.weights.back();

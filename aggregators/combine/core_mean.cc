@@ -1,20 +1,12 @@
 // Fed-SB (Singhal et al., arXiv 2502.15436): all clients froze the same B and A and trained the r x r core between
 // them, dW_i = s_i B C_i A, so the mean of the cores is exact. It is folded into B, which every reader of LoRA takes.
+#include <utility>
 #include <vector>
 
-#include "aggregators/averages.h"
 #include "aggregators/registry.h"
 
 namespace cairn {
 namespace {
-
-// The sum of w_i s_i C_i, [r, r].
-std::vector<double> SumOfCores(absl::Span<const WeightedModule> inputs) {
-  std::vector<ScaledView> cores;
-  for (const auto& [weight, module] : inputs) cores.push_back({weight * module->scale, *module->core});
-  const std::int64_t rank = inputs[0].module->rank;
-  return ReadAllDouble(*SumOf(std::move(cores), rank, rank));
-}
 
 // B [rows, r] times C [r, r].
 std::vector<double> Times(const std::vector<double>& b, const std::vector<double>& core, std::int64_t rank) {
@@ -33,6 +25,12 @@ class CoreMean final : public Aggregator {
   absl::string_view name() const override { return "core_mean"; }
   Locality locality() const override { return Locality::kMergeable; }
   RoundStart round_start() const override { return RoundStart::kWarm; }
+  std::optional<Summed> summed() const override { return Summed{.core = true}; }
+  absl::StatusOr<Factors> Finish(Factors factors, FactorPtr core) const override {
+    const std::int64_t rank = core->rows();
+    std::vector<double> b = Times(ReadAllDouble(*factors.b), ReadAllDouble(*core), rank);
+    return Factors{factors.a, ValuesOf(std::move(b), factors.b->rows(), rank)};
+  }
   bool exact() const override { return true; }
   Kept kept() const override { return {.rank = true, .a = true}; }
 
@@ -40,11 +38,6 @@ class CoreMean final : public Aggregator {
   bool TakesCores() const override { return true; }
   FrozenFactors DoFrozen() const override { return {.a = true, .b = true}; }
   std::int64_t DoRank(std::int64_t, std::int64_t added) const override { return added; }
-  absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule> inputs) const override {
-    const LoraModule& any = *inputs[0].module;
-    const std::vector<double> b = ReadAllDouble(*RowsOf({{1, any.b}}));
-    return Factors{RowsOf({{1, any.a}}), ValuesOf(Times(b, SumOfCores(inputs), any.rank), any.d_out, any.rank)};
-  }
 };
 
 CAIRN_REGISTER_COMBINE("core_mean", CoreMean);

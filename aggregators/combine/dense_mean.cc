@@ -15,6 +15,7 @@ class DenseMean final : public Aggregator {
   absl::string_view name() const override { return "dense_mean"; }
   Locality locality() const override { return Locality::kMergeable; }
   RoundStart round_start() const override { return RoundStart::kWarm; }
+  std::optional<Summed> summed() const override { return Summed(); }
   bool linear() const override { return true; }
 
  protected:
@@ -37,9 +38,6 @@ class DenseMean final : public Aggregator {
   }
   // There are no modules; the base class averages tensors.
   std::int64_t DoRank(std::int64_t so_far, std::int64_t) const override { return so_far; }
-  absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule>) const override {
-    return absl::InternalError("dense_mean has no modules");
-  }
 
  private:
   // The same numbers mean something else under another seed, scale or list of layers.

@@ -1,5 +1,4 @@
 // FFA-LoRA (Sun et al., arXiv 2403.12313): all clients froze the same A, so averaging B is exact.
-#include "aggregators/averages.h"
 #include "aggregators/registry.h"
 
 namespace cairn {
@@ -10,16 +9,13 @@ class Ffa final : public Aggregator {
   absl::string_view name() const override { return "ffa"; }
   Locality locality() const override { return Locality::kMergeable; }
   RoundStart round_start() const override { return RoundStart::kWarm; }
+  std::optional<Summed> summed() const override { return Summed{.b = true}; }
   bool exact() const override { return true; }
   Kept kept() const override { return {.rank = true, .a = true}; }
 
  protected:
   FrozenFactors DoFrozen() const override { return {.a = true, .b = false}; }
   std::int64_t DoRank(std::int64_t, std::int64_t added) const override { return added; }
-  absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule> inputs) const override {
-    const LoraModule& any = *inputs[0].module;
-    return Factors{RowsOf({{1, any.a}}), SumB(inputs, any.rank)};
-  }
 };
 
 CAIRN_REGISTER_COMBINE("ffa", Ffa);

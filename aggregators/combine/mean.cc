@@ -1,5 +1,4 @@
 // FedIT (Zhang et al., arXiv 2305.05644): averages A and B apart. Equal ranks and scales only, and not exact.
-#include "aggregators/averages.h"
 #include "aggregators/equal_ranks.h"
 #include "aggregators/registry.h"
 
@@ -11,6 +10,7 @@ class Mean final : public Aggregator {
   absl::string_view name() const override { return "mean"; }
   Locality locality() const override { return Locality::kMergeable; }
   RoundStart round_start() const override { return RoundStart::kWarm; }
+  std::optional<Summed> summed() const override { return Summed{.a = true, .b = true}; }
   Kept kept() const override { return {.rank = true}; }
 
  protected:
@@ -18,10 +18,6 @@ class Mean final : public Aggregator {
     return CheckEqualRanksAndScales(name(), update, [this](absl::string_view module) { return FirstWith(module); });
   }
   std::int64_t DoRank(std::int64_t, std::int64_t added) const override { return added; }
-  absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule> inputs) const override {
-    const std::int64_t rank = WidestRank(inputs);
-    return Factors{AverageA(inputs, rank), SumB(inputs, rank)};
-  }
 };
 
 CAIRN_REGISTER_COMBINE("mean", Mean);

@@ -2,7 +2,6 @@
 // exact.
 #include <algorithm>
 
-#include "aggregators/averages.h"
 #include "aggregators/registry.h"
 
 namespace cairn {
@@ -13,13 +12,10 @@ class ZeroPad final : public Aggregator {
   absl::string_view name() const override { return "zero_pad"; }
   Locality locality() const override { return Locality::kMergeable; }
   RoundStart round_start() const override { return RoundStart::kWarm; }
+  std::optional<Summed> summed() const override { return Summed{.a = true, .b = true}; }
 
  protected:
   std::int64_t DoRank(std::int64_t so_far, std::int64_t added) const override { return std::max(so_far, added); }
-  absl::StatusOr<Factors> DoCombine(absl::Span<const WeightedModule> inputs) const override {
-    const std::int64_t rank = WidestRank(inputs);
-    return Factors{AverageA(inputs, rank), SumB(inputs, rank)};
-  }
 };
 
 CAIRN_REGISTER_COMBINE("zero_pad", ZeroPad);

@@ -1,7 +1,6 @@
 // The default: every client counts by its number of training examples.
-#include <numeric>
-
 #include "aggregators/rule.h"
+#include "aggregators/totals.h"
 
 namespace cairn {
 namespace {
@@ -13,8 +12,9 @@ class Examples final : public Rule {
   absl::Status CheckClients(std::size_t, std::size_t) const override { return absl::OkStatus(); }
   absl::StatusOr<RuleOutput> Weigh(const RuleInput& input) const override {
     RuleOutput output;
-    const double total = std::accumulate(input.examples.begin(), input.examples.end(), 0.0);
+    const double total = TotalOf(input.examples);
     for (const double examples : input.examples) output.weights.push_back(examples / total);
+    output.total = total;
     return output;
   }
 };
