@@ -18,7 +18,7 @@ namespace {
 
 constexpr char kFooter[] =
     "Example:\n"
-    "  cairn serve --config examples/federation.yaml --workers 0   # `workers_by_hand: true` in the file\n"
+    "  cairn serve --config FILE --workers 2 &      # with `workers_by_hand: true` in the file\n"
     "  cairn worker --node out/server/node &\n"
     "  cairn worker --node out/server/node &\n"
     "\n"

@@ -107,7 +107,8 @@ absl::Status ServerImpl::OpenStore(const ServerOptions& options) {
 absl::Status ServerImpl::StartNode(const ServerOptions& options, std::uint64_t shared) {
   // One descriptor for each slab, beside the connections. Where so many cannot be had, what comes last is refused.
   AllowOpenFiles(shared / SlabBytes(1) + limits::kCohortClientsMax).IgnoreError();
-  tree::NodeOptions node{.budget = shared,
+  tree::NodeOptions node{.metrics = &metrics_,
+                         .budget = shared,
                          .objects_max = ObjectsMax(options.federations.size()),
                          .directory = options.data_dir / "node",
                          .spill = options.data_dir / "spill",

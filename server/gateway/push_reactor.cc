@@ -178,6 +178,7 @@ void PushReactor::Opened(absl::StatusOr<std::unique_ptr<Upload>> upload) {
   position_ = header_.offset();
   ReportProgress(true);
   phase_ = Phase::kChunks;
+  begun_ = absl::Now();
   gateway_.watch->Touch(watch_id_);
   StartRead(&buffer_);
 }
@@ -237,7 +238,9 @@ bool PushReactor::TakeChunk(const wire::ReceivedFrame& frame) {
     if (absl::Status status = check_->Feed(slice); !status.ok()) return refuse(status, check_->reason(), false);
     if (gateway_.verify_sha256) sha_.Update(slice);
   }
+  const absl::Time start = absl::Now();
   if (absl::Status status = upload_->Append(slices); !status.ok()) return refuse(status, "storage", true);
+  written_ += absl::Now() - start;
   return true;
 }
 
@@ -267,6 +270,11 @@ void PushReactor::TakeTrailer(const wire::ReceivedFrame& frame) {
   }
   const std::string sha256 = gateway_.verify_sha256 ? ToHex(sha_.Finish()) : trailer.sha256();
   if (absl::Status status = CheckDigest(trailer, sha256); !status.ok()) return Refuse({status, "digest"});
+  const auto observe = [this](Metrics::Step step, absl::Duration took) {
+    gateway_.metrics->ObserveStep(key_.federation, step, absl::ToDoubleSeconds(took));
+  };
+  observe(Metrics::Step::kReceive, absl::Now() - begun_);
+  observe(Metrics::Step::kWrite, written_);
   phase_ = Phase::kSealing;
   gateway_.watch->Pause(watch_id_);
   gateway_.workers->Run([this, sha256] { Seal(sha256); });
@@ -274,12 +282,14 @@ void PushReactor::TakeTrailer(const wire::ReceivedFrame& frame) {
 
 void PushReactor::Seal(const std::string& sha256) {
   auto shape = check_->Finish();
+  const absl::Time start = absl::Now();
   absl::Status sealed = shape.ok() ? gateway_.store->Seal(std::move(upload_), sha256) : absl::OkStatus();
   absl::StatusOr<std::string> frozen = std::string();
   if (shape.ok() && sealed.ok() && combine_->HasFrozenParts(**shape)) frozen = FrozenParts((*shape)->config, sha256);
   std::lock_guard lock(mutex_);
   if (!shape.ok()) return Refuse({shape.status(), "format"});
   if (!sealed.ok()) return Refuse({sealed, "storage"});
+  gateway_.metrics->ObserveStep(key_.federation, Metrics::Step::kSeal, absl::ToDoubleSeconds(absl::Now() - start));
   key_.sha256 = sha256;
   // Even without the frozen parts: the round may be over, and the federation lets go of bytes that nobody needs.
   SealedUpdate update{key_, header_.examples(), header_.adapter_config(), *std::move(shape), std::move(frozen)};

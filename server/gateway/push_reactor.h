@@ -87,6 +87,8 @@ class PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   Sha256 sha_;
   std::uint64_t position_ = 0;  // In the payload: of the next byte to come.
   absl::Time last_report_ = absl::InfinitePast();
+  absl::Time begun_;        // When the first chunk could come.
+  absl::Duration written_;  // Of that, spent in Append.
 };
 
 }  // namespace cairn

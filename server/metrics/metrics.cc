@@ -27,9 +27,31 @@ using Buckets = Histogram::BucketBoundaries;
 // Seconds. A round waits for people and machines: from a second to a day.
 const Buckets kPhaseBuckets = {1, 3, 10, 30, 60, 180, 600, 1'800, 3'600, 10'800, 43'200, 86'400};
 const Buckets kAggregationBuckets = {0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300};
+// From a hand-off of microseconds to a long upload.
+const Buckets kStepBuckets = {1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300};
 // Bytes: 64 KiB to 64 GiB by factors of 8.
 const Buckets kUpdateBuckets = {65'536.0,      524'288.0,       4'194'304.0,     33'554'432.0,
                                 268'435'456.0, 2'147'483'648.0, 17'179'869'184.0};
+
+const char* NameOf(Metrics::Step step) {
+  switch (step) {
+    case Metrics::Step::kReceive:
+      return "receive";
+    case Metrics::Step::kWrite:
+      return "write";
+    case Metrics::Step::kSeal:
+      return "seal";
+    case Metrics::Step::kQueue:
+      return "queue";
+    case Metrics::Step::kFold:
+      return "fold";
+    case Metrics::Step::kMerge:
+      return "merge";
+    case Metrics::Step::kPublish:
+      return "publish";
+  }
+  return "";
+}
 
 std::string Text(absl::string_view view) { return std::string(view); }
 
@@ -64,6 +86,8 @@ struct Metrics::Families {
   Family<Gauge>& in_flight = GaugeFamily("cairn_inflight_uploads", "Uploads in progress.");
   Family<Counter>& received = CounterFamily("cairn_received_bytes_total", "Payload bytes received from clients.");
   Family<Counter>& sent = CounterFamily("cairn_sent_bytes_total", "Payload bytes sent to clients.");
+  Family<Histogram>& step_seconds =
+      HistogramFamily("cairn_step_seconds", "Time of each step from an update's first byte to the published version.");
   Family<Histogram>& aggregation =
       HistogramFamily("cairn_aggregation_seconds", "Time to combine and publish one round.");
   Family<Gauge>& published_error =
@@ -211,6 +235,11 @@ void Metrics::BytesReceived(absl::string_view federation, std::uint64_t bytes) {
 
 void Metrics::BytesSent(absl::string_view federation, std::uint64_t bytes) {
   families_->sent.Add({{"federation", Text(federation)}}).Increment(static_cast<double>(bytes));
+}
+
+void Metrics::ObserveStep(absl::string_view federation, Step step, double seconds) {
+  families_->step_seconds.Add({{"federation", Text(federation)}, {"step", NameOf(step)}}, kStepBuckets)
+      .Observe(seconds);
 }
 
 void Metrics::ObserveAggregation(absl::string_view federation, absl::string_view combine, double seconds) {

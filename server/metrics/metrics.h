@@ -58,6 +58,12 @@ class Metrics {
   void BytesReceived(absl::string_view federation, std::uint64_t bytes);
   void BytesSent(absl::string_view federation, std::uint64_t bytes);
 
+  // Of an update's way from its first byte to the version that it is in: receive (header to trailer, as fast as the
+  // client sends), write (of that, copying to where the update lies), seal (until nothing can take it away), queue
+  // (until a worker begins with it), fold (into a partial sum, each update's part of it), merge (of a worker's partial
+  // into another's) and publish (from the closed round to the version).
+  enum class Step { kReceive, kWrite, kSeal, kQueue, kFold, kMerge, kPublish };
+  void ObserveStep(absl::string_view federation, Step step, double seconds);
   void ObserveAggregation(absl::string_view federation, absl::string_view combine, double seconds);
   void SetMemory(std::uint64_t used_bytes, std::uint64_t budget_bytes);
 

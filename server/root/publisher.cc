@@ -54,6 +54,7 @@ void Publisher::Loop() {
     const auto start = std::chrono::steady_clock::now();
     absl::StatusOr<Publication> publication = PublishCaught(job);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    metrics_->ObserveStep(job.federation, Metrics::Step::kPublish, seconds.count());
     metrics_->ObserveAggregation(job.federation, job.method.combine, seconds.count());
     done_(job, std::move(publication));
   }

@@ -21,7 +21,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(const NodeOptions& options) {
 
 absl::Status Node::StartWorkers(const NodeOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(agent_, StoreAgent::Start(store_.get(), options.directory));
-  TreeOptions tree{.directory = options.directory, .workers = options.workers};
+  TreeOptions tree{.metrics = options.metrics, .directory = options.directory, .workers = options.workers};
   tree.on_lost = [this](const ProcessId& process) {
     std::lock_guard lock(mutex_);
     if (processes_ != nullptr) processes_->Kill(process);

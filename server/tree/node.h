@@ -18,6 +18,7 @@
 namespace cairn::tree {
 
 struct NodeOptions {
+  Metrics* metrics = nullptr;       // May be null.
   std::uint64_t budget = 0;         // Bytes of shared memory.
   std::uint32_t objects_max = 0;    // SharedStoreOptions.
   std::filesystem::path directory;  // For sockets; this node's alone.

@@ -122,10 +122,12 @@ absl::Status Tree::Work(Worker& worker) {
     changed_.wait(lock, [&] { return stopping_ || worker.link->Gone() || (job = NextFor(worker.id)).has_value(); });
     if (stopping_) return absl::CancelledError("stopping");
     if (!job) return absl::UnavailableError("it ended");
+    ObserveBegin(*job);
     lock.unlock();
     const absl::StatusOr<v1::WorkerReply> reply = worker.link->Call(job->task);
     lock.lock();
     if (!reply.ok()) return reply.status();
+    ObserveEnd(*job, reply->seconds());
     Apply(worker.id, *job, *reply);
     const std::vector<ObjectKey> useless = TakeUseless();
     changed_.notify_all();
@@ -166,6 +168,30 @@ Tree::Job Tree::JobOf(const RoundKey& key, Round& round, Action action) {
     job.task.mutable_drop();
   }
   return job;
+}
+
+void Tree::ObserveBegin(const Job& job) {
+  const Fold* const fold = std::get_if<Fold>(&job.action);
+  if (fold == nullptr || options_.metrics == nullptr) return;
+  std::map<UpdateId, absl::Time>& queued = rounds_.at(job.round).queued;
+  const absl::Time now = absl::Now();
+  for (const UpdateId& update : fold->updates) {
+    const auto entry = queued.extract(update);
+    if (entry.empty()) continue;  // Not for the first time.
+    options_.metrics->ObserveStep(job.round.first, Metrics::Step::kQueue, absl::ToDoubleSeconds(now - entry.mapped()));
+  }
+}
+
+void Tree::ObserveEnd(const Job& job, double seconds) {
+  if (options_.metrics == nullptr) return;
+  if (const Fold* const fold = std::get_if<Fold>(&job.action)) {
+    const double each = seconds / static_cast<double>(fold->updates.size());
+    for (std::size_t i = 0; i < fold->updates.size(); ++i) {
+      options_.metrics->ObserveStep(job.round.first, Metrics::Step::kFold, each);
+    }
+  } else if (std::holds_alternative<Merge>(job.action)) {
+    options_.metrics->ObserveStep(job.round.first, Metrics::Step::kMerge, seconds);
+  }
 }
 
 void Tree::Apply(WorkerId worker, const Job& job, const v1::WorkerReply& reply) {
@@ -256,6 +282,7 @@ void Tree::Contributed(const std::string& federation, std::uint64_t number, cons
     std::lock_guard lock(mutex_);
     Round& round = RoundOf({federation, number}, method);
     Know(round, contribution);
+    round.queued.emplace(IdOf(contribution.receipt), absl::Now());
     round.sum.Offer(IdOf(contribution.receipt));
   }
   changed_.notify_all();

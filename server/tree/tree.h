@@ -30,6 +30,7 @@
 namespace cairn::tree {
 
 struct TreeOptions {
+  Metrics* metrics = nullptr;       // May be null.
   std::filesystem::path directory;  // The node's, of which a StoreAgent has made it nobody else's.
   std::size_t workers = 1;          // That are expected: how many may fold one round.
   // A worker that is of no use any more, by itself or because it is stopped. It must not go on. Must not block.
@@ -61,6 +62,7 @@ class Tree final : public Summer {
     std::string combine;
     RoundSum sum;
     std::map<UpdateId, v1::UpdatePlace> places;
+    std::map<UpdateId, absl::Time> queued;  // Since when, of those that no worker has begun with.
     std::map<PartialId, v1::SealedPartial> partials;
     std::uint64_t bytes_max = 0;  // Of an update.
     bool over = false;
@@ -91,6 +93,8 @@ class Tree final : public Summer {
   std::optional<Job> NextFor(WorkerId worker);
   Job JobOf(const RoundKey& key, Round& round, Action action);
   std::size_t LeavesMax(const Round& round) const;
+  void ObserveBegin(const Job& job);
+  void ObserveEnd(const Job& job, double seconds);
   void Apply(WorkerId worker, const Job& job, const v1::WorkerReply& reply);
   void Conclude(Round& round);
   void Lose(WorkerId worker);

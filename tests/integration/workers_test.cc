@@ -1,0 +1,143 @@
+// A server whose updates are added up by worker processes: what it publishes, whatever becomes of them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "base/digest.h"
+#include "base/files.h"
+#include "base/limits.h"
+#include "tests/integration/federation_fixture.h"
+#include "tests/integration/remote.h"
+
+namespace cairn::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const std::vector<Party> kMany = {{"ada", 4, 8, 100}, {"bob", 4, 8, 60}, {"cyd", 4, 8, 40}, {"dan", 4, 8, 7},
+                                  {"eve", 4, 8, 1},   {"fay", 4, 8, 33}, {"gus", 4, 8, 90}, {"hal", 4, 8, 12}};
+
+// Children of a process that are workers.
+std::set<pid_t> WorkersOf(pid_t server) {
+  std::set<pid_t> workers;
+  for (const fs::directory_entry& task : fs::directory_iterator(absl::StrCat("/proc/", server, "/task"))) {
+    const auto children = ReadFile(task.path() / "children", limits::kMiB);
+    for (const absl::string_view text : absl::StrSplit(children.value_or(""), ' ', absl::SkipEmpty())) {
+      const pid_t pid = std::stoi(std::string(text));
+      const auto command = ReadFile(absl::StrCat("/proc/", pid, "/cmdline"), limits::kMiB);
+      if (command.ok() && command->find("worker") != std::string::npos) workers.insert(pid);
+    }
+  }
+  return workers;
+}
+
+template <typename Condition>
+bool Eventually(Condition condition) {
+  for (const absl::Time end = absl::Now() + absl::Seconds(20); absl::Now() < end;
+       absl::SleepFor(absl::Milliseconds(5))) {
+    if (condition()) return true;
+  }
+  return false;
+}
+
+class WorkersTest : public FederationFixture {
+ protected:
+  void ServeWith(int workers, const std::string& durability, const std::string& combine) {
+    clients_.clear();
+    server_.reset();
+    std::error_code ignored;
+    fs::remove_all(directory_ / "data", ignored);
+    server_ = std::make_unique<ServerProcess>(directory_.path(),
+                                              absl::StrCat("durability: ", durability, "\nworkers: ", workers,
+                                                           "\nfederations:\n  - {name: f, combine: ", combine,
+                                                           ", rounds: 2, clients: {min: ", kMany.size(), "}}\n"));
+    const absl::Status started = server_->Start();
+    ASSERT_TRUE(started.ok()) << started;
+    JoinAll("f", kMany);
+  }
+  std::string Published(std::uint64_t version) const {
+    const auto bytes =
+        ReadFile(server_->data_dir() / "published" / "f" / absl::StrCat("v0000", version) / "adapter_model.safetensors",
+                 limits::kGiB);
+    return bytes.ok() ? Sha256Hex(*bytes) : bytes.status().ToString();
+  }
+  std::vector<std::string> RunTwoRounds() {
+    RunRound(kMany, 1);
+    RunRound(kMany, 2);
+    ExpectFinished();
+    return {Published(1), Published(2)};
+  }
+  void Push(std::size_t client, std::uint64_t round) {
+    const absl::Status pushed =
+        PushOne(*clients_[client], UpdateOf(kMany, client, round).bytes(), round, kMany[client].examples);
+    ASSERT_TRUE(pushed.ok()) << pushed;
+  }
+  std::set<pid_t> AwaitWorkers(std::size_t count) {
+    EXPECT_TRUE(Eventually([&] { return WorkersOf(server_->child().pid()).size() == count; }));
+    return WorkersOf(server_->child().pid());
+  }
+};
+
+TEST_F(WorkersTest, AnyNumberOfWorkersPublishesTheSameBytes) {
+  for (const std::string combine : {"mean", "zero_pad"}) {
+    ServeWith(0, "durable", combine);
+    const std::vector<std::string> alone = RunTwoRounds();
+    for (const std::string durability : {"durable", "memory"}) {
+      for (const int workers : {1, 3}) {
+        ServeWith(workers, durability, combine);
+        EXPECT_EQ(RunTwoRounds(), alone) << combine << ", " << durability << ", " << workers << " workers";
+        EXPECT_THAT(server_->Log(), Not(HasSubstr("adds up the updates itself")));
+      }
+    }
+  }
+}
+
+TEST_F(WorkersTest, KilledWorkersAreReplacedAndTheirWorkIsDoneAgain) {
+  ServeWith(0, "durable", "mean");
+  const std::vector<std::string> alone = RunTwoRounds();
+  ServeWith(2, "durable", "mean");
+  for (std::uint64_t round = 1; round <= 2; ++round) {
+    for (std::size_t i = 0; i + 1 < kMany.size(); ++i) Push(i, round);
+    const std::set<pid_t> before = AwaitWorkers(2);
+    for (const pid_t worker : before) kill(worker, SIGKILL);
+    EXPECT_TRUE(Eventually([&] {
+      const std::set<pid_t> now = WorkersOf(server_->child().pid());
+      return now.size() == 2 && before.count(*now.begin()) == 0 && before.count(*now.rbegin()) == 0;
+    }));
+    Push(kMany.size() - 1, round);
+  }
+  ExpectFinished();
+  EXPECT_EQ((std::vector<std::string>{Published(1), Published(2)}), alone);
+  EXPECT_THAT(server_->Log(), Not(HasSubstr("adds up the updates itself")));
+}
+
+TEST_F(WorkersTest, WorkersEndWithTheirServerHoweverItEnds) {
+  ServeWith(2, "durable", "mean");
+  std::set<pid_t> workers = AwaitWorkers(2);
+  ASSERT_TRUE(server_->Restart().ok());  // kill -9
+  EXPECT_TRUE(Eventually([&] {
+    for (const pid_t worker : workers) {
+      if (kill(worker, 0) == 0) return false;
+    }
+    return true;
+  }));
+  workers = AwaitWorkers(2);
+  const auto code = server_->Terminate();
+  EXPECT_EQ(code.value_or(-1), 0);
+  for (const pid_t worker : workers) EXPECT_NE(kill(worker, 0), 0);
+  EXPECT_FALSE(fs::exists(server_->data_dir() / "node" / "tree.sock"));
+  EXPECT_FALSE(fs::exists(server_->data_dir() / "node" / "store.sock"));
+}
+
+}  // namespace
+}  // namespace cairn::testing
