@@ -82,6 +82,11 @@ class WorkersTest : public FederationFixture {
         PushOne(*clients_[client], UpdateOf(kMany, client, round).bytes(), round, kMany[client].examples);
     ASSERT_TRUE(pushed.ok()) << pushed;
   }
+  void ExpectFoldedByWorkers() {
+    EXPECT_GE(MetricValue(server_->metrics_address(), "cairn_step_seconds_count{federation=\"f\",step=\"fold\"}"),
+              2 * kMany.size());
+    EXPECT_THAT(server_->Log(), Not(HasSubstr("adds up the updates itself")));
+  }
   std::set<pid_t> AwaitWorkers(std::size_t count) {
     EXPECT_TRUE(Eventually([&] { return WorkersOf(server_->child().pid()).size() == count; }));
     return WorkersOf(server_->child().pid());
@@ -96,7 +101,7 @@ TEST_F(WorkersTest, AnyNumberOfWorkersPublishesTheSameBytes) {
       for (const int workers : {1, 3}) {
         ServeWith(workers, durability, combine);
         EXPECT_EQ(RunTwoRounds(), alone) << combine << ", " << durability << ", " << workers << " workers";
-        EXPECT_THAT(server_->Log(), Not(HasSubstr("adds up the updates itself")));
+        ExpectFoldedByWorkers();
       }
     }
   }
@@ -118,7 +123,7 @@ TEST_F(WorkersTest, KilledWorkersAreReplacedAndTheirWorkIsDoneAgain) {
   }
   ExpectFinished();
   EXPECT_EQ((std::vector<std::string>{Published(1), Published(2)}), alone);
-  EXPECT_THAT(server_->Log(), Not(HasSubstr("adds up the updates itself")));
+  ExpectFoldedByWorkers();
 }
 
 TEST_F(WorkersTest, WorkersEndWithTheirServerHoweverItEnds) {
