@@ -25,8 +25,10 @@
 namespace cairn {
 
 namespace internal {
+struct FrozenView;
+struct Newcomer;
 struct PartialState;
-}
+}  // namespace internal
 
 struct Contributor {
   std::string client;
@@ -112,7 +114,7 @@ class PartialSum {
 
  private:
   PartialSum(std::shared_ptr<internal::PartialState> state, MakePlane make);
-  absl::Status Grow(internal::PartialState& next);
+  absl::Status Grow(absl::Span<const internal::Newcomer> newcomers, absl::Span<const internal::FrozenView> frozen);
   absl::Status Break(absl::Status status);
 
   std::shared_ptr<internal::PartialState> state_;

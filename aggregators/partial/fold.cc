@@ -1,0 +1,118 @@
+#include "aggregators/partial/fold.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "aggregators/blame.h"
+#include "aggregators/factor_views.h"
+
+namespace cairn::internal {
+namespace {
+
+using kernels::BlockWindows;
+
+// An update's terms for one accumulator.
+struct UpdateTerms {
+  const PartialSum::Update* update = nullptr;
+  ScaledView terms;
+};
+
+class UpdateFold {
+ public:
+  UpdateFold(const Accumulator& accumulator, BlockWindows* windows, GrowingPlanes& planes)
+      : accumulator_(accumulator), windows_(windows), planes_(planes) {}
+
+  // Run by run of blocks, so that the accumulators stay in the cache from one update to the next.
+  absl::Status Add(absl::Span<const UpdateTerms> updates, BlockTerms& scratch) {
+    const std::int64_t row = accumulator_.block_rows * accumulator_.columns;
+    const std::int64_t run = std::max<std::int64_t>(1, kTileElements / std::max<std::int64_t>(1, row));
+    for (std::int64_t first = 0; first < accumulator_.blocks(); first += run) {
+      const std::int64_t end = std::min(first + run, accumulator_.blocks());
+      for (const UpdateTerms& update : updates) {
+        for (std::int64_t b = first; b < end; ++b) {
+          const Folded folded = AddBlock(update.terms, b, scratch);
+          if (folded != Folded::kDone) return Failed(folded, update);
+        }
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  Folded AddBlock(const ScaledView& terms, std::int64_t b, BlockTerms& scratch) {
+    const SumBlock block = accumulator_.Block(b);
+    return scratch.Add(terms, block, windows_[accumulator_.first_block + b], [&](int plane) {
+      return planes_.At(plane, accumulator_.OffsetOf(block), block.rows * block.columns);
+    });
+  }
+
+  absl::Status Failed(Folded folded, const UpdateTerms& update) const {
+    if (folded == Folded::kNoPlane) return planes_.status();
+    const Contributor& who = update.update->who;
+    const std::map<std::string, ClientUpdate> one = {
+        {who.client, {who.client, static_cast<double>(who.examples), update.update->adapter, ""}}};
+    const absl::Status status =
+        Blame(absl::OutOfRangeError(absl::StrCat("client ", who.client, ": values that overflow float64 in a sum")),
+              one, accumulator_.name);
+    return BlameClient(absl::InvalidArgumentError(status.message()), who.client);
+  }
+
+  const Accumulator& accumulator_;
+  BlockWindows* const windows_;
+  GrowingPlanes& planes_;
+};
+
+}  // namespace
+
+absl::Span<std::int64_t> GrowingPlanes::At(int plane, std::int64_t first, std::int64_t count) {
+  if (static_cast<std::size_t>(plane) == planes_.size()) {
+    auto made = make_(static_cast<std::size_t>(elements_));
+    if (made.ok() && (*made)->values().size() != static_cast<std::size_t>(elements_)) {
+      made = absl::InternalError(absl::StrCat("a plane of ", (*made)->values().size(), " elements, not ", elements_));
+    }
+    if (!made.ok()) {
+      status_ = made.status();
+      return {};
+    }
+    planes_.push_back(*std::move(made));
+  }
+  return planes_[plane]->values().subspan(first, count);
+}
+
+absl::Status FoldUpdates(absl::Span<const PartialSum::Update> updates, const Layout& layout,
+                         std::vector<BlockWindows>& windows, GrowingPlanes& planes) {
+  BlockTerms scratch;
+  for (const Accumulator& accumulator : layout.accumulators) {
+    std::vector<UpdateTerms> with;
+    for (const PartialSum::Update& update : updates) {
+      UpdateTerms one{&update, {}};
+      const auto examples = static_cast<double>(update.who.examples);
+      if (TermsOf(*update.adapter, accumulator, examples, &one.terms)) with.push_back(std::move(one));
+    }
+    const absl::Status status = UpdateFold(accumulator, windows.data(), planes).Add(with, scratch);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FoldSums(const OtherSums& other, const Layout& layout, std::vector<BlockWindows>& windows,
+                      GrowingPlanes& planes) {
+  const std::vector<std::size_t> places = PlacesIn(layout, other.layout);
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const Accumulator &from = other.layout.accumulators[i], &to = layout.accumulators[places[i]];
+    for (std::int64_t b = 0; b < from.blocks(); ++b) {
+      const SumBlock block = from.Block(b), into = to.Block(b);
+      const Folded folded = AddBlockSums(
+          other.windows[from.first_block + b], block,
+          [&](int plane) { return other.planes[plane].subspan(from.OffsetOf(block), block.rows * block.columns); },
+          into, windows[to.first_block + b],
+          [&](int plane) { return planes.At(plane, to.OffsetOf(into), into.rows * into.columns); });
+      if (folded != Folded::kDone) return planes.status();
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::internal
