@@ -1,14 +1,15 @@
 // A mapped file that becomes shorter while it is read: an error instead of the end of the process.
 #pragma once
 
-#include <csignal>
+#include <cstdint>
 
 #include "absl/status/status.h"
 
 namespace cairn {
 
 // From construction to destruction a page that its file no longer has, or that the disk does not give, reads as zeros:
-// work goes on to its next check, where it ends in order. In all threads. One at a time.
+// work goes on to its next check, where it ends in order. In all threads. There may be several at a time, on any
+// threads: which of them read the lost page cannot be told, so that all hear of it.
 class LostPagesGuard {
  public:
   LostPagesGuard();
@@ -16,13 +17,15 @@ class LostPagesGuard {
   LostPagesGuard(const LostPagesGuard&) = delete;
   LostPagesGuard& operator=(const LostPagesGuard&) = delete;
 
-  // DATA_LOSS once a page was lost: what was computed since is worth nothing.
+  // DATA_LOSS once a page was lost since this guard was made: what was computed since is worth nothing.
+  absl::Status Lost() const;
+  // The same for who has no guard at hand: since the oldest of the guards was made.
   static absl::Status Check();
   // That error.
   static absl::Status Error();
 
  private:
-  struct sigaction old_;
+  const std::uint64_t lost_before_;
 };
 
 }  // namespace cairn

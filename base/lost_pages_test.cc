@@ -27,6 +27,27 @@ TEST(LostPagesGuard, TheLostReadAsZerosInAnyThread) {
   std::thread([&] { other = file->bytes()[1 << 18]; }).join();
   EXPECT_EQ(other, '\0');
   EXPECT_EQ(LostPagesGuard::Check().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(guard.Lost().code(), absl::StatusCode::kDataLoss);
+}
+
+// As when a server publishes one federation while it looks at an upload of another.
+TEST(LostPagesGuard, EachKnowsWhatWasLostInItsTime) {
+  const TestDirectory directory;
+  ASSERT_TRUE(WriteFileAtomically(directory / "f", std::string(1 << 20, 'x')).ok());
+  const auto file = MappedFile::Open(directory / "f");
+  ASSERT_TRUE(file.ok()) << file.status();
+  const LostPagesGuard outer;
+  std::filesystem::resize_file(directory / "f", 0);
+  {
+    const LostPagesGuard inner;
+    EXPECT_EQ(file->bytes().front(), '\0');
+    EXPECT_EQ(inner.Lost().code(), absl::StatusCode::kDataLoss);
+  }
+  EXPECT_EQ(outer.Lost().code(), absl::StatusCode::kDataLoss);
+  const LostPagesGuard later;
+  EXPECT_EQ(later.Lost(), absl::OkStatus());
+  EXPECT_EQ(file->bytes().back(), '\0') << "the inner guard ended, and took the outer one's protection away";
+  EXPECT_EQ(later.Lost().code(), absl::StatusCode::kDataLoss);
 }
 
 }  // namespace

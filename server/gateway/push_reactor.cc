@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "aggregators/registry.h"
 #include "base/limits.h"
+#include "base/lost_pages.h"
 #include "base/status_macros.h"
 #include "server/gateway/convert.h"
 #include "server/gateway/credentials.h"
@@ -298,9 +299,12 @@ void PushReactor::Seal(const std::string& sha256) {
 }
 
 absl::StatusOr<std::string> PushReactor::FrozenParts(const PeftConfig& config, const std::string& sha256) const {
+  const LostPagesGuard lost_pages;
   CAIRN_ASSIGN_OR_RETURN(auto blob, gateway_.store->Find(key_.federation, UpdateName(key_.client, sha256)));
   CAIRN_ASSIGN_OR_RETURN(const Adapter adapter, ParseAdapter(blob->bytes(), config));
-  return combine_->FrozenParts(adapter);
+  std::string frozen = combine_->FrozenParts(adapter);
+  CAIRN_RETURN_IF_ERROR(lost_pages.Lost());
+  return frozen;
 }
 
 void PushReactor::OnReceipt(absl::StatusOr<ReceiptRow> receipt) {

@@ -22,6 +22,7 @@
 #include "base/digest.h"
 #include "base/files.h"
 #include "base/limits.h"
+#include "base/lost_pages.h"
 #include "base/status_macros.h"
 #include "server/root/checkpoint.h"
 #include "server/root/earlier_rounds.h"
@@ -61,6 +62,9 @@ class Publishing {
  public:
   explicit Publishing(const PublishJob& job) : job_(job) {}
 
+  // What is read here lies in files, on disks that may fail.
+  absl::Status Lost() const { return lost_pages_.Lost(); }
+
   absl::StatusOr<Publication> Run();
   void Tell() const;  // To the log and the metrics, what Run did.
 
@@ -88,6 +92,7 @@ class Publishing {
     if (earlier_) earlier_->DropPages();
   }
 
+  const LostPagesGuard lost_pages_;
   const PublishJob& job_;
   std::map<std::string, Adapter> updates_;  // By client: configs must not depend on the order of arrival.
   std::optional<EarlierRounds> earlier_;
@@ -110,7 +115,7 @@ absl::Status Publishing::Gather() {
   options.known_finite = true;  // Uploads are looked at when they arrive.
   options.after_read = [this] {
     DropPages();
-    return absl::OkStatus();
+    return Lost();
   };
   CAIRN_ASSIGN_OR_RETURN(pipeline_, Pipeline::Create(options));
   for (const Contribution& contribution : job_.contributions) {
@@ -227,6 +232,7 @@ std::vector<OutcomeRow> Publishing::Outcomes() const {
 // Gives the finished file its name, which is its digest.
 absl::StatusOr<AdapterFile> Publishing::Keep(ResultWriter writer, absl::Span<const PeftConfig* const> inputs) {
   CAIRN_ASSIGN_OR_RETURN(const ResultWriter::Written written, std::move(writer).Finish());
+  CAIRN_RETURN_IF_ERROR(Lost());
   if (written.bytes > job_.bytes_max) {
     unlink(temporary().c_str());
     return TooLarge(written.bytes);
@@ -339,6 +345,8 @@ absl::StatusOr<Publication> Publishing::Run() {
 absl::StatusOr<Publication> Publish(const PublishJob& job) {
   Publishing publishing(job);
   absl::StatusOr<Publication> publication = publishing.Run();
+  // The zeros in a lost page's place may have led to any other error.
+  CAIRN_RETURN_IF_ERROR(publishing.Lost());
   if (publication.ok()) publishing.Tell();
   return publication;
 }

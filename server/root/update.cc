@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "aggregators/registry.h"
+#include "base/lost_pages.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -65,12 +66,14 @@ absl::Status Rehearsal::GoOnFrom(std::uint64_t version, const std::filesystem::p
 }
 
 absl::Status Rehearsal::Restore(Store& store, const ReceiptRow& receipt) {
+  const LostPagesGuard lost_pages;
   CAIRN_ASSIGN_OR_RETURN(auto blob, store.Find(receipt.federation, UpdateName(receipt.client, receipt.sha256)));
   CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParseUpdateConfig(receipt.adapter_config, *combine_));
   CAIRN_ASSIGN_OR_RETURN(const Adapter update, ParseAdapter(blob->bytes(), config));
   CAIRN_ASSIGN_OR_RETURN(SafetensorsHeader header, ReadSafetensorsHeader(blob->bytes(), blob->bytes().size()));
   CAIRN_ASSIGN_OR_RETURN(Adapter shape, DescribeAdapter(header, config));
   const std::string frozen = combine_->HasFrozenParts(shape) ? combine_->FrozenParts(update) : "";
+  CAIRN_RETURN_IF_ERROR(lost_pages.Lost());
   blob->DropPages();
   return Add(receipt.client, receipt.examples, std::make_shared<const Adapter>(std::move(shape)), frozen);
 }
