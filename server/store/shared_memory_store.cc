@@ -258,9 +258,10 @@ absl::Status SharedMemoryStore::Retain(const std::string& federation, std::uint6
       return drop;
     });
   }
-  for (const ObjectKey& object : removed) CAIRN_RETURN_IF_ERROR(shared_->Remove(object));
+  absl::Status status;
+  for (const ObjectKey& object : removed) status.Update(shared_->Remove(object));
   Drop(parked);
-  return absl::OkStatus();
+  return status;
 }
 
 void SharedMemoryStore::Drop(const std::vector<ObjectKey>& parked) {

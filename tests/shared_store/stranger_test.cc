@@ -77,6 +77,20 @@ TEST_F(StrangerTest, NoHello) {
   EXPECT_THAT(LastWord().message(), HasSubstr("expected hello"));
 }
 
+TEST_F(StrangerTest, SaysNothing) {
+  const UniqueFd polite = *ConnectToPackets(socket_);
+  ASSERT_TRUE(SendPacket(polite.get(), PacketOf(Request{.number = 1})).ok());
+  ASSERT_TRUE(Eventually([&] { return store_->stats().sessions == 2; }));
+  Connected();  // A round trip: the agent has heard of the stranger, who came before.
+  Advance(absl::Seconds(9));
+  EXPECT_EQ(worker_->Ask("renew"), "");  // It holds something.
+  Advance(absl::Seconds(1));
+  const absl::Status late = LastWord();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(late)) << late;
+  EXPECT_THAT(late.message(), HasSubstr("expected hello within 10s"));
+  EXPECT_TRUE(Eventually([&] { return store_->stats().sessions == 2; })) << "who has said hello may be silent";
+}
+
 TEST_F(StrangerTest, HelloTwice) {
   Say(PacketOf(Request{.number = 1}));
   Say(PacketOf(Request{.number = 2}));

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "server/store/shared/packet_socket.h"
 
@@ -113,6 +114,11 @@ bool AgentConnection::Created(const Request& request, const absl::StatusOr<Share
   // Time has passed. If the session was fenced, the object has gone. If not, it is fenced on this thread only.
   const absl::Status alive = store_->Renew(epoch_);
   return alive.ok() ? Answer(request, lent->entry, lent->fd) : Answer(request, alive);
+}
+
+void AgentConnection::TellLate() {
+  Answer({}, absl::DeadlineExceededError(
+                 absl::StrCat("expected hello within ", absl::FormatDuration(store_->options().lease_time))));
 }
 
 bool AgentConnection::TellRetired() {

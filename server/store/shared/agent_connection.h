@@ -25,6 +25,8 @@ class AgentConnection : public std::enable_shared_from_this<AgentConnection> {
 
   // Answers what is there. False: it is over, because the worker has gone or broke the rules.
   bool Serve();
+  // It did not say hello in time: its last word.
+  void TellLate();
   // Asks the worker to let go of a retired slab, unless it has been asked for one that it has not let go of yet: what
   // waits in its socket stays bounded. False: it is over.
   bool TellRetired();

@@ -45,7 +45,7 @@ struct SharedStoreOptions {
 
 struct SharedStoreStats {
   std::uint64_t budget_used = 0;  // Bytes of slabs in use, and of those promised.
-  std::uint64_t mapped = 0;       // Bytes of memory: slabs in use, idle and retired.
+  std::uint64_t mapped = 0;       // Bytes of memory: slabs in use, idle, retired, and on their way out.
   std::uint64_t retired = 0;      // Of these: what processes have to let go of before it is free.
   std::uint64_t idle = 0;         // Of these: what is warm and free.
   std::size_t objects = 0;        // In any state.
@@ -148,6 +148,7 @@ class SharedStore {
     Objects::Freed freed;
     std::vector<std::pair<Epoch, ProcessId>> fenced;
     std::vector<Left> left;
+    std::vector<Slabs::Unmapping> unmap;
     std::set<Epoch> to_tell;
     std::function<void(Epoch)> on_retired;  // Null when there is nobody to tell.
     std::function<void()> next;             // The next writer's turn.
@@ -161,6 +162,7 @@ class SharedStore {
   Due TakeDue();
   void Settle(Due due);
   void Carry(Due due);
+  void Unmap(std::vector<Slabs::Unmapping> slabs);
   void Park(const ObjectKey& key);
   absl::StatusOr<absl::string_view> BytesOf(const ObjectEntry& entry);
 
@@ -198,7 +200,7 @@ class SharedStore {
   bool spilling_ = false;
   absl::Time spill_again_ = absl::InfinitePast();  // Not earlier.
   SharedStoreStats totals_;                        // Only what counts since the store was opened.
-  WorkerPool keeper_;  // One thread that makes slabs and spills: last, so that it ends first.
+  WorkerPool keeper_;  // One thread that makes and unmaps slabs, and spills: last, so that it ends first.
 };
 
 }  // namespace cairn

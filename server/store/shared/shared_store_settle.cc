@@ -42,8 +42,8 @@ absl::Status SharedStore::ChangeFor(Epoch epoch, absl::FunctionRef<absl::Status(
 }
 
 bool SharedStore::Due::Empty() const {
-  return freed.bytes == 0 && freed.files.empty() && fenced.empty() && left.empty() && on_retired == nullptr &&
-         next == nullptr;
+  return freed.bytes == 0 && freed.files.empty() && fenced.empty() && left.empty() && unmap.empty() &&
+         on_retired == nullptr && next == nullptr;
 }
 
 // REQUIRES: mutex_ held. All but the next writer's turn.
@@ -56,9 +56,20 @@ SharedStore::Due SharedStore::TakeDue() {
     LeaveAll(epoch, absl::FailedPreconditionError(absl::StrCat("epoch ", epoch, " was fenced while it waited")));
   }
   due.left = std::exchange(left_, {});
+  due.unmap = objects_.slabs().TakeToUnmap();
   due.to_tell = objects_.TakeToTell(clock().Now());
   if (!due.to_tell.empty()) due.on_retired = on_retired_;
   return due;
+}
+
+// Large ones take longer than whoever is here may have.
+void SharedStore::Unmap(std::vector<Slabs::Unmapping> slabs) {
+  keeper_.Run([this, slabs = std::make_shared<std::vector<Slabs::Unmapping>>(std::move(slabs))] {
+    for (Slabs::Unmapping& slab : *slabs) slab.memory.reset();
+    ChangeSurely([&] {
+      for (const Slabs::Unmapping& slab : *slabs) objects_.slabs().Unmapped(slab.slab);
+    });
+  });
 }
 
 // REQUIRES: mutex_ not held. Does what is due, until nothing is: it may be anybody's turn.
@@ -81,6 +92,7 @@ void SharedStore::Settle(Due due) {
 // Memory first, so that whoever is told finds it free.
 void SharedStore::Carry(Due due) {
   for (const ObjectKey& key : due.freed.files) files_.Remove(key);
+  if (!due.unmap.empty()) Unmap(std::move(due.unmap));
   for (const Left& left : due.left) GiveUpPlace(left.writer);
   if (due.freed.bytes != 0) budget_.Release(due.freed.bytes);
   if (!due.fenced.empty()) {

@@ -144,6 +144,70 @@ TEST_F(SpillTest, FilesOfAnEarlierStoreGoAndOthersStay) {
   EXPECT_TRUE(fs::exists(spill_ / "notes.txt"));
 }
 
+TEST_F(SpillTest, WhatIsParkedIsGivenUpFirst) {
+  const auto sealed = Put(*store_, "sealed");
+  ASSERT_TRUE(sealed.ok());
+  std::optional<WritableObject> first(*Waiting(*store_, 5).Take()), second(*Waiting(*store_, 5).Take());
+  first->data()[0] = 'a';
+  second->data()[0] = 'b';
+  const ObjectKey older = std::move(*first).Park(), newer = std::move(*second).Park();
+  EXPECT_TRUE(store_->IsParked(older) && store_->IsParked(newer));
+  EXPECT_TRUE(absl::IsNotFound(store_->Get(older).status()));
+  ASSERT_TRUE(Put(*store_, "third").ok());
+  EXPECT_EQ(store_->stats().spilled, 0u);
+  EXPECT_FALSE(store_->IsParked(older));
+  EXPECT_TRUE(absl::IsNotFound(store_->Unpark(older).status()));
+  auto again = store_->Unpark(newer);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_FALSE(store_->IsParked(newer));
+  EXPECT_TRUE(absl::IsNotFound(store_->Unpark(newer).status())) << "somebody has it";
+  EXPECT_EQ(again->data()[0], 'b');
+  EXPECT_EQ(again->data().size(), 5u);
+  EXPECT_EQ(*std::move(*again).Seal(0), newer);
+  EXPECT_TRUE(store_->Get(newer).ok());
+}
+
+// Who waits already is served by what is parked now, and by what is given up without need of a disk.
+TEST_F(SpillTest, ParkingServesWhoWaits) {
+  store_.reset();
+  store_ = OpenStore({.budget = 3 * kSlab});
+  auto object = Waiting(*store_, 3 * kSlab).Take();
+  ASSERT_TRUE(object.ok());
+  Waiting waiting(*store_, 1);
+  EXPECT_FALSE(waiting.Done());
+  const ObjectKey key = std::move(*object).Park();
+  EXPECT_TRUE(waiting.Take().ok());
+  EXPECT_FALSE(store_->IsParked(key));
+}
+
+// Readers and removers of the objects that are being spilled at that moment.
+TEST_F(SpillTest, ReadersAndRemoversMeetTheSpiller) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([this, t] {
+      for (int i = 0; i < 100; ++i) {
+        const std::string bytes = Pattern(1000 * t + i, 300'000);
+        const auto key = Put(*store_, bytes);
+        ASSERT_TRUE(key.ok()) << key.status();
+        for (int read = 0; read < i % 3; ++read) {
+          const auto object = store_->Get(*key);
+          ASSERT_TRUE(object.ok()) << object.status();
+          ASSERT_TRUE(object->bytes() == bytes);
+        }
+        ASSERT_TRUE(store_->Remove(*key).ok());
+        ASSERT_TRUE(absl::IsNotFound(store_->Get(*key).status()));
+      }
+    });
+  }
+  const auto resident = Put(*store_, "resident");  // Spilled and read from its file, or not.
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_TRUE(resident.ok());
+  EXPECT_EQ(Read(*store_, *resident), "resident");
+  EXPECT_TRUE(store_->Remove(*resident).ok());
+  EXPECT_TRUE(Eventually([&] { return store_->stats().budget_used == 0 && Files() == 0; }));
+  EXPECT_EQ(store_->stats().objects + store_->stats().leases, 0u);
+}
+
 TEST_F(SpillTest, OnAFullDiskObjectsStayAndWritersWait) {
   const std::string bytes = Pattern(1, kSlab);
   ASSERT_TRUE(store_->Prefault(kSlab, 3).ok());

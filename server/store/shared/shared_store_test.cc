@@ -31,7 +31,10 @@ class SharedStoreTest : public ::testing::Test {
  protected:
   // Nothing of any object is left; idle slabs may be.
   void ExpectEmpty() {
-    EXPECT_TRUE(Eventually([&] { return store_->stats().budget_used == 0; }));
+    EXPECT_TRUE(Eventually([&] {
+      const SharedStoreStats stats = store_->stats();
+      return stats.budget_used == 0 && stats.mapped == stats.idle;
+    }));
     const SharedStoreStats stats = store_->stats();
     EXPECT_EQ(stats.budget_used, 0u);
     EXPECT_EQ(stats.objects, 0u);

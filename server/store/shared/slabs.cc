@@ -95,8 +95,8 @@ void Slabs::MakeRoom(std::uint64_t bytes) {
   const auto unheld = [this](std::uint32_t i) { return slabs_[i].holders.empty(); };
   std::uint64_t at_once = 0;
   for (std::uint32_t i : idle_) at_once += unheld(i) ? slabs_[i].bytes : 0;
-  const bool enough = mapped_ - at_once + bytes <= capacity_;
-  while (enough && mapped_ + bytes > capacity_) Evict(std::find_if(idle_.begin(), idle_.end(), unheld));
+  const bool enough = mapped_ - going_ - at_once + bytes <= capacity_;
+  while (enough && mapped_ - going_ + bytes > capacity_) Evict(std::find_if(idle_.begin(), idle_.end(), unheld));
   while (mapped_ - retired_ + bytes > capacity_ && !idle_.empty()) Evict(idle_.begin());
 }
 
@@ -108,16 +108,25 @@ void Slabs::Evict(std::deque<std::uint32_t>::iterator idle) {
 
 void Slabs::Retire(std::uint32_t index) {
   Slab& slab = slabs_[index];
-  slab.memory.reset();
-  if (slab.holders.empty()) return Erase(index);
   slab.state = State::kRetired;
+  slab.unmapping = true;
+  to_unmap_.push_back({{index, slab.incarnation}, std::move(slab.memory)});
   retired_ += slab.bytes;
+  if (slab.holders.empty()) going_ += slab.bytes;
   to_tell_.insert(slab.holders.begin(), slab.holders.end());
+}
+
+void Slabs::Unmapped(SlabRef ref) {
+  slabs_[ref.index].unmapping = false;
+  if (slabs_[ref.index].holders.empty()) Erase(ref.index);
 }
 
 void Slabs::Erase(std::uint32_t index) {
   Slab& slab = slabs_[index];
-  if (slab.state == State::kRetired) retired_ -= slab.bytes;
+  if (slab.state == State::kRetired) {
+    retired_ -= slab.bytes;
+    going_ -= slab.bytes;
+  }
   mapped_ -= slab.bytes;
   slab.state = State::kNone;
   free_.push_back(index);
@@ -134,7 +143,9 @@ bool Slabs::AddHolder(SlabRef slab, Epoch epoch) { return slabs_[slab.index].hol
 void Slabs::DropHolder(SlabRef ref, Epoch epoch) {
   if (ref.index >= slabs_.size() || !Is(ref)) return;
   Slab& slab = slabs_[ref.index];
-  if (slab.holders.erase(epoch) != 0 && slab.state == State::kRetired && slab.holders.empty()) Erase(ref.index);
+  if (slab.holders.erase(epoch) == 0 || slab.state != State::kRetired || !slab.holders.empty()) return;
+  going_ += slab.bytes;
+  if (!slab.unmapping) Erase(ref.index);
 }
 
 void Slabs::DropHolder(Epoch epoch) {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -40,9 +41,16 @@ class Slabs {
  public:
   explicit Slabs(std::uint64_t capacity);
 
+  // Memory that is given up. To unmap it takes a while: whoever holds the lock hands that to somebody else.
+  struct Unmapping {
+    SlabRef slab;
+    std::unique_ptr<SlabMemory> memory;
+  };
+
   // An idle slab of exactly this size, of this writer: it is in use now. REQUIRES, here and below: whole huge pages.
   std::optional<SlabRef> TakeIdle(Epoch writer, std::uint64_t bytes);
-  // Room for a new slab, for which idle ones are given up. None: processes have to let go of retired ones first.
+  // Room for a new slab, for which idle ones are given up. None: it has to be unmapped here first, or processes have to
+  // let go of it.
   std::optional<SlabRef> Reserve(Epoch writer, std::uint64_t bytes);
   void Install(SlabRef slab, SlabMemory memory);  // It is in use now.
   void Cancel(SlabRef slab);                      // Of a reservation.
@@ -62,11 +70,15 @@ class Slabs {
   // Processes that map slabs which were retired since the last call.
   std::set<Epoch> TakeToTell() { return std::exchange(to_tell_, {}); }
 
+  // What was given up since the last call, to be destroyed; until Unmapped says so, it counts.
+  std::vector<Unmapping> TakeToUnmap() { return std::exchange(to_unmap_, {}); }
+  void Unmapped(SlabRef slab);
+
   SlabMemory& memory(SlabRef slab) { return *slabs_[slab.index].memory; }
   std::uint64_t bytes(SlabRef slab) const { return slabs_[slab.index].bytes; }
-  std::uint64_t mapped() const { return mapped_; }    // In use, idle and retired.
-  std::uint64_t retired() const { return retired_; }  // Of these: what waits for processes to let go.
-  std::uint64_t idle() const;                         // And what is warm and free.
+  std::uint64_t mapped() const { return mapped_; }             // In use, idle and retired.
+  std::uint64_t retired() const { return retired_ - going_; }  // Of these: what waits for processes to let go.
+  std::uint64_t idle() const;                                  // And what is warm and free.
 
  private:
   enum class State { kNone, kReserved, kInUse, kIdle, kRetired };
@@ -76,6 +88,7 @@ class Slabs {
     std::uint64_t bytes = 0;
     Epoch writer = kAgentEpoch;
     bool writer_ended = false;
+    bool unmapping = false;  // Its memory was given up, and may still be mapped here.
     std::unique_ptr<SlabMemory> memory;
     std::set<Epoch> holders;
   };
@@ -89,10 +102,12 @@ class Slabs {
   const std::uint64_t capacity_;
   std::uint64_t mapped_ = 0;
   std::uint64_t retired_ = 0;
+  std::uint64_t going_ = 0;  // Of these: what no other process maps, so that it goes by itself.
   std::vector<Slab> slabs_;
   std::vector<std::uint32_t> free_;
   std::deque<std::uint32_t> idle_;  // Oldest first.
   std::set<Epoch> to_tell_;
+  std::vector<Unmapping> to_unmap_;
 };
 
 }  // namespace cairn

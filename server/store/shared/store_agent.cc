@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <deque>
 #include <map>
 #include <utility>
 
@@ -36,7 +37,7 @@ struct StoreAgent::Loop {
   void Run() {
     while (!stopping) {
       ServeReady(SleepMilliseconds());
-      if (store->clock().Now() >= store->NextFence()) FenceLate();
+      if (store->clock().Now() >= NextLate()) EndLate();
     }
     connections.clear();
   }
@@ -50,14 +51,30 @@ struct StoreAgent::Loop {
 
   // Who was late may be this agent: what came meanwhile is read first. The kernel reports sockets in turn, so that
   // after so many rounds each was heard, even beside one that never stops talking.
-  void FenceLate() {
+  void EndLate() {
     const std::size_t rounds = connections.size() / kEventsAtATime + 2;
     for (std::size_t i = 0; i < rounds && !stopping && ServeReady(0); ++i) continue;
     store->FenceLate();
+    while (!strangers.empty() && strangers.front().due <= store->clock().Now()) {
+      const auto stranger = strangers.front().connection.lock();
+      strangers.pop_front();
+      if (stranger == nullptr || stranger->epoch() != kAgentEpoch) continue;
+      stranger->TellLate();
+      connections.erase(stranger->fd());
+    }
   }
 
-  int SleepMilliseconds() const {
-    const absl::Time next = store->NextFence();
+  absl::Time NextLate() {
+    const auto known = [](const Stranger& stranger) {
+      const auto connection = stranger.connection.lock();
+      return connection == nullptr || connection->epoch() != kAgentEpoch;
+    };
+    while (!strangers.empty() && known(strangers.front())) strangers.pop_front();
+    return std::min(store->NextFence(), strangers.empty() ? absl::InfiniteFuture() : strangers.front().due);
+  }
+
+  int SleepMilliseconds() {
+    const absl::Time next = NextLate();
     if (next == absl::InfiniteFuture()) return -1;
     const absl::Duration left = std::clamp(next - store->clock().Now(), absl::ZeroDuration(), kSleepMax);
     return static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1))));
@@ -86,7 +103,9 @@ struct StoreAgent::Loop {
     }
     const int fd = socket->get();
     if (!Watch(fd).ok()) return;
-    connections[fd] = std::make_shared<AgentConnection>(store, mailbox, *std::move(socket), *process);
+    const auto connection = std::make_shared<AgentConnection>(store, mailbox, *std::move(socket), *process);
+    connections[fd] = connection;
+    strangers.push_back({store->clock().Now() + store->options().lease_time, connection});
   }
 
   absl::StatusOr<ProcessId> Admit(int socket) const {
@@ -101,12 +120,19 @@ struct StoreAgent::Loop {
     if (it != connections.end() && !it->second->TellRetired()) connections.erase(it);
   }
 
+  // Who has to say hello, and until when.
+  struct Stranger {
+    absl::Time due;
+    std::weak_ptr<AgentConnection> connection;
+  };
+
   SharedStore* const store;
   PacketListener listener;
   const UniqueFd epoll;
   const std::shared_ptr<Mailbox> mailbox = std::make_shared<Mailbox>();
   bool stopping = false;
   std::map<int, std::shared_ptr<AgentConnection>> connections;  // By socket.
+  std::deque<Stranger> strangers;                               // In the order of their times; some are none any more.
 };
 
 StoreAgent::StoreAgent(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {
