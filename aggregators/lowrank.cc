@@ -2,8 +2,6 @@
 #include <dlfcn.h>
 
 #include <atomic>
-#include <filesystem>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -11,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregators/lowrank_functions.h"
 #include "aggregators/threads.h"
+#include "base/module.h"
 
 namespace cairn {
 namespace {
@@ -25,14 +24,6 @@ struct Module {
   absl::Status status;
 };
 
-// Beside the program, or in the lib folder beside the program's.
-std::filesystem::path FindModule() {
-  std::error_code ignored;
-  const std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
-  const std::filesystem::path installed = folder.parent_path() / "lib" / kModule;
-  return std::filesystem::exists(installed, ignored) ? installed : folder / kModule;
-}
-
 void ApplyThreads(const Module& module, int count) {
   module.functions->set_threads(count);
   // OpenBLAS may have threads of its own; other libraries have no such function.
@@ -43,11 +34,15 @@ void ApplyThreads(const Module& module, int count) {
 
 Module Load() {
   Module module;
-  const std::filesystem::path path = FindModule();
-  module.handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  void* const symbol = module.handle == nullptr ? nullptr : dlsym(module.handle, "cairn_lowrank_functions");
+  const absl::StatusOr<void*> handle = LoadModule(kModule);
+  if (!handle.ok()) {
+    module.status = handle.status();
+    return module;
+  }
+  module.handle = *handle;
+  void* const symbol = dlsym(module.handle, "cairn_lowrank_functions");
   if (symbol == nullptr) {
-    module.status = absl::FailedPreconditionError(absl::StrCat("cannot load ", path.native(), ": ", dlerror()));
+    module.status = absl::FailedPreconditionError(absl::StrCat("cannot use ", kModule, ": ", dlerror()));
     return module;
   }
   module.functions = reinterpret_cast<decltype(&cairn_lowrank_functions)>(symbol)();

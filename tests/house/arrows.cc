@@ -23,6 +23,7 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"config", {"base", "proto"}},
     {"server/round", {"base"}},
     {"server/store", {"base", "adapter"}},
+    {"server/tree", {"base"}},
     {"server/tree/planner", {"base"}},
     {"server/metrics", {"base"}},
     {"server/root", {"base", "adapter", "aggregators", "config", "server/round", "server/store", "server/metrics"}},
@@ -31,7 +32,7 @@ const std::map<std::string, std::set<std::string>> kArrows = {
       "server/metrics"}},
     {"server",
      {"base", "adapter", "aggregators", "proto", "wire", "config", "server/round", "server/store", "server/root",
-      "server/metrics", "server/gateway", "server/tree/planner"}},
+      "server/metrics", "server/gateway", "server/tree", "server/tree/planner"}},
     {"client/sdk", {"base", "adapter", "proto", "wire"}},
 };
 // These may include everything but rules.
@@ -46,6 +47,8 @@ const std::vector<Home> kHomes = {
     {"prometheus/", {"server/metrics/metrics.cc"}},
     {"yaml-cpp/", {"config/document.cc"}},
     {"torch/torch.h", {"simulation/"}},
+    {"torch/csrc/distributed/", {"server/tree/collective.cc"}},
+    {"gloo/", {"server/tree/collective.cc"}},
     {"grpc", {"wire/", "server/gateway/", "client/sdk/", "simulation/", "cli/", "bench/", "tests/"}},
 };
 

@@ -1,0 +1,14 @@
+// Parts of the program that bring large libraries along: files of their own, loaded when they are first needed.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace cairn {
+
+// The handle, for dlsym, of `file` beside the program, or in the lib folder beside the program's. It is never unloaded:
+// libraries such as libtorch do not expect it. FAILED_PRECONDITION when it is not there or cannot be loaded.
+absl::StatusOr<void*> LoadModule(const std::string& file);
+
+}  // namespace cairn
