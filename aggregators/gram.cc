@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "aggregators/gram_modules.h"
+#include "aggregators/gram_sums.h"
 #include "aggregators/gram_tensors.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
@@ -72,9 +73,12 @@ int GramOptions::workers() const { return ThreadsOf(threads); }
 absl::StatusOr<SmallMatrix> GramOf(absl::Span<const Adapter* const> columns, const GramOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(AdapterSpec spec, SpecOfAll(columns));
   if (!options.modules.empty()) CAIRN_RETURN_IF_ERROR(Restrict(options.modules, spec));
-  SmallMatrix gram = SmallMatrix::Zero(columns.size(), columns.size());
-  CAIRN_RETURN_IF_ERROR(AddModuleProducts(columns, spec.modules, options, gram));
-  CAIRN_RETURN_IF_ERROR(AddTensorProducts(columns, spec.tensors, options, gram));
+  KeepOwn(options.shard, spec);
+  GramSums sums(columns.size());
+  CAIRN_RETURN_IF_ERROR(AddModuleProducts(columns, spec.modules, options, sums));
+  CAIRN_RETURN_IF_ERROR(AddTensorProducts(columns, spec.tensors, options, sums));
+  CAIRN_RETURN_IF_ERROR(SumOver(options.shard, sums.sums()));
+  SmallMatrix gram = sums.Total();
   Isolate(gram);
   return gram;
 }

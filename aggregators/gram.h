@@ -13,6 +13,7 @@
 #include "absl/types/span.h"
 #include "adapter/lora.h"
 #include "aggregators/kernels/small_matrix.h"
+#include "aggregators/shard.h"
 
 namespace cairn {
 
@@ -27,6 +28,8 @@ struct GramOptions {
   // Called between modules, and between chunks of tensors, by the caller's thread: pages may be dropped. An error ends
   // it.
   std::function<absl::Status()> after_read = [] { return absl::OkStatus(); };
+  // Only its own modules and tensors are read here, and the others' sums come from the other shards. Null: all are.
+  const Shard* shard = nullptr;
 
   int workers() const;  // What `threads` means here.
 };
@@ -41,9 +44,11 @@ bool IsOrEndsIn(absl::string_view name, absl::string_view wanted);
 // sum of all ranks, or from dense rows where that is less work; factors whose product is much smaller than they are
 // (c B with A / c, another basis) are made orthonormal first, so that the error is that of float64 relative to
 // ||x_i|| ||x_j||. No module is ever formed whole.
+// What modules and tensors give is added up with kernels::ExactSums: the same bits however they are spread over shards,
+// as long as `threads` is the same where a library multiplies.
 // A column with a value that is not finite, or with a norm above 1e150, has NaN in its row and column; no other entry
 // is touched by it. INVALID_ARGUMENT: columns whose modules have different dimensions; a name in `modules` that no
-// column has. CANCELLED: InterruptGuard. Else the library's errors.
+// column has. CANCELLED: InterruptGuard. Else the library's and the shard's errors.
 absl::StatusOr<kernels::SmallMatrix> GramOf(absl::Span<const Adapter* const> columns, const GramOptions& options = {});
 
 }  // namespace cairn

@@ -176,12 +176,15 @@ absl::Status AddGroup(absl::Span<const Adapter* const> columns, const ModuleSpec
 }  // namespace
 
 absl::Status AddModuleProducts(absl::Span<const Adapter* const> columns, const std::vector<ModuleSpec>& modules,
-                               const GramOptions& options, SmallMatrix& gram) {
+                               const GramOptions& options, GramSums& gram) {
+  SmallMatrix own = SmallMatrix::Zero(columns.size(), columns.size());
   for (const ModuleSpec& module : modules) {
+    std::fill(own.values.begin(), own.values.end(), 0.0);
     for (std::int64_t group = 0; group < module.layer.groups; ++group) {
       CAIRN_RETURN_IF_ERROR(InterruptGuard::Check());
-      CAIRN_RETURN_IF_ERROR(AddGroup(columns, module, group, options, gram));
+      CAIRN_RETURN_IF_ERROR(AddGroup(columns, module, group, options, own));
     }
+    gram.Add(own);
     CAIRN_RETURN_IF_ERROR(options.after_read());
   }
   return absl::OkStatus();

@@ -32,13 +32,10 @@ struct Tensor {
 };
 
 // Some of a tensor's elements.
-struct Piece {
+struct Chunk {
   const Tensor* tensor;
   std::size_t first, count;
 };
-
-// Of tensors that are alike.
-using Chunk = std::vector<Piece>;
 
 Tensor TensorOf(const TensorSpec& spec, absl::Span<const Adapter* const> columns) {
   Tensor tensor{.elements = static_cast<std::size_t>(TensorView{.shape = spec.shape}.elements())};
@@ -52,27 +49,12 @@ Tensor TensorOf(const TensorSpec& spec, absl::Span<const Adapter* const> columns
   return tensor;
 }
 
-// Whether the products of both may be summed before they are scaled.
-bool AreAlike(const Tensor& x, const Tensor& y) {
-  return x.columns == y.columns && x.any_double == y.any_double &&
-         std::equal(x.values.begin(), x.values.end(), y.values.begin(),
-                    [](const DenseTensor* one, const DenseTensor* other) { return one->scale == other->scale; });
-}
-
-// Small tensors share chunks: a chunk costs a sum for every pair of columns, however few its elements are.
+// No two tensors share one: what a tensor adds must not depend on which others are added here.
 std::vector<Chunk> ChunksOf(const std::vector<Tensor>& tensors) {
   std::vector<Chunk> chunks;
-  std::size_t room = 0;  // In the last one.
   for (const Tensor& tensor : tensors) {
-    if (tensor.columns.empty()) continue;
-    if (room > 0 && !AreAlike(*chunks.back().back().tensor, tensor)) room = 0;
-    for (std::size_t first = 0, count = 0; first < tensor.elements; first += count, room -= count) {
-      if (room == 0) {
-        chunks.emplace_back();
-        room = kChunkElements;
-      }
-      count = std::min(room, tensor.elements - first);
-      chunks.back().push_back({&tensor, first, count});
+    for (std::size_t first = 0; !tensor.columns.empty() && first < tensor.elements; first += kChunkElements) {
+      chunks.push_back({&tensor, first, std::min(kChunkElements, tensor.elements - first)});
     }
   }
   return chunks;
@@ -80,68 +62,28 @@ std::vector<Chunk> ChunksOf(const std::vector<Tensor>& tensors) {
 
 const char* ElementAt(const TensorView& view, std::size_t at) { return view.data.data() + at * SizeOf(view.dtype); }
 
-// Brings a chunk into a DenseGram block by block; a block may have elements of many small tensors.
-class ChunkReader {
- public:
-  explicit ChunkReader(const Chunk& chunk) : chunk_(chunk), next_(chunk[0].tensor->columns.size()) {}
-
-  bool done() const { return piece_ == chunk_.size(); }
-
-  // Returns how many elements there are in the block.
-  std::size_t Fill(DenseGram& block) {
-    std::size_t filled = 0;
-    while (!done() && filled < DenseGram::kBlock) {
-      const Piece& piece = chunk_[piece_];
-      const std::size_t count = std::min(DenseGram::kBlock - filled, piece.count - at_);
-      for (std::size_t i = 0; i < next_.size(); ++i) {
-        const TensorView& view = piece.tensor->values[i]->view;
-        ToDouble(view.dtype, ElementAt(view, piece.first + at_), count, block.column(i).data() + filled);
-      }
-      filled += count;
-      Skip(count);
-    }
-    return filled;
-  }
-
-  // Where the elements of the next block lie, by column. Nothing at the end.
-  absl::Span<const char* const> next() {
-    if (done()) return {};
-    const Piece& piece = chunk_[piece_];
-    for (std::size_t i = 0; i < next_.size(); ++i) {
-      next_[i] = ElementAt(piece.tensor->values[i]->view, piece.first + at_);
-    }
-    return next_;
-  }
-
- private:
-  void Skip(std::size_t count) {
-    at_ += count;
-    if (at_ < chunk_[piece_].count) return;
-    ++piece_;
-    at_ = 0;
-  }
-
-  const Chunk& chunk_;
-  std::vector<const char*> next_;
-  std::size_t piece_ = 0, at_ = 0;
-};
-
-// Without the tensors' scales.
+// Without the tensor's scales.
 SmallMatrix SumsOf(const Chunk& chunk) {
-  const Tensor& first = *chunk[0].tensor;
-  DenseGram sum(first.columns.size(), first.any_double ? DenseGram::Values::kDouble : DenseGram::Values::kSingle);
-  ChunkReader reader(chunk);
-  while (!reader.done()) {
-    const std::size_t count = reader.Fill(sum);
-    sum.Add(count, reader.next(), SizeOf(first.values[0]->view.dtype));
+  const Tensor& tensor = *chunk.tensor;
+  DenseGram sum(tensor.columns.size(), tensor.any_double ? DenseGram::Values::kDouble : DenseGram::Values::kSingle);
+  std::vector<const char*> next(tensor.columns.size());  // Where the next block lies.
+  for (std::size_t at = 0, count = 0; at < chunk.count; at += count) {
+    count = std::min<std::size_t>(DenseGram::kBlock, chunk.count - at);
+    const bool last = at + count == chunk.count;
+    for (std::size_t i = 0; i < next.size(); ++i) {
+      const TensorView& view = tensor.values[i]->view;
+      ToDouble(view.dtype, ElementAt(view, chunk.first + at), count, sum.column(i).data());
+      if (!last) next[i] = ElementAt(view, chunk.first + at + count);
+    }
+    sum.Add(count, last ? absl::Span<const char* const>() : next, SizeOf(tensor.values[0]->view.dtype));
   }
   return sum.Sums();
 }
 
-void AddScaled(const Tensor& tensor, const SmallMatrix& sums, SmallMatrix& gram) {
+void AddScaled(const Tensor& tensor, const SmallMatrix& sums, SmallMatrix& products) {
   for (std::size_t i = 0; i < sums.rows; ++i) {
     for (std::size_t j = 0; j < sums.rows; ++j) {
-      gram.at(tensor.columns[i], tensor.columns[j]) +=
+      products.at(tensor.columns[i], tensor.columns[j]) +=
           tensor.values[i]->scale * tensor.values[j]->scale * sums.at(i, j);
     }
   }
@@ -155,12 +97,13 @@ std::size_t GramChunksAtATime(std::size_t columns) {
 }
 
 absl::Status AddTensorProducts(absl::Span<const Adapter* const> columns, const std::vector<TensorSpec>& specs,
-                               const GramOptions& options, SmallMatrix& gram) {
+                               const GramOptions& options, GramSums& gram) {
   std::vector<Tensor> tensors;
   for (const TensorSpec& spec : specs) tensors.push_back(TensorOf(spec, columns));
   const std::vector<Chunk> chunks = ChunksOf(tensors);
   const std::size_t wave = GramChunksAtATime(columns.size());
   std::vector<SmallMatrix> sums(std::min(wave, chunks.size()));
+  SmallMatrix own = SmallMatrix::Zero(columns.size(), columns.size());  // Of the tensor that is being read.
   for (std::size_t first = 0; first < chunks.size(); first += wave) {
     CAIRN_RETURN_IF_ERROR(InterruptGuard::Check());
     const std::size_t count = std::min(wave, chunks.size() - first);
@@ -168,7 +111,13 @@ absl::Status AddTensorProducts(absl::Span<const Adapter* const> columns, const s
       sums[i] = SumsOf(chunks[first + i]);
       return absl::OkStatus();
     }));
-    for (std::size_t i = 0; i < count; ++i) AddScaled(*chunks[first + i][0].tensor, sums[i], gram);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Chunk& chunk = chunks[first + i];
+      AddScaled(*chunk.tensor, sums[i], own);
+      if (chunk.first + chunk.count < chunk.tensor->elements) continue;
+      gram.Add(own);
+      std::fill(own.values.begin(), own.values.end(), 0.0);
+    }
     CAIRN_RETURN_IF_ERROR(options.after_read());
   }
   return absl::OkStatus();

@@ -8,15 +8,15 @@
 #include "absl/types/span.h"
 #include "adapter/lora.h"
 #include "aggregators/gram.h"
-#include "aggregators/kernels/small_matrix.h"
+#include "aggregators/gram_sums.h"
 
 namespace cairn {
 
-// Adds the inner products of `tensors` of the columns, times both tensors' scales, to `gram` [columns, columns]. What a
-// column lacks, or has in a type that is no float, counts as zero. The same bits for every number of threads.
+// Adds the inner products of the columns' `tensors`, times both tensors' scales, to `gram`: a term for each tensor.
+// What a column lacks, or has in a type that is no float, counts as zero. The same bits for every number of threads.
 // CANCELLED: InterruptGuard.
 absl::Status AddTensorProducts(absl::Span<const Adapter* const> columns, const std::vector<TensorSpec>& tensors,
-                               const GramOptions& options, kernels::SmallMatrix& gram);
+                               const GramOptions& options, GramSums& gram);
 
 // How many chunks of tensors are multiplied at a time: 1 to 64, so that their sums over all pairs of columns take 1
 // GiB, or those of one chunk where that is more (some 4000 columns).
