@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -22,6 +23,7 @@
 #include "aggregators/combined.h"
 #include "aggregators/frozen.h"
 #include "aggregators/publish_form.h"
+#include "aggregators/shard.h"
 
 namespace cairn {
 
@@ -126,6 +128,10 @@ class Aggregator {
   // knows before all updates are there, so that no partial sums are merged.
   void UseOrderedSums() { ordered_sums_ = true; }
 
+  // Report and CheckBytes are about the shard's own modules and tensors alone. Null: about all. spec() and ranks() stay
+  // those of all.
+  void Share(std::shared_ptr<const Shard> shard) { shard_ = std::move(shard); }
+
   // By client id: the canonical order, in which everything is combined.
   const std::map<std::string, ClientUpdate>& updates() const { return updates_; }
   std::size_t clients() const { return updates_.size(); }
@@ -199,6 +205,7 @@ class Aggregator {
   std::map<std::string, std::pair<std::string, DType>, std::less<>> types_;              // By tensor, of the first.
   CommonParts common_;
   bool ordered_sums_ = false;
+  std::shared_ptr<const Shard> shard_;
   std::string published_;                                        // Holder of kept_ranks_.
   std::map<std::string, std::int64_t, std::less<>> kept_ranks_;  // By module.
   AdapterSpec spec_;

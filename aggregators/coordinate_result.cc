@@ -140,14 +140,16 @@ class Reporter {
 
 }  // namespace
 
-absl::Status ReportCoordinates(const Aggregator& aggregator, const CoordinatePlan& plan, OutcomeTally& tally,
-                               const ResultSink& sink) {
+absl::Status ReportCoordinates(const Aggregator& aggregator, const CoordinatePlan& plan, const Shard* shard,
+                               OutcomeTally& tally, const ResultSink& sink) {
   CAIRN_RETURN_IF_ERROR(aggregator.CheckBytes());
   const Reporter reporter(aggregator, plan, tally);
   for (const ModuleSpec& module : aggregator.spec().modules) {
+    if (!OwnsModule(shard, module.name)) continue;
     CAIRN_RETURN_IF_ERROR(Blame(reporter.Module(module, sink), aggregator.updates(), module.name));
   }
   for (const TensorSpec& tensor : aggregator.spec().tensors) {
+    if (!OwnsTensor(shard, tensor.name)) continue;
     CAIRN_RETURN_IF_ERROR(Blame(reporter.Tensor(tensor, sink), aggregator.updates(), tensor.name));
   }
   return absl::OkStatus();

@@ -11,6 +11,7 @@
 #include "aggregators/kernels/coordinate.h"
 #include "aggregators/kernels/small_matrix.h"
 #include "aggregators/outcome_tally.h"
+#include "aggregators/shard.h"
 
 namespace cairn {
 
@@ -26,7 +27,8 @@ struct CoordinatePlan {
 // Reading a module holds the A of all clients as float64, and some 16 MiB. `tally` hears of every value once; its
 // clients are those of updates(), and it must outlive what the sink keeps.
 // INVALID_ARGUMENT names the client and the tensor with a value that is not finite. Else the sink's first error.
-absl::Status ReportCoordinates(const Aggregator& aggregator, const CoordinatePlan& plan, OutcomeTally& tally,
-                               const ResultSink& sink);
+// With a shard, of its own modules and tensors; the tally is brought together by the caller.
+absl::Status ReportCoordinates(const Aggregator& aggregator, const CoordinatePlan& plan, const Shard* shard,
+                               OutcomeTally& tally, const ResultSink& sink);
 
 }  // namespace cairn

@@ -23,11 +23,11 @@ void OutcomeTally::Add(absl::Span<const std::size_t> clients, absl::Span<const T
   std::vector<kernels::PairSums> sums;
   for (const T* values : x) sums.push_back(kernels::PairSumsOf(absl::MakeConstSpan(values, y.size()), wide));
   const std::lock_guard lock(mutex_);
-  result_ += result;
+  sums_.Add(3 * clients_, result);
   for (std::size_t i = 0; i < clients.size(); ++i) {
-    own_[clients[i]] += sums[i].own;
-    inner_[clients[i]] += sums[i].inner;
-    apart_[clients[i]] += sums[i].apart - result;
+    sums_.Add(clients[i], sums[i].own);
+    sums_.Add(clients_ + clients[i], sums[i].inner);
+    sums_.Add(2 * clients_ + clients[i], sums[i].apart - result);
   }
 }
 
@@ -35,6 +35,8 @@ template void OutcomeTally::Add(absl::Span<const std::size_t>, absl::Span<const 
 template void OutcomeTally::Add(absl::Span<const std::size_t>, absl::Span<const double* const>,
                                 absl::Span<const double>);
 
-double OutcomeTally::apart(std::size_t client) const { return std::max(0.0, apart_[client] + result_); }
+double OutcomeTally::apart(std::size_t client) const {
+  return std::max(0.0, sums_.Total(2 * clients_ + client) + result());
+}
 
 }  // namespace cairn

@@ -6,14 +6,19 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "adapter/find.h"
 #include "aggregators/averages.h"
 #include "aggregators/deviation.h"
 #include "aggregators/gram.h"
+#include "aggregators/kernels/exact_sums.h"
 #include "aggregators/module_sum.h"
+#include "aggregators/not_finite.h"
 #include "aggregators/recompressed.h"
 #include "aggregators/registry.h"
 #include "aggregators/rounded.h"
+#include "aggregators/shard_agreement.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
 
@@ -31,21 +36,23 @@ bool HasDoubles(const std::map<std::string, ClientUpdate>& updates) {
 
 bool IsNarrow(DType dtype) { return SizeOf(dtype) < SizeOf(DType::kF32); }
 
-std::optional<double> TotalError(const std::vector<std::optional<Deviation>>& deviations) {
-  Deviation total;
+// Of all modules of all shards together.
+absl::StatusOr<std::optional<double>> TotalError(const Shard* shard,
+                                                 const std::vector<std::optional<Deviation>>& deviations) {
+  enum { kError, kNorm, kModules, kUnknown, kSums };
+  kernels::ExactSums sums(kSums);
   for (const std::optional<Deviation>& deviation : deviations) {
-    if (!deviation) return std::nullopt;
-    total.error_squared += deviation->error_squared;
-    total.norm_squared += deviation->norm_squared;
+    sums.Add(kModules, 1);
+    sums.Add(kUnknown, deviation ? 0 : 1);
+    if (deviation) sums.Add(kError, {deviation->error_squared, deviation->norm_squared});
   }
-  if (deviations.empty()) return std::nullopt;
-  return total.relative();
+  CAIRN_RETURN_IF_ERROR(SumOver(shard, sums));
+  if (sums.Total(kModules) == 0 || sums.Total(kUnknown) > 0) return std::optional<double>();
+  return Deviation{sums.Total(kError), sums.Total(kNorm)}.relative();
 }
 
-absl::Status NotFinite(const std::string& client, const Adapter& adapter) {
-  const absl::Status finite = CheckFinite(adapter);
-  return absl::InvalidArgumentError(
-      absl::StrCat("client ", client, ": ", finite.ok() ? "inner products overflow float64" : finite.message()));
+absl::string_view BytesOf(const std::vector<double>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(double)};
 }
 
 // As the report has them: clients that do not count may have values that are not finite.
@@ -58,7 +65,11 @@ absl::StatusOr<std::vector<std::vector<double>>> InnerProductsOf(const Aggregato
   std::vector<std::vector<double>> rows;
   for (const auto& [client, update] : aggregator.updates()) {
     const std::size_t i = rows.size();
-    if (!std::isfinite(gram.at(i, i)) && weights[i] != 0) return NotFinite(client, *update.adapter);
+    if (!std::isfinite(gram.at(i, i)) && weights[i] != 0) {
+      CAIRN_ASSIGN_OR_RETURN(const std::vector<std::string> found, WhatIsNotFinite(options.shard, {update.adapter}));
+      return absl::InvalidArgumentError(
+          absl::StrCat("client ", client, ": ", found[0].empty() ? "inner products overflow float64" : found[0]));
+    }
     rows.emplace_back(gram.values.begin() + i * gram.columns, gram.values.begin() + (i + 1) * gram.columns);
   }
   return rows;
@@ -95,13 +106,14 @@ class Pipeline::Publisher {
     return absl::OkStatus();
   }
 
-  void Finish(CombineReport& report) && {
+  absl::Status Finish(CombineReport& report) && {
     report.modules = std::move(modules_);
-    report.relative_error = TotalError(deviations_);
+    CAIRN_ASSIGN_OR_RETURN(report.relative_error, TotalError(pipeline_.options_.shard.get(), deviations_));
     report.coordinate_wise = pipeline_.coordinates_.has_value();
     report.dtype = pipeline_.options_.dtype;
     const bool measured = MeasuresRounding() && !pipeline_.coordinates_;
     report.before_rounding = report.dtype && IsNarrow(*report.dtype) && !measured;
+    return absl::OkStatus();
   }
 
  private:
@@ -175,6 +187,7 @@ absl::StatusOr<Pipeline> Pipeline::Create(const PipelineOptions& options) {
   pipeline.options_ = options;
   CAIRN_ASSIGN_OR_RETURN(pipeline.weighing_, Weighing::Create(options.rule, options.guards));
   CAIRN_ASSIGN_OR_RETURN(pipeline.aggregator_, MakeAggregator(options.combine));
+  pipeline.aggregator_->Share(options.shard);
   pipeline.publish_ = options.publish.value_or(pipeline.aggregator_->default_publish());
   return pipeline;
 }
@@ -189,10 +202,12 @@ absl::StatusOr<PipelinePlan> Pipeline::Plan() {
   CAIRN_RETURN_IF_ERROR(weighing_->CheckCombine(*aggregator_, memory_.reference != nullptr));
   CAIRN_RETURN_IF_ERROR(CheckForm());
   CAIRN_RETURN_IF_ERROR(CheckMemory());
+  CAIRN_RETURN_IF_ERROR(CheckShards());
   if (weighing_->needs_gram() || weighing_->drops_not_finite()) CAIRN_RETURN_IF_ERROR(aggregator_->CheckBytes());
   if (weighing_->needs_gram()) aggregator_->UseOrderedSums();
+  const Shard* const shard = options_.shard.get();
   const GramOptions options{
-      .modules = options_.rule_modules, .threads = options_.threads, .after_read = options_.after_read};
+      .modules = options_.rule_modules, .threads = options_.threads, .after_read = options_.after_read, .shard = shard};
   CAIRN_ASSIGN_OR_RETURN(const WeighingOutput weighed,
                          WeighRound(*weighing_, *aggregator_, memory_, options, options_.round, options_.known_finite));
   clients_.clear();
@@ -204,14 +219,23 @@ absl::StatusOr<PipelinePlan> Pipeline::Plan() {
     weights_.push_back(weight.weight);
   }
   UseCounts(weighed.total);
+  // Machines whose processors or libraries differ may find others: better no result than one of pieces that do not fit.
+  std::vector<double> all = weights_;
+  all.insert(all.end(), {weighed.last, weighed.reference});
+  all.insert(all.end(), weighed.mixing.values.begin(), weighed.mixing.values.end());
+  CAIRN_RETURN_IF_ERROR(CheckSame(shard, "weights", BytesOf(all)));
   if (weighed.coordinates) {
     UseCoordinates(weighed);
   } else {
     CAIRN_RETURN_IF_ERROR(UseWeights(weighed));
   }
-  PipelinePlan plan{aggregator_->spec(), aggregator_->ranks(), clients_};
-  for (std::size_t m = 0; m < plan.ranks.size() && weights_.size() > clients_.size(); ++m) {
-    plan.ranks[m] = std::min(plan.ranks[m], FullRank(plan.spec.modules[m]));
+  PipelinePlan plan{aggregator_->spec(), {}, clients_};
+  KeepOwn(shard, plan.spec);
+  for (std::size_t m = 0; m < aggregator_->ranks().size(); ++m) {
+    const ModuleSpec& module = aggregator_->spec().modules[m];
+    if (!OwnsModule(shard, module.name)) continue;
+    const std::int64_t rank = aggregator_->ranks()[m];
+    plan.ranks.push_back(weights_.size() > clients_.size() ? std::min(rank, FullRank(module)) : rank);
   }
   return plan;
 }
@@ -242,6 +266,46 @@ absl::Status Pipeline::CheckMemory() const {
     }
   }
   return absl::OkStatus();
+}
+
+// What any client has, or earlier rounds left.
+absl::StatusOr<AdapterSpec> Pipeline::SpecWithMemory() const {
+  AdapterSpec all = aggregator_->spec();
+  std::vector<const Adapter*> memory = {memory_.last, memory_.reference};
+  for (const auto& [client, history] : memory_.histories) memory.push_back(history);
+  for (const Adapter* adapter : memory) {
+    if (adapter == nullptr) continue;
+    AdapterSpec own = SpecOf(*adapter);
+    own.base_model.clear();  // Published ones have the name that the server was given.
+    CAIRN_ASSIGN_OR_RETURN(all, UnionOf(all, own));
+  }
+  return all;
+}
+
+// What shards must have in common: what is asked for, the clients and all shapes.
+std::string Pipeline::DescribeRound(const AdapterSpec& all) const {
+  std::string text = absl::StrJoin({options_.combine, options_.rule, ToString(publish_),
+                                    absl::StrJoin(options_.guards, " "), absl::StrJoin(options_.rule_modules, " ")},
+                                   "\n");
+  absl::StrAppend(&text, "\n", options_.round, " ", options_.gram, " ", options_.known_finite, "\n");
+  for (const auto& [client, update] : aggregator_->updates()) {
+    absl::StrAppend(&text, client, " ", absl::StrFormat("%.17g", update.examples), "\n");
+  }
+  for (const ModuleSpec& module : all.modules) {
+    absl::StrAppend(&text, module.name, " ", module.d_out, " ", module.d_in, "\n");
+  }
+  for (const TensorSpec& tensor : all.tensors) {
+    absl::StrAppend(&text, tensor.name, " ", absl::StrJoin(tensor.shape, " "), "\n");
+  }
+  return text;
+}
+
+absl::Status Pipeline::CheckShards() const {
+  const Shard* const shard = options_.shard.get();
+  if (shard == nullptr) return absl::OkStatus();
+  CAIRN_ASSIGN_OR_RETURN(const AdapterSpec all, SpecWithMemory());
+  CAIRN_RETURN_IF_ERROR(CheckSame(shard, "round: options, clients and shapes", DescribeRound(all)));
+  return CheckOwners(shard, all);
 }
 
 // A result without weights has no factors to be stacked.
@@ -302,7 +366,9 @@ absl::Status Pipeline::Report(const ResultSink& sink) {
   if (!coordinates_ && counted) return std::move(*aggregator_).Report(counts_, sink, total_);
   if (!coordinates_) return std::move(*aggregator_).Report(weights_, sink);
   OutcomeTally tally(clients_.size());
-  CAIRN_RETURN_IF_ERROR(ReportCoordinates(*aggregator_, *coordinates_, tally, sink));
+  const Shard* const shard = options_.shard.get();
+  CAIRN_RETURN_IF_ERROR(ReportCoordinates(*aggregator_, *coordinates_, shard, tally, sink));
+  CAIRN_RETURN_IF_ERROR(SumOver(shard, tally.sums()));
   for (const std::size_t i : coordinates_->clients) {
     clients_[i].distance = std::sqrt(tally.apart(i));
     const double norms = std::sqrt(tally.own(i)) * std::sqrt(tally.result());
@@ -315,15 +381,16 @@ absl::StatusOr<CombineReport> Pipeline::Run(const ResultSink& sink) && {
   CombineReport report{
       .combine = options_.combine, .rule = options_.rule, .guards = options_.guards, .publish = ToString(publish_)};
   if (options_.gram) {
-    CAIRN_ASSIGN_OR_RETURN(
-        report.gram,
-        InnerProductsOf(*aggregator_, weights_, {.threads = options_.threads, .after_read = options_.after_read}));
+    CAIRN_ASSIGN_OR_RETURN(report.gram, InnerProductsOf(*aggregator_, weights_,
+                                                        {.threads = options_.threads,
+                                                         .after_read = options_.after_read,
+                                                         .shard = options_.shard.get()}));
   }
   Publisher publisher(*this, weights_, sink);
   const ResultSink combined{[&](const CombinedModule& module) { return publisher(module); }, sink.tensor};
   CAIRN_RETURN_IF_ERROR(Report(combined));
   report.clients = std::move(clients_);
-  std::move(publisher).Finish(report);
+  CAIRN_RETURN_IF_ERROR(std::move(publisher).Finish(report));
   return report;
 }
 

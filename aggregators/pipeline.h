@@ -19,6 +19,7 @@
 #include "aggregators/coordinate_result.h"
 #include "aggregators/publish_form.h"
 #include "aggregators/round_weights.h"
+#include "aggregators/shard.h"
 #include "aggregators/weighing.h"
 
 namespace cairn {
@@ -46,13 +47,16 @@ struct PipelineOptions {
   // All values were found to be finite before, as a server does when they arrive: coordinate-wise rules need not look.
   bool known_finite = false;
   int threads = 0;  // Of rules that read all updates; 0: one a processor.
+  // This process has a part of the modules and tensors, other processes the others: all of them plan and run the same,
+  // with the same options otherwise. Null: it has all.
+  std::shared_ptr<const Shard> shard;
   // Called now and then while updates are read to be weighed, by one thread: pages may be dropped. An error ends it.
   std::function<absl::Status()> after_read = [] { return absl::OkStatus(); };
 };
 
 // What is known before anything is combined.
 struct PipelinePlan {
-  AdapterSpec spec;                 // Every module and tensor of the result.
+  AdapterSpec spec;                 // Every module and tensor of the result; of a shard, its own.
   std::vector<std::int64_t> ranks;  // Of the result, by module: upper bounds, for reserving space.
   std::vector<ClientReport> clients;
 };
@@ -72,12 +76,15 @@ class Pipeline {
 
   // Weighs the clients: rules that look at the updates read them here, once. Further clients must not be added.
   // FAILED_PRECONDITION without any; INVALID_ARGUMENT when the rule refuses them, when no client counts, or when the
-  // combine rule or the form of publishing cannot do with what the rule gives; GramOf's errors.
+  // combine rule or the form of publishing cannot do with what the rule gives; GramOf's errors. With a shard, what
+  // shard_agreement.h says, and the shard's errors; all shards get the same weights.
   absl::StatusOr<PipelinePlan> Plan();
 
   // Combines, with `sink` receiving every module and tensor in its published form. REQUIRES: Plan was called.
   // The forms kStack and kMerged give modules as combined. kRanks gives them cut to `ranks_max`, in descending order of
   // singular values: RecipientOf (aggregators/recompressed.h) cuts them further for each recipient.
+  // A shard gives `sink` what is its own, and reports its own modules; what is said of clients, and of all modules
+  // together, is complete on every shard.
   // Errors: Aggregator::Report's, recompression's, the sink's. `seconds` and `bytes` of the report are the caller's.
   absl::StatusOr<CombineReport> Run(const ResultSink& sink) &&;
 
@@ -93,6 +100,9 @@ class Pipeline {
   absl::Status CheckForm();
   absl::Status CheckMemory() const;
   void UseCounts(double total);
+  absl::StatusOr<AdapterSpec> SpecWithMemory() const;
+  std::string DescribeRound(const AdapterSpec& all) const;
+  absl::Status CheckShards() const;
   absl::Status UseWeights(const WeighingOutput& weighed);
   void UseCoordinates(const WeighingOutput& weighed);
   absl::Status AddBeside(absl::string_view name, const Adapter* adapter, double weight);

@@ -46,7 +46,8 @@ std::vector<std::pair<std::string, const Adapter*>> Aggregator::Contributors() c
 
 absl::Status Aggregator::CheckBytes() const {
   for (const auto& [client, update] : updates_) {
-    const absl::Status bytes = CheckUpdateBytes(*update.adapter);
+    const absl::Status bytes =
+        CheckUpdateBytes(shard_ == nullptr ? *update.adapter : OwnPart(*shard_, *update.adapter));
     if (!bytes.ok()) return absl::InvalidArgumentError(absl::StrCat("client ", client, ": ", bytes.message()));
   }
   return absl::OkStatus();
@@ -58,9 +59,11 @@ absl::Status Aggregator::Report(absl::Span<const double> counts, const ResultSin
   // AccumulateShape takes updates without bytes; combining them would read past the end of nothing.
   CAIRN_RETURN_IF_ERROR(CheckBytes());
   for (const ModuleSpec& module : spec_.modules) {
+    if (!OwnsModule(shard_.get(), module.name)) continue;
     CAIRN_RETURN_IF_ERROR(Blame(ReportModule(module, weights, sink), updates_, module.name));
   }
   for (const TensorSpec& tensor : spec_.tensors) {
+    if (!OwnsTensor(shard_.get(), tensor.name)) continue;
     CAIRN_RETURN_IF_ERROR(Blame(ReportTensor(tensor, weights, sink), updates_, tensor.name));
   }
   return absl::OkStatus();

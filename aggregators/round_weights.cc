@@ -1,17 +1,15 @@
 #include "aggregators/round_weights.h"
 
-#include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "aggregators/not_finite.h"
 #include "base/status_macros.h"
 
 namespace cairn {
 namespace {
-
-constexpr double kProductMax = 1e150;  // Its square, times all entries of a weight, is a float64.
 
 std::vector<const Adapter*> ColumnsOf(const Weighing& weighing, const Aggregator& aggregator,
                                       const RoundMemory& memory) {
@@ -27,47 +25,43 @@ std::vector<const Adapter*> ColumnsOf(const Weighing& weighing, const Aggregator
   return columns;
 }
 
-// Whether sums over a product of doubles may overflow, which no rule can see.
-bool MayOverflow(const LoraModule& module) {
-  if (module.a.dtype != DType::kF64 && module.b.dtype != DType::kF64) return false;
-  const auto largest = [](const TensorView& view) {
-    return MaxMagnitude(view.dtype, view.data.data(), static_cast<std::size_t>(view.elements()));
-  };
-  const double core = module.core ? largest(*module.core) : 1;
-  return !(largest(module.a) * largest(module.b) * core * std::abs(module.scale) < kProductMax);
-}
-
-// What keeps an update from being looked at entry by entry, for people; nothing for most.
-std::string WhatIsNotFinite(const Adapter& adapter) {
-  if (const absl::Status finite = CheckFinite(adapter); !finite.ok()) return std::string(finite.message());
-  const bool overflows = std::any_of(adapter.modules.begin(), adapter.modules.end(), MayOverflow);
-  return overflows ? "its products are more than float64 holds" : "";
-}
-
-// Why client i cannot be weighed, from the inner products; nothing where it can.
-std::string WhyNot(const kernels::SmallMatrix& gram, std::size_t i, std::size_t clients, bool history,
-                   const Adapter& adapter) {
-  if (!std::isfinite(gram.at(i, i))) {
-    const std::string values = WhatIsNotFinite(adapter);
-    return values.empty()
-               ? "its norm is more than float64 holds, or its factors cancel to less than 1e-12 of their size"
-               : values;
+// Why clients cannot be looked at, where `asked` says so; by client.
+absl::StatusOr<std::vector<std::string>> TextsOf(const Aggregator& aggregator, const Shard* shard,
+                                                 const std::vector<bool>& asked) {
+  std::vector<const Adapter*> adapters;
+  std::vector<std::size_t> clients;
+  std::size_t i = 0;
+  for (const auto& [client, update] : aggregator.updates()) {
+    if (asked[i]) {
+      adapters.push_back(update.adapter);
+      clients.push_back(i);
+    }
+    ++i;
   }
-  const std::size_t at = clients + i;
-  return history && !std::isfinite(gram.at(at, at)) ? "the sum of what it sent in earlier rounds is not finite" : "";
+  CAIRN_ASSIGN_OR_RETURN(std::vector<std::string> found, WhatIsNotFinite(shard, adapters));
+  std::vector<std::string> texts(aggregator.clients());
+  for (std::size_t k = 0; k < clients.size(); ++k) texts[clients[k]] = std::move(found[k]);
+  return texts;
 }
 
 // What the inner products say is not finite, by client.
 absl::StatusOr<std::vector<std::string>> NotFinite(const kernels::SmallMatrix& gram, const Weighing& weighing,
-                                                   const Aggregator& aggregator) {
+                                                   const Aggregator& aggregator, const Shard* shard) {
   const bool history = weighing.rule().needs().history;
   const std::size_t clients = aggregator.clients();
-  std::vector<std::string> reasons;
-  for (const auto& [client, update] : aggregator.updates()) {
-    reasons.push_back(WhyNot(gram, reasons.size(), clients, history, *update.adapter));
+  const auto finite = [&](std::size_t column) { return std::isfinite(gram.at(column, column)); };
+  std::vector<bool> asked;
+  for (std::size_t i = 0; i < clients; ++i) asked.push_back(!finite(i));
+  CAIRN_ASSIGN_OR_RETURN(std::vector<std::string> reasons, TextsOf(aggregator, shard, asked));
+  for (std::size_t i = 0; i < clients; ++i) {
+    if (asked[i] && reasons[i].empty()) {
+      reasons[i] = "its norm is more than float64 holds, or its factors cancel to less than 1e-12 of their size";
+    } else if (history && !asked[i] && !finite(clients + i)) {
+      reasons[i] = "the sum of what it sent in earlier rounds is not finite";
+    }
   }
   for (std::size_t i = clients * (history ? 2 : 1); i < gram.rows; ++i) {
-    if (!std::isfinite(gram.at(i, i))) {
+    if (!finite(i)) {
       return absl::InvalidArgumentError("what the last round gave, or what updates are measured from, is not finite");
     }
   }
@@ -75,13 +69,15 @@ absl::StatusOr<std::vector<std::string>> NotFinite(const kernels::SmallMatrix& g
 }
 
 // What values say, by client, where `reasons` has nothing yet.
-void AddNotFinite(const Aggregator& aggregator, std::vector<std::string>& reasons) {
+absl::Status AddNotFinite(const Aggregator& aggregator, const Shard* shard, std::vector<std::string>& reasons) {
   reasons.resize(aggregator.clients());
-  std::size_t i = 0;
-  for (const auto& [client, update] : aggregator.updates()) {
-    std::string& reason = reasons[i++];
-    if (reason.empty()) reason = WhatIsNotFinite(*update.adapter);
+  std::vector<bool> asked;
+  for (const std::string& reason : reasons) asked.push_back(reason.empty());
+  CAIRN_ASSIGN_OR_RETURN(std::vector<std::string> texts, TextsOf(aggregator, shard, asked));
+  for (std::size_t i = 0; i < reasons.size(); ++i) {
+    if (asked[i]) reasons[i] = std::move(texts[i]);
   }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -95,15 +91,19 @@ absl::StatusOr<WeighingOutput> WeighRound(const Weighing& weighing, const Aggreg
     input.examples.push_back(update.examples);
   }
   if (!weighing.needs_gram()) {
-    if (weighing.drops_not_finite() && !known_finite) AddNotFinite(aggregator, input.not_finite);
+    if (weighing.drops_not_finite() && !known_finite) {
+      CAIRN_RETURN_IF_ERROR(AddNotFinite(aggregator, options.shard, input.not_finite));
+    }
     return weighing.Weigh(input);
   }
   GramOptions judged = options;
   judged.strict = aggregator.clients();  // What earlier rounds left is nobody's to answer for.
   CAIRN_ASSIGN_OR_RETURN(const kernels::SmallMatrix gram, GramOf(ColumnsOf(weighing, aggregator, memory), judged));
-  CAIRN_ASSIGN_OR_RETURN(input.not_finite, NotFinite(gram, weighing, aggregator));
+  CAIRN_ASSIGN_OR_RETURN(input.not_finite, NotFinite(gram, weighing, aggregator, options.shard));
   // What the rule does not look at counts, too.
-  if (!options.modules.empty() && !known_finite) AddNotFinite(aggregator, input.not_finite);
+  if (!options.modules.empty() && !known_finite) {
+    CAIRN_RETURN_IF_ERROR(AddNotFinite(aggregator, options.shard, input.not_finite));
+  }
   input.gram = &gram;
   input.last = weighing.rule().needs().last && memory.last != nullptr;
   input.reference = memory.reference != nullptr;

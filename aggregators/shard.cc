@@ -27,6 +27,17 @@ void KeepOwn(const Shard* shard, AdapterSpec& spec) {
   std::erase_if(spec.tensors, [&](const TensorSpec& tensor) { return !OwnsTensor(shard, tensor.name); });
 }
 
+Adapter OwnPart(const Shard& shard, const Adapter& adapter) {
+  Adapter own;
+  for (const LoraModule& module : adapter.modules) {
+    if (OwnsModule(&shard, module.name)) own.modules.push_back(module);
+  }
+  for (const DenseTensor& tensor : adapter.tensors) {
+    if (OwnsTensor(&shard, tensor.view.name)) own.tensors.push_back(tensor);
+  }
+  return own;
+}
+
 absl::Status SumOver(const Shard* shard, kernels::ExactSums& sums) {
   if (shard == nullptr) return absl::OkStatus();
   std::vector<std::int64_t> tops = sums.tops();

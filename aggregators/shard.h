@@ -31,6 +31,8 @@ bool OwnsModule(const Shard* shard, absl::string_view name);
 bool OwnsTensor(const Shard* shard, absl::string_view name);
 // Leaves what is the shard's own.
 void KeepOwn(const Shard* shard, AdapterSpec& spec);
+// The modules and tensors that are, without a config.
+Adapter OwnPart(const Shard& shard, const Adapter& adapter);
 
 // Sums over all shards, in place. Nothing to do without a shard.
 absl::Status SumOver(const Shard* shard, kernels::ExactSums& sums);
