@@ -56,7 +56,8 @@ class PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   static Refusal Cancelled();
 
   // Called on a worker, without mutex_: they wait for the disk, and OnCancel and OnReadDone run on gRPC's threads,
-  // which must not wait with them. While they run, in kOpening and kSealing, nobody else looks at the upload.
+  // which must not wait with them. While they run, in kOpening, which begins with the wait for room, and
+  // in kSealing, nobody else looks at the upload.
   void Opened(absl::StatusOr<std::unique_ptr<Upload>> upload);
   Refusal Resume(std::unique_ptr<Upload> upload);  // OK: go on.
   absl::Status ContinueDigest();
