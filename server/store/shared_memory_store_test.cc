@@ -1,6 +1,8 @@
 // What only the store in memory promises.
 #include <gtest/gtest.h>
 
+#include "server/store/shared/store_agent.h"
+#include "server/store/shared/store_client.h"
 #include "server/store/testing.h"
 
 namespace cairn {
@@ -90,6 +92,58 @@ TEST_P(MemoryStoreTest, WhatIsReadStaysInMemory) {
   (*blob)->DropPages();
   store_->Remove("fed", UpdateName("c", Sha256Hex(bytes)));
   EXPECT_TRUE((*blob)->bytes() == bytes);
+}
+
+// In memory, and after it was spilled.
+TEST_P(MemoryStoreTest, AWorkerGetsAtTheBytesByTheirKey) {
+  auto agent = StoreAgent::Start(shared_.get(), directory_ / "agent");
+  ASSERT_TRUE(agent.ok()) << agent.status();
+  const std::string bytes = RandomBytes(57, 4 << 20);
+  Put("c", bytes);
+  const std::string name = UpdateName("c", Sha256Hex(bytes));
+  for (const bool spilled : {false, true}) {
+    if (spilled) Put("large", RandomBytes(58, kBudget));
+    ASSERT_EQ(shared_->stats().spilled, spilled ? 1u : 0u);
+    const auto blob = store_->Find("fed", name);
+    ASSERT_TRUE(blob.ok()) << blob.status();
+    auto worker = StoreClient::Connect(directory_ / "agent");
+    ASSERT_TRUE(worker.ok()) << worker.status();
+    const auto object = (*worker)->Get(*(*blob)->shared_key());
+    ASSERT_TRUE(object.ok()) << object.status();
+    EXPECT_TRUE(object->bytes() == bytes);
+  }
+}
+
+// Uploads that begin, leave the line, break off, go on and end, on many threads, with room for few.
+TEST_P(MemoryStoreTest, ManyUploadsLeaveNothingBehind) {
+  std::vector<std::thread> clients;
+  for (int t = 0; t < 4; ++t) {
+    clients.emplace_back([this, t] {
+      const std::string client = "client-" + std::to_string(t);
+      for (int i = 0; i < 60; ++i) {
+        const std::string bytes = RandomBytes(100 * t + i, (1 + i % 3) * 3'000'000);
+        const UploadKey key = Key(client, bytes);
+        Begun leaving(*store_, key, &workers_);
+        if (store_->Cancel(leaving.ticket())) continue;
+        auto upload = *leaving.Take();
+        ASSERT_TRUE(upload->Append({absl::string_view(bytes).substr(0, 1'000'000)}).ok());
+        upload.reset();  // Others may take its place.
+        upload = Begin(key);
+        ASSERT_TRUE(upload->Append({absl::string_view(bytes).substr(upload->received())}).ok());
+        ASSERT_TRUE(store_->Seal(std::move(upload), key.sha256).ok());
+        ASSERT_TRUE(Get(bytes, client) == bytes);
+        if (i % 2 == 0) store_->Remove("fed", UpdateName(client, key.sha256));
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  ASSERT_TRUE(store_->Retain("fed", 2, {}).ok());
+  // The spiller may hold one for a moment longer.
+  for (int i = 0; i < 20'000 && store_->budget().used() != 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(store_->budget().used(), 0u);
+  EXPECT_EQ(shared_->stats().objects + shared_->stats().leases, 0u);
 }
 
 TEST_P(MemoryStoreTest, AtTheEndNothingOfItIsLeft) {
