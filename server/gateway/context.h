@@ -6,13 +6,13 @@
 #include "base/worker_pool.h"
 #include "server/gateway/stream_watch.h"
 #include "server/metrics/metrics.h"
-#include "server/root/coordinator.h"
+#include "server/root/root.h"
 #include "server/store/store.h"
 
 namespace cairn {
 
 struct GatewayContext {
-  Coordinator* coordinator = nullptr;
+  Root* root = nullptr;
   Store* store = nullptr;
   Metrics* metrics = nullptr;
   WorkerPool* workers = nullptr;  // For what may block.

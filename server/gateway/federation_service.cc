@@ -39,14 +39,14 @@ class FederationService final : public Base {
       }
       spec = *std::move(given);
     }
-    gateway_.coordinator->Join(request->federation(), request->client(), std::move(spec),
-                               [reactor, reply](absl::StatusOr<JoinResult> result) {
-                                 if (!result.ok()) return reactor->Finish(ToGrpc(result.status()));
-                                 if (result->spec != nullptr) *reply->mutable_spec() = ToProto(*result->spec);
-                                 reply->set_chunk_bytes(limits::kChunkBytes);
-                                 *reply->mutable_round() = ToProto(*result->snapshot);
-                                 reactor->Finish(grpc::Status::OK);
-                               });
+    gateway_.root->Join(request->federation(), request->client(), std::move(spec),
+                        [reactor, reply](absl::StatusOr<JoinResult> result) {
+                          if (!result.ok()) return reactor->Finish(ToGrpc(result.status()));
+                          if (result->spec != nullptr) *reply->mutable_spec() = ToProto(*result->spec);
+                          reply->set_chunk_bytes(limits::kChunkBytes);
+                          *reply->mutable_round() = ToProto(*result->snapshot);
+                          reactor->Finish(grpc::Status::OK);
+                        });
     return reactor;
   }
 
@@ -57,8 +57,8 @@ class FederationService final : public Base {
       reactor->Finish(ToGrpc(status));
       return reactor;
     }
-    gateway_.coordinator->Leave(request->federation(), request->client(),
-                                [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
+    gateway_.root->Leave(request->federation(), request->client(),
+                         [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
     return reactor;
   }
 
@@ -68,13 +68,12 @@ class FederationService final : public Base {
     reply->set_memory_used_bytes(gateway_.store->budget().used());
     reply->set_memory_budget_bytes(gateway_.store->budget().capacity());
     reply->set_server_version(kVersion);
-    gateway_.coordinator->Snapshots(
-        request->federation(),
-        [reactor, reply](const absl::StatusOr<std::vector<std::shared_ptr<const Snapshot>>>& all) {
-          if (!all.ok()) return reactor->Finish(ToGrpc(all.status()));
-          FillRounds(*all, *reply);
-          reactor->Finish(grpc::Status::OK);
-        });
+    gateway_.root->Snapshots(request->federation(),
+                             [reactor, reply](const absl::StatusOr<std::vector<std::shared_ptr<const Snapshot>>>& all) {
+                               if (!all.ok()) return reactor->Finish(ToGrpc(all.status()));
+                               FillRounds(*all, *reply);
+                               reactor->Finish(grpc::Status::OK);
+                             });
     return reactor;
   }
 
@@ -86,7 +85,7 @@ class FederationService final : public Base {
       return reactor;
     }
     const UploadKey key = KeyOf(*request);
-    gateway_.coordinator->CheckUpload(key, [this, reactor, reply, key](const absl::StatusOr<Admission>& admission) {
+    gateway_.root->CheckUpload(key, [this, reactor, reply, key](const absl::StatusOr<Admission>& admission) {
       if (!admission.ok()) return reactor->Finish(ToGrpc(admission.status()));
       if (admission->receipt) {
         reply->set_offset(admission->receipt->bytes);

@@ -37,12 +37,12 @@ void Configure(grpc::ServerBuilder& builder, std::uint64_t network_bytes_max) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayOptions& options, Coordinator* coordinator,
-                                                        Store* store, Metrics* metrics) {
+absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayOptions& options, Root* root, Store* store,
+                                                        Metrics* metrics) {
   CAIRN_ASSIGN_OR_RETURN(HostPort listen, ParseHostPort(options.listen));
   CAIRN_ASSIGN_OR_RETURN(auto credentials, MakeServerCredentials(options.tls));
   std::unique_ptr<Gateway> gateway(new Gateway());
-  gateway->context_ = {coordinator,
+  gateway->context_ = {root,
                        store,
                        metrics,
                        &gateway->workers_,

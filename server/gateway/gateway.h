@@ -27,8 +27,8 @@ struct GatewayOptions {
 class Gateway {
  public:
   // INVALID_ARGUMENT (TLS files), UNAVAILABLE (cannot listen there).
-  static absl::StatusOr<std::unique_ptr<Gateway>> Start(const GatewayOptions& options, Coordinator* coordinator,
-                                                        Store* store, Metrics* metrics);
+  static absl::StatusOr<std::unique_ptr<Gateway>> Start(const GatewayOptions& options, Root* root, Store* store,
+                                                        Metrics* metrics);
   ~Gateway();  // Ends every stream.
 
   std::string address() const { return address_; }  // host:port as bound.

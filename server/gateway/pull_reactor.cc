@@ -40,13 +40,13 @@ PullReactor::PullReactor(const GatewayContext& gateway, grpc::CallbackServerCont
   }
   request_ = *std::move(parsed);
   const bool delta = request_.form() == v1::PullRequest::FORM_DELTA;
-  gateway_.coordinator->FindVersion(request_.federation(), request_.version(), delta,
-                                    [this](absl::StatusOr<VersionFile> version) {
-                                      gateway_.workers->Run([this, version = std::move(version)] {
-                                        std::lock_guard lock(mutex_);
-                                        Open(version);
-                                      });
-                                    });
+  gateway_.root->FindVersion(request_.federation(), request_.version(), delta,
+                             [this](absl::StatusOr<VersionFile> version) {
+                               gateway_.workers->Run([this, version = std::move(version)] {
+                                 std::lock_guard lock(mutex_);
+                                 Open(version);
+                               });
+                             });
 }
 
 void PullReactor::OnDone() {

@@ -138,7 +138,7 @@ void PushReactor::TakeHeader(const grpc::ByteBuffer& message) {
   }
   phase_ = Phase::kAdmitting;
   gateway_.watch->Pause(watch_id_);
-  gateway_.coordinator->CheckUpload(key_, [this](absl::StatusOr<Admission> admission) {
+  gateway_.root->CheckUpload(key_, [this](absl::StatusOr<Admission> admission) {
     gateway_.workers->Run(Locked([this, admission = std::move(admission)] { OnAdmission(admission); }));
   });
 }
@@ -294,8 +294,8 @@ void PushReactor::Seal(const std::string& sha256) {
   key_.sha256 = sha256;
   // Even without the frozen parts: the round may be over, and the federation lets go of bytes that nobody needs.
   SealedUpdate update{key_, header_.examples(), header_.adapter_config(), *std::move(shape), std::move(frozen)};
-  gateway_.coordinator->Contribute(
-      std::move(update), Locked([this](absl::StatusOr<ReceiptRow> receipt) { OnReceipt(std::move(receipt)); }));
+  gateway_.root->Contribute(std::move(update),
+                            Locked([this](absl::StatusOr<ReceiptRow> receipt) { OnReceipt(std::move(receipt)); }));
 }
 
 absl::StatusOr<std::string> PushReactor::FrozenParts(const PeftConfig& config, const std::string& sha256) const {
@@ -316,7 +316,7 @@ void PushReactor::ReportProgress(bool force) {
   const absl::Time now = absl::Now();
   if (!force && now < last_report_ + kProgressInterval) return;
   last_report_ = now;
-  gateway_.coordinator->Progress(key_, upload_->received());
+  gateway_.root->Progress(key_, upload_->received());
 }
 
 void PushReactor::Accept(const ReceiptRow& row) {
@@ -334,7 +334,7 @@ void PushReactor::Refuse(Refusal refusal) {
   upload_.reset();
   if (in_flight_) {
     gateway_.metrics->InFlight(key_.federation, -1);
-    gateway_.coordinator->UploadEnded(key_, broken_off ? absl::OkStatus() : refusal.status);
+    gateway_.root->UploadEnded(key_, broken_off ? absl::OkStatus() : refusal.status);
   }
   gateway_.metrics->UpdateRejected(federation_known_ ? key_.federation : "", refusal.reason);
   // The header may be what is wrong: its client may be any text.

@@ -15,12 +15,12 @@ constexpr std::size_t kQueuedBytesMax = 4 * limits::kMiB;
 }  // namespace
 
 WatchReactor::WatchReactor(const GatewayContext& gateway, const std::string& federation) : gateway_(gateway) {
-  gateway_.coordinator->Subscribe(
+  gateway_.root->Subscribe(
       federation, [this](const Notice& notice) { OnNotice(notice); },
-      [this](absl::StatusOr<Coordinator::Subscription> subscription) { OnSubscribed(std::move(subscription)); });
+      [this](absl::StatusOr<Root::Subscription> subscription) { OnSubscribed(std::move(subscription)); });
 }
 
-void WatchReactor::OnSubscribed(absl::StatusOr<Coordinator::Subscription> subscription) {
+void WatchReactor::OnSubscribed(absl::StatusOr<Root::Subscription> subscription) {
   std::lock_guard lock(mutex_);
   subscribing_ = false;
   if (!subscription.ok()) return End(ToGrpc(subscription.status()));
@@ -82,12 +82,12 @@ void WatchReactor::End(const grpc::Status& status) {
 }
 
 void WatchReactor::OnDone() {
-  std::optional<Coordinator::Subscription> subscription;
+  std::optional<Root::Subscription> subscription;
   {
     std::lock_guard lock(mutex_);
     subscription = subscription_;
   }
-  if (subscription) gateway_.coordinator->Unsubscribe(*subscription);
+  if (subscription) gateway_.root->Unsubscribe(*subscription);
   delete this;
 }
 

@@ -22,7 +22,7 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::RoundEvent> {
 
  private:
   void OnNotice(const Notice& notice);
-  void OnSubscribed(absl::StatusOr<Coordinator::Subscription> subscription);
+  void OnSubscribed(absl::StatusOr<Root::Subscription> subscription);
   void WriteNext();                      // REQUIRES: mutex_ held.
   void Drop(std::size_t first);          // What is queued from there on. REQUIRES: mutex_ held.
   void End(const grpc::Status& status);  // REQUIRES: mutex_ held.
@@ -34,7 +34,7 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::RoundEvent> {
   bool writing_ = false;
   bool finished_ = false;
   bool cancelled_ = false;
-  std::optional<Coordinator::Subscription> subscription_;
+  std::optional<Root::Subscription> subscription_;
   std::deque<v1::RoundEvent> queue_;  // The front is being written when writing_.
   std::size_t queued_bytes_ = 0;      // Of all in the queue, as protobufs.
 };

@@ -21,6 +21,7 @@
 #include "server/root/federation.h"
 #include "server/root/notice.h"
 #include "server/root/publisher.h"
+#include "server/root/root.h"
 
 namespace cairn {
 
@@ -31,57 +32,28 @@ struct CoordinatorOptions {
   Summer* summer = nullptr;  // Must outlive the coordinator. May be null.
 };
 
-struct JoinResult {
-  std::shared_ptr<const AdapterSpec> spec;  // Null: not known yet.
-  std::shared_ptr<const Snapshot> snapshot;
-};
-
-// May this upload start?
-struct Admission {
-  std::optional<ReceiptRow> receipt;        // Set: these bytes are already there.
-  std::shared_ptr<const AdapterSpec> spec;  // Null: not known yet.
-  std::string combine;                      // As in the configuration.
-};
-
-// A published adapter, ready to be sent.
-struct VersionFile {
-  std::uint64_t version = 0;
-  AdapterFile adapter;
-  std::filesystem::path path;
-};
-
-class Coordinator {
+class Coordinator final : public Root {
  public:
-  template <typename T>
-  using Done = std::function<void(absl::StatusOr<T>)>;
-  using Subscription = std::uint64_t;
-
   // Opens the database, loads every federation, starts the thread. A federation that cannot be loaded is logged, shown
   // among the snapshots, and loaded when somebody asks for it and it can be; an error when none can be. All pointers
   // must outlive the coordinator.
   static absl::StatusOr<std::unique_ptr<Coordinator>> Open(CoordinatorOptions options, Store* store, Metrics* metrics,
                                                            const Clock* clock);
   // Finishes what is queued, then stops.
-  ~Coordinator();
+  ~Coordinator() override;
 
-  // All calls return at once; `done` runs on the coordinator's thread and must not block. NOT_FOUND: no such
-  // federation. UNAVAILABLE: the database could not be written, or the federation not be loaded; nothing happened, try
-  // again.
+  // `done` runs on the coordinator's thread. After UNAVAILABLE nothing has happened.
   void Join(const std::string& federation, const std::string& client, std::optional<AdapterSpec> spec,
-            Done<JoinResult> done);
-  void Leave(const std::string& federation, const std::string& client, std::function<void(absl::Status)> done);
-  void CheckUpload(const UploadKey& key, Done<Admission> done);
-  void Progress(const UploadKey& key, std::uint64_t received);
-  void UploadEnded(const UploadKey& key, const absl::Status& refusal);
-  void Contribute(SealedUpdate update, Done<ReceiptRow> done);
-  // Version 0: the latest. NOT_FOUND: not published. FAILED_PRECONDITION: a delta of a rule that has none.
-  void FindVersion(const std::string& federation, std::uint64_t version, bool delta, Done<VersionFile> done);
-  // Empty federation: all of them.
-  void Snapshots(const std::string& federation, Done<std::vector<std::shared_ptr<const Snapshot>>> done);
-
-  // The listener first hears a kSnapshot, then everything until Unsubscribe has returned.
-  void Subscribe(const std::string& federation, Listener listener, Done<Subscription> done);
-  void Unsubscribe(Subscription subscription);
+            Done<JoinResult> done) override;
+  void Leave(const std::string& federation, const std::string& client, std::function<void(absl::Status)> done) override;
+  void CheckUpload(const UploadKey& key, Done<Admission> done) override;
+  void Progress(const UploadKey& key, std::uint64_t received) override;
+  void UploadEnded(const UploadKey& key, const absl::Status& refusal) override;
+  void Contribute(SealedUpdate update, Done<ReceiptRow> done) override;
+  void FindVersion(const std::string& federation, std::uint64_t version, bool delta, Done<VersionFile> done) override;
+  void Snapshots(const std::string& federation, Done<std::vector<std::shared_ptr<const Snapshot>>> done) override;
+  void Subscribe(const std::string& federation, Listener listener, Done<Subscription> done) override;
+  void Unsubscribe(Subscription subscription) override;
 
  private:
   // Called once the transaction is durable, or with the error that prevented it.
