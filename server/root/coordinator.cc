@@ -29,6 +29,7 @@ Coordinator::Coordinator(CoordinatorOptions options, Store* store, Metrics* metr
   host_.data_dir = options_.data_dir;
   host_.durable = options_.durable;
   host_.summer = options_.summer;
+  host_.nodes = options_.nodes;
   host_.AfterCommit = [this](std::function<void()> action) { after_commit_.push_back(std::move(action)); };
   host_.Announce = [this](const Notice& notice) { Announce(notice); };
   host_.StartPublishing = [this](PublishJob job) { StartPublishing(std::move(job)); };
@@ -42,7 +43,8 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(CoordinatorOption
                                         coordinator->options_.durable ? Database::Sync::kFull : Database::Sync::kOff));
   coordinator->host_.database = coordinator->database_.get();
   coordinator->publisher_ = std::make_unique<Publisher>(
-      metrics, [self = coordinator.get()](const PublishJob& job, absl::StatusOr<Publication> publication) {
+      store, coordinator->options_.nodes, metrics,
+      [self = coordinator.get()](const PublishJob& job, absl::StatusOr<Publication> publication) {
         self->PublishingEnded(job.federation, {job.version, std::move(publication)});
       });
   CAIRN_RETURN_IF_ERROR(coordinator->LoadFederations());
@@ -253,6 +255,37 @@ void Coordinator::Contribute(SealedUpdate update, Done<ReceiptRow> done) {
   const std::string federation = update.key.federation;
   Run<ReceiptRow>(
       federation, [update = std::move(update)](Federation& f) { return f.Contribute(update); }, std::move(done));
+}
+
+void Coordinator::TellEach(const std::function<absl::Status(Federation&)>& event) {
+  for (const auto& [name, federation] : federations_) {
+    if (absl::Status told = event(*federation); !told.ok()) spdlog::error("{}: {}", name, told.ToString());
+  }
+}
+
+void Coordinator::NodeArrived(const std::string& node, std::function<void(std::vector<std::string>)> done) {
+  Enqueue([this, node, done = std::move(done)](const absl::Status& begun) -> Reply {
+    host_.present.insert(node);  // Federations that are loaded later look at it.
+    if (begun.ok()) TellEach([&](Federation& f) { return f.NodeArrived(node); });
+    return [this, done](const absl::Status&) {
+      std::vector<std::string> names;
+      for (const FederationOptions& options : options_.federations) names.push_back(options.name);
+      done(std::move(names));
+    };
+  });
+}
+
+void Coordinator::NodeLeft(const std::string& node) {
+  Enqueue([this, node](const absl::Status& begun) -> Reply {
+    host_.present.erase(node);
+    if (begun.ok()) TellEach([&](Federation& f) { return f.NodeLeft(node); });
+    return [](const absl::Status&) {};
+  });
+}
+
+void Coordinator::KeptBy(const std::string& node, const std::string& federation, Done<Kept> done) {
+  Run<Kept>(
+      federation, [node](Federation& f) { return f.KeptBy(node); }, std::move(done));
 }
 
 void Coordinator::FindVersion(const std::string& federation, std::uint64_t version, bool delta,

@@ -30,6 +30,7 @@ struct CoordinatorOptions {
   bool durable = true;
   std::vector<FederationOptions> federations;
   Summer* summer = nullptr;  // Must outlive the coordinator. May be null.
+  Nodes* nodes = nullptr;  // Null: there are none. Outlives the coordinator.
 };
 
 class Coordinator final : public Root {
@@ -54,6 +55,12 @@ class Coordinator final : public Root {
   void Snapshots(const std::string& federation, Done<std::vector<std::shared_ptr<const Snapshot>>> done) override;
   void Subscribe(const std::string& federation, Listener listener, Done<Subscription> done) override;
   void Unsubscribe(Subscription subscription) override;
+
+  // A node can be reached, or not any more. `done` runs when all federations know, with their names.
+  void NodeArrived(const std::string& node, std::function<void(std::vector<std::string>)> done);
+  void NodeLeft(const std::string& node);
+  // What a node is to keep of a federation.
+  void KeptBy(const std::string& node, const std::string& federation, Done<Kept> done);
 
  private:
   // Called once the transaction is durable, or with the error that prevented it.
@@ -89,6 +96,7 @@ class Coordinator final : public Root {
   void Loop();
   void RunBatch(std::vector<Task> batch);
   void TickDue();
+  void TellEach(const std::function<absl::Status(Federation&)>& event);
   absl::Time NextAlarm() const;
   void Announce(const Notice& notice);
 

@@ -14,7 +14,7 @@
 namespace cairn {
 namespace {
 
-constexpr int kSchemaVersion = 3;
+constexpr int kSchemaVersion = 4;
 // For a writer such as the sqlite3 shell; the directory lock keeps other servers away. Everybody waits meanwhile.
 constexpr int kBusyMilliseconds = 1000;
 
@@ -41,10 +41,13 @@ CREATE TABLE IF NOT EXISTS versions (
 CREATE TABLE IF NOT EXISTS outcomes (
   federation TEXT NOT NULL, round INTEGER NOT NULL, client TEXT NOT NULL, weight REAL NOT NULL, distance REAL,
   cosine REAL, accepted INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (federation, round, client)) STRICT;
+CREATE TABLE IF NOT EXISTS node_updates (
+  federation TEXT NOT NULL, round INTEGER NOT NULL, client TEXT NOT NULL, node TEXT NOT NULL, header BLOB NOT NULL,
+  frozen BLOB NOT NULL, PRIMARY KEY (federation, round, client)) STRICT;
 )sql";
 
 // Version 1 had linear modules only, and called `rule` what is `combine` now. New columns come last, as in kSchema,
-// which makes the tables that are new: those of version 2 lack `outcomes` alone.
+// which makes the tables that are new: version 2 lacks `outcomes` and `node_updates` alone, version 3 the latter.
 constexpr char kFromVersion1[] = R"sql(
 ALTER TABLE federations RENAME COLUMN rule TO combine;
 ALTER TABLE modules ADD COLUMN layer TEXT NOT NULL DEFAULT 'linear';
@@ -77,6 +80,10 @@ class Statement {
     return Check(ok_ && sqlite3_bind_text(statement_, ++bound_, text.data(), static_cast<int>(text.size()),
                                           SQLITE_TRANSIENT) == SQLITE_OK);
   }
+  Statement& BindBytes(const std::string& bytes) {
+    return Check(ok_ &&
+                 sqlite3_bind_blob64(statement_, ++bound_, bytes.data(), bytes.size(), SQLITE_TRANSIENT) == SQLITE_OK);
+  }
   Statement& Bind(std::int64_t value) {
     return Check(ok_ && sqlite3_bind_int64(statement_, ++bound_, value) == SQLITE_OK);
   }
@@ -98,6 +105,11 @@ class Statement {
   std::string Text(int column) const {
     auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
     return text == nullptr ? std::string() : std::string(text, sqlite3_column_bytes(statement_, column));
+  }
+  std::string Bytes(int column) const {
+    const void* bytes = sqlite3_column_blob(statement_, column);  // Null when empty.
+    return std::string(static_cast<const char*>(bytes == nullptr ? "" : bytes),
+                       sqlite3_column_bytes(statement_, column));
   }
   std::int64_t Int(int column) const { return sqlite3_column_int64(statement_, column); }
   double Real(int column) const { return sqlite3_column_double(statement_, column); }
@@ -154,9 +166,14 @@ absl::StatusOr<std::vector<std::int64_t>> ShapeFrom(const std::string& text) {
   return shape;
 }
 
+// With the conditions to follow.
+constexpr char kSelectReceipts[] =
+    "SELECT federation,round,client,sha256,bytes,examples,adapter_config,received_ms,node FROM receipts "
+    "LEFT JOIN node_updates USING (federation,round,client) WHERE federation=? AND round=?";
+
 ReceiptRow ReceiptFrom(const Statement& row) {
-  return {row.Text(0),     row.Unsigned(1), row.Text(2), row.Text(3),
-          row.Unsigned(4), row.Unsigned(5), row.Text(6), row.Int(7)};
+  return {row.Text(0),     row.Unsigned(1), row.Text(2), row.Text(3), row.Unsigned(4),
+          row.Unsigned(5), row.Text(6),     row.Int(7),  row.Text(8)};
 }
 
 }  // namespace
@@ -299,14 +316,16 @@ absl::Status Database::Insert(const ReceiptRow& row) {
 absl::StatusOr<std::optional<ReceiptRow>> Database::LoadReceipt(const std::string& federation, std::uint64_t round,
                                                                 const std::string& client) {
   std::optional<ReceiptRow> row;
-  Statement query(handle_, "SELECT * FROM receipts WHERE federation=? AND round=? AND client=?");
+  const std::string sql = absl::StrCat(kSelectReceipts, " AND client=?");
+  Statement query(handle_, sql.c_str());
   CAIRN_RETURN_IF_ERROR(query.Bind(federation).Bind(round).Bind(client).Rows([&] { row = ReceiptFrom(query); }));
   return row;
 }
 
 absl::StatusOr<std::vector<ReceiptRow>> Database::LoadReceipts(const std::string& federation, std::uint64_t round) {
   std::vector<ReceiptRow> rows;
-  Statement query(handle_, "SELECT * FROM receipts WHERE federation=? AND round=? ORDER BY client");
+  const std::string sql = absl::StrCat(kSelectReceipts, " ORDER BY client");
+  Statement query(handle_, sql.c_str());
   CAIRN_RETURN_IF_ERROR(query.Bind(federation).Bind(round).Rows([&] { rows.push_back(ReceiptFrom(query)); }));
   return rows;
 }
@@ -329,6 +348,52 @@ absl::Status Database::DeleteReceipt(const std::string& federation, std::uint64_
 absl::Status Database::DeleteReceipts(const std::string& federation, std::uint64_t round) {
   return Write(
       Statement(handle_, "DELETE FROM receipts WHERE federation=? AND round=?").Bind(federation).Bind(round).Run());
+}
+
+absl::Status Database::Save(const NodeUpdateRow& row) {
+  return Write(Statement(handle_, "INSERT OR REPLACE INTO node_updates VALUES (?,?,?,?,?,?)")
+                   .Bind(row.federation)
+                   .Bind(row.round)
+                   .Bind(row.client)
+                   .Bind(row.node)
+                   .BindBytes(row.header)
+                   .BindBytes(row.frozen)
+                   .Run());
+}
+
+absl::StatusOr<std::optional<NodeUpdateRow>> Database::LoadNodeUpdate(const std::string& federation,
+                                                                      std::uint64_t round, const std::string& client) {
+  std::optional<NodeUpdateRow> row;
+  Statement query(handle_, "SELECT node,header,frozen FROM node_updates WHERE federation=? AND round=? AND client=?");
+  CAIRN_RETURN_IF_ERROR(query.Bind(federation).Bind(round).Bind(client).Rows([&] {
+    row = NodeUpdateRow{federation, round, client, query.Text(0), query.Bytes(1), query.Bytes(2)};
+  }));
+  return row;
+}
+
+absl::StatusOr<std::vector<NodeUpdateRow>> Database::LoadLostUpdates(const std::string& federation,
+                                                                     std::uint64_t round) {
+  std::vector<NodeUpdateRow> rows;
+  Statement query(handle_,
+                  "SELECT client,node FROM node_updates WHERE federation=? AND round=? AND client NOT IN "
+                  "(SELECT client FROM receipts WHERE federation=? AND round=?) ORDER BY client");
+  CAIRN_RETURN_IF_ERROR(query.Bind(federation).Bind(round).Bind(federation).Bind(round).Rows([&] {
+    rows.push_back({federation, round, query.Text(0), query.Text(1), "", ""});
+  }));
+  return rows;
+}
+
+absl::Status Database::DeleteNodeUpdate(const std::string& federation, std::uint64_t round, const std::string& client) {
+  return Write(Statement(handle_, "DELETE FROM node_updates WHERE federation=? AND round=? AND client=?")
+                   .Bind(federation)
+                   .Bind(round)
+                   .Bind(client)
+                   .Run());
+}
+
+absl::Status Database::DeleteNodeUpdates(const std::string& federation, std::uint64_t round) {
+  return Write(
+      Statement(handle_, "DELETE FROM node_updates WHERE federation=? AND round=?").Bind(federation).Bind(round).Run());
 }
 
 absl::Status Database::Insert(const VersionRow& row) {

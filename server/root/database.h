@@ -43,6 +43,18 @@ struct ReceiptRow {
   std::uint64_t examples = 0;
   std::string adapter_config;  // JSON
   std::int64_t received_ms = 0;
+  std::string node;  // Where the bytes are, while its round is open or aggregating. Empty: in the root's own store.
+};
+
+// What the root needs to know of an acknowledged update whose bytes are at a node. Without a receipt: the update was
+// lost with the node.
+struct NodeUpdateRow {
+  std::string federation;
+  std::uint64_t round = 0;
+  std::string client;
+  std::string node;
+  std::string header;  // Of the safetensors file, its 8 bytes of length included.
+  std::string frozen;  // Aggregator::FrozenParts
 };
 
 struct AdapterFile {
@@ -106,6 +118,15 @@ class Database {
   absl::StatusOr<bool> HasReceipts(const std::string& federation);  // Of any round.
   absl::Status DeleteReceipt(const std::string& federation, std::uint64_t round, const std::string& client);
   absl::Status DeleteReceipts(const std::string& federation, std::uint64_t round);
+
+  // Takes the place of what was there.
+  absl::Status Save(const NodeUpdateRow& row);
+  absl::StatusOr<std::optional<NodeUpdateRow>> LoadNodeUpdate(const std::string& federation, std::uint64_t round,
+                                                              const std::string& client);
+  // Those without a receipt, in order of client, without header and frozen parts.
+  absl::StatusOr<std::vector<NodeUpdateRow>> LoadLostUpdates(const std::string& federation, std::uint64_t round);
+  absl::Status DeleteNodeUpdate(const std::string& federation, std::uint64_t round, const std::string& client);
+  absl::Status DeleteNodeUpdates(const std::string& federation, std::uint64_t round);
 
   absl::Status Insert(const VersionRow& row);
   absl::StatusOr<std::optional<VersionRow>> LoadVersion(const std::string& federation, std::uint64_t version);

@@ -152,9 +152,10 @@ TEST(PublisherTest, AnExceptionEndsTheJobAndNotTheServer) {
   const TestDirectory directory;
   Metrics metrics("test");
   std::promise<absl::Status> ended;
-  Publisher publisher(&metrics, [&](const PublishJob&, const absl::StatusOr<Publication>& publication) {
-    ended.set_value(publication.status());
-  });
+  Publisher publisher(nullptr, nullptr, &metrics,
+                      [&](const PublishJob&, const absl::StatusOr<Publication>& publication) {
+                        ended.set_value(publication.status());
+                      });
   PublishJob job{"fed", Method{}, 1, "", {}, {}, directory.path()};
   job.contributions.push_back({{"fed", 1, "a", "", 0, 1, Update(1).config_json, 0}, std::make_shared<ThrowingBlob>()});
   publisher.Start(job);

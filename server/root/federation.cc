@@ -179,31 +179,34 @@ absl::StatusOr<ReceiptRow> Federation::Contribute(const SealedUpdate& update) {
   const std::string sealed = UpdateName(update.key.client, update.key.sha256);
   const bool keep = std::any_of(needed.begin(), needed.end(),
                                 [&](const ReceiptRow& row) { return UpdateName(row.client, row.sha256) == sealed; });
-  if (!keep) host_.AfterCommit([this, sealed] { host_.store->Remove(name(), sealed); });
+  // A node asks what it is to keep.
+  if (!keep && update.node.empty()) host_.AfterCommit([this, sealed] { host_.store->Remove(name(), sealed); });
   return receipt;
 }
 
 absl::StatusOr<ReceiptRow> Federation::Acknowledge(const SealedUpdate& update) {
   CAIRN_ASSIGN_OR_RETURN(auto known, CheckUpload(update.key));
   if (known) return *known;
-  if (!host_.store->Find(name(), UpdateName(update.key.client, update.key.sha256)).ok()) {
-    // What was not acknowledged is let go of when the federation is loaded again.
-    return absl::UnavailableError("the update is not stored any more; send it again");
+  CAIRN_RETURN_IF_ERROR(CheckThere(update));
+  std::shared_ptr<const Adapter> shape = update.shape;
+  if (shape == nullptr) {
+    CAIRN_ASSIGN_OR_RETURN(shape, rehearsal_.Describe(update.header, update.key.bytes, update.adapter_config));
   }
-  if (spec_ != nullptr) CAIRN_RETURN_IF_ERROR(CheckAgainstSpec(*update.shape, *spec_));
-  if (absl::Status status = CheckBaseModel(update.shape->config.base_model); !status.ok()) {
+  if (spec_ != nullptr) CAIRN_RETURN_IF_ERROR(CheckAgainstSpec(*shape, *spec_));
+  if (absl::Status status = CheckBaseModel(shape->config.base_model); !status.ok()) {
     return absl::InvalidArgumentError(status.message());  // No later round would take it either.
   }
   if (!update.frozen.ok()) return absl::UnavailableError(update.frozen.status().message());
-  CAIRN_RETURN_IF_ERROR(rehearsal_.Add(update.key.client, update.examples, update.shape, *update.frozen));
-  if (spec_ == nullptr) CAIRN_RETURN_IF_ERROR(AdoptSpec(SpecOf(*update.shape)));
+  CAIRN_RETURN_IF_ERROR(rehearsal_.Add(update.key.client, update.examples, shape, *update.frozen));
+  if (spec_ == nullptr) CAIRN_RETURN_IF_ERROR(AdoptSpec(SpecOf(*shape)));
   ReceiptRow receipt{name(),           update.key.round, update.key.client,     update.key.sha256,
-                     update.key.bytes, update.examples,  update.adapter_config, ToMillis(host_.clock->Now())};
-  CAIRN_RETURN_IF_ERROR(host_.database->Insert(receipt));
+                     update.key.bytes, update.examples,  update.adapter_config, ToMillis(host_.clock->Now()),
+                     update.node};
+  CAIRN_RETURN_IF_ERROR(Record(update, receipt));
   host_.AfterCommit([this, bytes = update.key.bytes] { host_.metrics->UpdateAccepted(name(), bytes); });
   host_.AfterCommit([this, receipt] { Hand(receipt); });
   Tell(Notice::Kind::kContributed, update.key.client);
-  CAIRN_RETURN_IF_ERROR(Apply(round::Contributed{update.key.client}));
+  CAIRN_RETURN_IF_ERROR(Apply(round::Contributed{update.key.client, update.node}));
   return receipt;
 }
 
@@ -214,6 +217,24 @@ void Federation::Hand(const ReceiptRow& receipt) {
   if (blob.ok()) host_.summer->Contributed(name(), receipt.round, options_.method, {receipt, *std::move(blob)});
 }
 
+absl::Status Federation::CheckThere(const SealedUpdate& update) const {
+  if (!update.node.empty()) {
+    if (host_.present.count(update.node) != 0) return absl::OkStatus();
+    return absl::UnavailableError(absl::StrCat("node ", update.node, " does not attend; try again"));
+  }
+  if (host_.store->Find(name(), UpdateName(update.key.client, update.key.sha256)).ok()) return absl::OkStatus();
+  // What was not acknowledged is let go of when the federation is loaded again.
+  return absl::UnavailableError("the update is not stored any more; send it again");
+}
+
+absl::Status Federation::Record(const SealedUpdate& update, const ReceiptRow& receipt) {
+  CAIRN_RETURN_IF_ERROR(host_.database->Insert(receipt));
+  if (!receipt.node.empty()) {
+    return host_.database->Save({name(), receipt.round, receipt.client, receipt.node, update.header, *update.frozen});
+  }
+  return host_.database->DeleteNodeUpdate(name(), receipt.round, receipt.client);  // Of one that was lost.
+}
+
 absl::Status Federation::PublishingEnded(std::uint64_t round, absl::StatusOr<Publication> publication) {
   // Of an attempt that was repeated, only the first result counts.
   if (state_.phase != round::Phase::kAggregating || round != state_.round) return absl::OkStatus();
@@ -222,7 +243,9 @@ absl::Status Federation::PublishingEnded(std::uint64_t round, absl::StatusOr<Pub
   version.published_ms = ToMillis(host_.clock->Now());
   relative_error_ = version.relative_error;
   previous_sha256_ = std::exchange(version_sha256_, version.whole.sha256);
+  CAIRN_RETURN_IF_ERROR(AddLost(publication->outcomes));
   outcomes_ = std::make_shared<const std::vector<OutcomeRow>>(std::move(publication->outcomes));
+  CAIRN_RETURN_IF_ERROR(host_.database->DeleteNodeUpdates(name(), round));
   CAIRN_RETURN_IF_ERROR(host_.database->Insert(version));
   CAIRN_RETURN_IF_ERROR(host_.database->Insert(name(), round, *outcomes_));
   host_.AfterCommit([this, number = version.version, error = version.relative_error] {
@@ -233,6 +256,7 @@ absl::Status Federation::PublishingEnded(std::uint64_t round, absl::StatusOr<Pub
     if (sums_up_) host_.summer->Forget(name(), number);
     const absl::Status status = host_.store->Retain(name(), number + 1, {});
     if (!status.ok()) spdlog::warn("{}: after publishing version {}: {}", name(), number, status.ToString());
+    if (host_.nodes != nullptr) host_.nodes->Remind(name());
     host_.metrics->RoundFinished(name(), "published");
   });
   Tell(Notice::Kind::kPublished, "", absl::StrCat("version ", version.version, VotedDown(*outcomes_)));
@@ -260,9 +284,11 @@ absl::Status Federation::Drop(const ReceiptRow& receipt, const absl::Status& why
   spdlog::error("{}: round {}: the update of {} is dropped after its receipt: {}", name(), receipt.round,
                 receipt.client, why.ToString());
   CAIRN_RETURN_IF_ERROR(host_.database->DeleteReceipt(name(), receipt.round, receipt.client));
+  CAIRN_RETURN_IF_ERROR(host_.database->DeleteNodeUpdate(name(), receipt.round, receipt.client));
   host_.AfterCommit([this, sealed = UpdateName(receipt.client, receipt.sha256)] {
     host_.metrics->UpdateRejected(name(), "dropped");
     host_.store->Remove(name(), sealed);
+    if (host_.nodes != nullptr) host_.nodes->Remind(name());
   });
   Tell(Notice::Kind::kRejected, receipt.client,
        absl::StrCat("dropped after its receipt: ", why.message().substr(0, kDetailBytesMax)));
@@ -317,10 +343,14 @@ absl::Status Federation::CarryOut(const round::Effect& effect) {
     Tell(Notice::Kind::kOpened);
   } else if (auto* reopened = std::get_if<round::RoundReopened>(&effect)) {
     spdlog::warn("{}: round {} open again: {} updates are left", name(), reopened->round, state_.contributed());
-    CAIRN_RETURN_IF_ERROR(StartRehearsal());
-    CAIRN_ASSIGN_OR_RETURN(auto receipts, host_.database->LoadReceipts(name(), reopened->round));
-    for (const ReceiptRow& receipt : receipts) CAIRN_RETURN_IF_ERROR(rehearsal_.Restore(*host_.store, receipt));
+    CAIRN_RETURN_IF_ERROR(RehearseAgain());
     Tell(Notice::Kind::kOpened);
+  } else if (std::get_if<round::RoundHeld>(&effect)) {
+    const std::string why = round::WaitingFor(state_, host_.clock->Now());
+    spdlog::warn("{}: round {} closed, but {}", name(), state_.round, why);
+    Tell(Notice::Kind::kClosed, "", why);
+  } else if (auto* lost = std::get_if<round::NodeGivenUp>(&effect)) {
+    CAIRN_RETURN_IF_ERROR(GiveUp(*lost));
   } else if (auto* extended = std::get_if<round::RoundExtended>(&effect)) {
     spdlog::warn("{}: round {}: cannot close at the deadline, extended: {}", name(), state_.round,
                  round::WaitingFor(state_, host_.clock->Now()));
@@ -342,8 +372,9 @@ absl::Status Federation::Aggregate(const round::RoundClosed& closed) {
   if (sums_up_) job.summer = host_.summer;
   CAIRN_ASSIGN_OR_RETURN(auto receipts, host_.database->LoadReceipts(name(), closed.round));
   for (ReceiptRow& receipt : receipts) {
-    CAIRN_ASSIGN_OR_RETURN(auto blob, host_.store->Find(name(), UpdateName(receipt.client, receipt.sha256)));
-    job.contributions.push_back({std::move(receipt), std::move(blob)});
+    auto blob = host_.store->Find(name(), UpdateName(receipt.client, receipt.sha256));
+    if (!blob.ok() && receipt.node.empty()) return blob.status();
+    job.contributions.push_back({std::move(receipt), blob.ok() ? *std::move(blob) : nullptr});
   }
   CAIRN_ASSIGN_OR_RETURN(auto previous, host_.database->LoadVersion(name(), state_.version));
   job.previous = std::move(previous);

@@ -7,6 +7,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "server/metrics/metrics.h"
 #include "server/root/database.h"
 #include "server/root/method.h"
+#include "server/root/nodes.h"
 #include "server/root/notice.h"
 #include "server/root/publish.h"
 #include "server/root/update.h"
@@ -47,6 +49,8 @@ struct FederationHost {
   std::function<void(std::function<void()>)> AfterCommit;
   std::function<void(const Notice&)> Announce;      // Call it after the commit.
   std::function<void(PublishJob)> StartPublishing;  // Call it after the commit.
+  Nodes* nodes = nullptr;                           // Null: there are none.
+  std::set<std::string> present;                    // Nodes that can be reached.
 };
 
 // An update whose bytes are sealed in the store.
@@ -54,8 +58,16 @@ struct SealedUpdate {
   UploadKey key;  // With the verified digest.
   std::uint64_t examples = 0;
   std::string adapter_config;
-  std::shared_ptr<const Adapter> shape;  // Values need not be there.
+  std::shared_ptr<const Adapter> shape;  // Values need not be there. Null: `header` says what it is.
   absl::StatusOr<std::string> frozen;    // Aggregator::FrozenParts of the values, or why they could not be read.
+  std::string node;                      // Whose store. Empty: the root's own.
+  std::string header;  // Of the safetensors file, its 8 bytes of length included. Needed when it is at a node.
+};
+
+// What a node is to keep of one federation.
+struct Kept {
+  std::uint64_t round = 0;         // Parts of uploads to others are of no use.
+  std::vector<std::string> names;  // UpdateName
 };
 
 class Federation {
@@ -79,6 +91,9 @@ class Federation {
   void UploadEnded(const UploadKey& key, const absl::Status& refusal);
   absl::StatusOr<ReceiptRow> Contribute(const SealedUpdate& update);
   absl::Status PublishingEnded(std::uint64_t round, absl::StatusOr<Publication> publication);
+  absl::Status NodeArrived(const std::string& node);
+  absl::Status NodeLeft(const std::string& node);
+  absl::StatusOr<Kept> KeptBy(const std::string& node) const;
   absl::Status Tick();
   absl::Time next_alarm() const { return round::NextAlarm(state_); }
 
@@ -92,6 +107,12 @@ class Federation {
   void Hand(const ReceiptRow& receipt);
   bool AllStored(const std::vector<ReceiptRow>& receipts) const;
   absl::StatusOr<ReceiptRow> Acknowledge(const SealedUpdate& update);
+  absl::Status CheckThere(const SealedUpdate& update) const;
+  absl::Status Record(const SealedUpdate& update, const ReceiptRow& receipt);
+  absl::Status RestoreRehearsal(const ReceiptRow& receipt);
+  absl::Status RehearseAgain();
+  absl::Status GiveUp(const round::NodeGivenUp& lost);
+  absl::Status AddLost(std::vector<OutcomeRow>& outcomes) const;
   absl::Status StartRehearsal();
   absl::StatusOr<std::vector<ReceiptRow>> Rehearse(std::vector<ReceiptRow> receipts);
   // Whether a client's `spec` becomes the federation's.

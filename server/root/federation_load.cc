@@ -89,7 +89,7 @@ absl::Status Federation::ReadMethod() {
 
 bool Federation::AllStored(const std::vector<ReceiptRow>& receipts) const {
   return std::all_of(receipts.begin(), receipts.end(), [this](const ReceiptRow& receipt) {
-    return host_.store->Find(receipt.federation, NameOf(receipt)).ok();
+    return !receipt.node.empty() || host_.store->Find(receipt.federation, NameOf(receipt)).ok();
   });
 }
 
@@ -130,6 +130,7 @@ absl::Status Federation::Restore(const FederationRow& row) {
   if (!host_.durable && !AllStored(receipts)) {
     // The bytes died with the last process: the clients are asked again.
     CAIRN_RETURN_IF_ERROR(host_.database->DeleteReceipts(name(), row.round));
+    CAIRN_RETURN_IF_ERROR(host_.database->DeleteNodeUpdates(name(), row.round));
     receipts.clear();
     state_.phase = round::Phase::kOpen;
   }
@@ -138,6 +139,10 @@ absl::Status Federation::Restore(const FederationRow& row) {
   for (const ReceiptRow& receipt : receipts) {
     state_.clients[receipt.client].part = round::Client::Part::kContributed;
     state_.clients[receipt.client].bytes_received = state_.clients[receipt.client].bytes_total = receipt.bytes;
+    state_.clients[receipt.client].node = receipt.node;
+    if (!receipt.node.empty() && host_.present.count(receipt.node) == 0) {
+      state_.away.emplace(receipt.node, host_.clock->Now());
+    }
     names.push_back(NameOf(receipt));
     host_.AfterCommit([this, receipt] { Hand(receipt); });
   }
@@ -173,7 +178,7 @@ absl::StatusOr<std::vector<ReceiptRow>> Federation::Rehearse(std::vector<Receipt
   CAIRN_RETURN_IF_ERROR(StartRehearsal());
   std::vector<ReceiptRow> usable;
   for (ReceiptRow& receipt : receipts) {
-    const absl::Status restored = rehearsal_.Restore(*host_.store, receipt);
+    const absl::Status restored = RestoreRehearsal(receipt);
     if (absl::IsInvalidArgument(restored)) {
       CAIRN_RETURN_IF_ERROR(Drop(receipt, restored));
       continue;

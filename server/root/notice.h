@@ -24,6 +24,7 @@ struct Snapshot {
   std::optional<double> relative_error;         // VersionRow::relative_error of the latest version.
   std::string version_sha256, previous_sha256;  // Of the whole adapters of the latest version and of the one before.
   std::shared_ptr<const std::vector<OutcomeRow>> outcomes;  // Of the latest version's round. Null: no version.
+  std::uint32_t outcomes_left_out = 0;                      // How many there are beside these, where not all are known.
 };
 
 struct Notice {

@@ -6,13 +6,16 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "server/root/gather.h"
 
 namespace cairn {
 namespace {
 
 // A combined module may be larger than any of its parts, and than memory.
-absl::StatusOr<Publication> PublishCaught(const PublishJob& job) {
+absl::StatusOr<Publication> PublishCaught(PublishJob& job, Store* store, Nodes* nodes) {
   try {
+    CAIRN_RETURN_IF_ERROR(Gather(job, store, nodes));
     return Publish(job);
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("not enough memory to combine the updates of this round");
@@ -23,7 +26,8 @@ absl::StatusOr<Publication> PublishCaught(const PublishJob& job) {
 
 }  // namespace
 
-Publisher::Publisher(Metrics* metrics, Done done) : metrics_(metrics), done_(std::move(done)) {
+Publisher::Publisher(Store* store, Nodes* nodes, Metrics* metrics, Done done)
+    : store_(store), nodes_(nodes), metrics_(metrics), done_(std::move(done)) {
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -52,7 +56,7 @@ void Publisher::Loop() {
     jobs_.pop_front();
     lock.unlock();
     const auto start = std::chrono::steady_clock::now();
-    absl::StatusOr<Publication> publication = PublishCaught(job);
+    absl::StatusOr<Publication> publication = PublishCaught(job, store_, nodes_);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     metrics_->ObserveStep(job.federation, Metrics::Step::kPublish, seconds.count());
     metrics_->ObserveAggregation(job.federation, job.method.combine, seconds.count());

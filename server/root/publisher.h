@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/metrics/metrics.h"
+#include "server/root/nodes.h"
 #include "server/root/publish.h"
 
 namespace cairn {
@@ -17,8 +18,8 @@ class Publisher {
  public:
   using Done = std::function<void(const PublishJob& job, absl::StatusOr<Publication> publication)>;
 
-  // `done` runs on the publisher's thread.
-  Publisher(Metrics* metrics, Done done);
+  // `done` runs on the publisher's thread. Without `nodes`, `store` is not used either.
+  Publisher(Store* store, Nodes* nodes, Metrics* metrics, Done done);
   ~Publisher() { Stop(); }
 
   // Ignored once stopped.
@@ -29,6 +30,8 @@ class Publisher {
  private:
   void Loop();
 
+  Store* store_;
+  Nodes* nodes_;
   Metrics* metrics_;
   Done done_;
   std::mutex mutex_;

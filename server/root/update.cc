@@ -65,17 +65,24 @@ absl::Status Rehearsal::GoOnFrom(std::uint64_t version, const std::filesystem::p
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::shared_ptr<const Adapter>> Rehearsal::Describe(absl::string_view header, std::uint64_t bytes,
+                                                                   absl::string_view adapter_config) const {
+  CAIRN_ASSIGN_OR_RETURN(const PeftConfig config, ParseUpdateConfig(adapter_config, *combine_));
+  CAIRN_ASSIGN_OR_RETURN(const SafetensorsHeader parsed, ReadSafetensorsHeader(header, bytes));
+  CAIRN_ASSIGN_OR_RETURN(Adapter shape, DescribeAdapter(parsed, config));
+  return std::make_shared<const Adapter>(std::move(shape));
+}
+
 absl::Status Rehearsal::Restore(Store& store, const ReceiptRow& receipt) {
   const LostPagesGuard lost_pages;
   CAIRN_ASSIGN_OR_RETURN(auto blob, store.Find(receipt.federation, UpdateName(receipt.client, receipt.sha256)));
   CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParseUpdateConfig(receipt.adapter_config, *combine_));
   CAIRN_ASSIGN_OR_RETURN(const Adapter update, ParseAdapter(blob->bytes(), config));
-  CAIRN_ASSIGN_OR_RETURN(SafetensorsHeader header, ReadSafetensorsHeader(blob->bytes(), blob->bytes().size()));
-  CAIRN_ASSIGN_OR_RETURN(Adapter shape, DescribeAdapter(header, config));
-  const std::string frozen = combine_->HasFrozenParts(shape) ? combine_->FrozenParts(update) : "";
+  CAIRN_ASSIGN_OR_RETURN(auto shape, Describe(blob->bytes(), blob->bytes().size(), receipt.adapter_config));
+  const std::string frozen = combine_->HasFrozenParts(*shape) ? combine_->FrozenParts(update) : "";
   CAIRN_RETURN_IF_ERROR(lost_pages.Lost());
   blob->DropPages();
-  return Add(receipt.client, receipt.examples, std::make_shared<const Adapter>(std::move(shape)), frozen);
+  return Add(receipt.client, receipt.examples, std::move(shape), frozen);
 }
 
 }  // namespace cairn

@@ -49,7 +49,10 @@ class Rehearsal {
   // INVALID_ARGUMENT as Aggregator::AccumulateShape.
   absl::Status Add(const std::string& client, std::uint64_t examples, std::shared_ptr<const Adapter> shape,
                    const std::string& frozen);
-  // The same for an update that was acknowledged before a restart.
+  // What the header of a safetensors file of `bytes` declares. INVALID_ARGUMENT.
+  absl::StatusOr<std::shared_ptr<const Adapter>> Describe(absl::string_view header, std::uint64_t bytes,
+                                                          absl::string_view adapter_config) const;
+  // Adds an update that was acknowledged before a restart.
   absl::Status Restore(Store& store, const ReceiptRow& receipt);
 
  private:

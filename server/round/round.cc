@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/round/node_loss.h"
 
 namespace cairn::round {
 namespace {
@@ -23,11 +24,6 @@ std::vector<std::string> Contributors(const State& state) {
     if (client.part == Part::kContributed) ids.push_back(id);
   }
   return ids;
-}
-
-void Reset(Client& client) {
-  client.part = Part::kJoined;
-  client.bytes_received = client.bytes_total = 0;
 }
 
 void ForgetFailures(State& state) {
@@ -64,6 +60,7 @@ void Apply(State& state, const Contributed& event, absl::Time now) {
   if (client == nullptr || state.phase != Phase::kOpen) return;
   client->part = Part::kContributed;
   client->bytes_received = client->bytes_total;
+  client->node = event.node;
   state.last_progress = now;
 }
 
@@ -72,6 +69,7 @@ void Apply(State& state, const Published& event, absl::Time) {
   state.version = event.version;
   state.phase = MoreRounds(state) ? Phase::kWaiting : Phase::kFinished;
   ForgetFailures(state);
+  state.away.clear();
   for (auto& [id, client] : state.clients) Reset(client);
 }
 
@@ -92,6 +90,16 @@ void Apply(State& state, const Dropped& event, absl::Time now) {
   state.retry_at = now;
 }
 
+void Apply(State& state, const NodeLost& event, absl::Time now) {
+  if (!ContributorsAt(state, event.node).empty()) state.away.emplace(event.node, now);
+}
+
+void Apply(State& state, const NodeBack& event, absl::Time now) {
+  if (state.away.erase(event.node) == 0) return;
+  // The attempt may have failed for want of it.
+  if (state.phase == Phase::kAggregating && state.retry_at != absl::InfiniteFuture()) state.retry_at = now;
+}
+
 void Apply(State&, const Tick&, absl::Time) {}
 
 void Open(State& state, absl::Time now, std::vector<Effect>& effects) {
@@ -99,26 +107,32 @@ void Open(State& state, absl::Time now, std::vector<Effect>& effects) {
   state.phase = Phase::kOpen;
   state.opened = state.last_progress = now;
   state.deadline = now + state.policy.deadline;
-  effects.push_back(RoundOpened{state.round});
+  effects.emplace_back(std::in_place_type<RoundOpened>, RoundOpened{state.round});
 }
 
 void Close(State& state, std::vector<Effect>& effects) {
   state.phase = Phase::kAggregating;
   state.retry_at = absl::InfiniteFuture();
-  effects.push_back(RoundClosed{state.round, Contributors(state)});
+  state.held = !state.away.empty();
+  if (state.held) {
+    effects.emplace_back(std::in_place_type<RoundHeld>, RoundHeld{state.round});
+  } else {
+    effects.emplace_back(std::in_place_type<RoundClosed>, RoundClosed{state.round, Contributors(state)});
+  }
 }
 
 // Whether the round may close without anybody else.
 bool IsEnough(const State& state) { return state.has_required() && state.contributed() >= state.policy.clients_min; }
 
 // Closes again, or asks for more.
-void TryAgain(State& state, absl::Time now, std::vector<Effect>& effects) {
-  if (IsEnough(state)) return Close(state, effects);
+void TryAgain(State& state, absl::Time now, std::vector<Effect>& effects, bool enough) {
+  if (enough) return Close(state, effects);
   state.phase = Phase::kOpen;
+  state.held = false;
   state.opened = state.last_progress = now;
   state.deadline = now + state.policy.deadline;
   state.retry_at = absl::InfiniteFuture();
-  effects.push_back(RoundReopened{state.round});
+  effects.emplace_back(std::in_place_type<RoundReopened>, RoundReopened{state.round});
 }
 
 void DecideOpen(State& state, absl::Time now, std::vector<Effect>& effects) {
@@ -128,8 +142,16 @@ void DecideOpen(State& state, absl::Time now, std::vector<Effect>& effects) {
   } else if (now >= state.deadline) {
     // Nothing can be published of these: the round goes on, and says so.
     state.deadline = now + state.policy.deadline;
-    effects.push_back(RoundExtended{state.deadline});
+    effects.emplace_back(std::in_place_type<RoundExtended>, RoundExtended{state.deadline});
   }
+}
+
+void DecideHeld(State& state, absl::Time now, std::vector<Effect>& effects) {
+  if (state.away.empty()) return Close(state, effects);
+  if (!GiveUpLostNodes(state, now, effects)) return;
+  const bool asks = state.policy.on_node_loss == NodeLoss::kAskAgain;
+  const std::uint32_t wanted = asks ? state.policy.clients_target : state.policy.clients_min;
+  TryAgain(state, now, effects, IsEnough(state) && state.contributed() >= wanted);
 }
 
 // What the state asks for, whichever event led to it.
@@ -139,9 +161,11 @@ void Decide(State& state, absl::Time now, std::vector<Effect>& effects) {
       if (MoreRounds(state) && state.active() >= state.policy.clients_min) Open(state, now, effects);
       return;
     case Phase::kOpen:
+      if (GiveUpLostNodes(state, now, effects)) state.last_progress = now;  // Time to send again.
       return DecideOpen(state, now, effects);
     case Phase::kAggregating:
-      if (now >= state.retry_at) TryAgain(state, now, effects);
+      if (state.held) return DecideHeld(state, now, effects);
+      if (now >= state.retry_at) TryAgain(state, now, effects, IsEnough(state));
       return;
     case Phase::kFinished:
       return;
@@ -184,7 +208,7 @@ Transition Step(State state, const Event& event, absl::Time now) {
   std::vector<Effect> effects;
   std::visit([&](const auto& e) { Apply(state, e, now); }, event);
   Decide(state, now, effects);
-  if (state.phase == Phase::kFinished && !was_finished) effects.push_back(FederationFinished{});
+  if (state.phase == Phase::kFinished && !was_finished) effects.emplace_back(std::in_place_type<FederationFinished>);
   return {std::move(state), std::move(effects)};
 }
 
@@ -206,10 +230,11 @@ absl::Status CheckUpload(const State& state, absl::string_view client, std::uint
 }
 
 absl::Time NextAlarm(const State& state) {
-  if (state.phase == Phase::kAggregating) return state.retry_at;
+  if (state.phase == Phase::kAggregating) return state.held ? NextGivenUp(state) : state.retry_at;
   if (state.phase != Phase::kOpen) return absl::InfiniteFuture();
-  if (!IsEnough(state)) return state.deadline;
-  return std::min(state.deadline, state.last_progress + state.policy.progress_timeout);
+  const absl::Time alarm = std::min(state.deadline, NextGivenUp(state));
+  if (!IsEnough(state)) return alarm;
+  return std::min(alarm, state.last_progress + state.policy.progress_timeout);
 }
 
 State Recovered(State state, absl::Time now) {
@@ -217,6 +242,7 @@ State Recovered(State state, absl::Time now) {
     if (client.part == Part::kUploading) Reset(client);
   }
   state.last_progress = now;
+  state.held = false;
   state.retry_at = state.phase == Phase::kAggregating ? now : absl::InfiniteFuture();
   return state;
 }

@@ -8,6 +8,9 @@
 // With a required client no round closes, for whatever reason, before that one has contributed; others may contribute
 // meanwhile, beyond the target too.
 // Dropped in kAggregating: closes again with the others, or goes back to kOpen when they are too few.
+//
+// A contribution may lie at a node. A round that would close while such a node is away is held in kAggregating until
+// the node is back or, if the policy does not wait for ever, is given up: its contributions are none any more.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +28,13 @@ namespace cairn::round {
 enum class Phase { kWaiting, kOpen, kAggregating, kFinished };
 absl::string_view NameOf(Phase phase);  // "waiting", "open", "aggregating", "finished"
 
+// What becomes of contributions at a node that has been away for too long.
+enum class NodeLoss {
+  kWait,      // They are safe there: the round waits.
+  kAskAgain,  // Their clients are asked again, if need be in a round that opens again.
+  kGoOn,      // A round that would close does so with the others, if they are enough.
+};
+
 struct Policy {
   std::uint32_t clients_min = 1;                        // Opens a round, and is enough to close it late.
   std::uint32_t clients_target = 1;                     // Closes it at once. At least clients_min.
@@ -32,6 +42,8 @@ struct Policy {
   absl::Duration progress_timeout = absl::Minutes(10);  // Since the last received byte of anyone.
   std::uint64_t rounds = 0;                             // 0: no end.
   std::string required;                                 // Empty: none. A client that every round needs.
+  NodeLoss on_node_loss = NodeLoss::kWait;
+  absl::Duration node_timeout = absl::Seconds(60);  // How long is too long.
 };
 
 struct Client {
@@ -39,6 +51,7 @@ struct Client {
   bool active = true;  // False after Leave: not counted as present, though a contribution stays.
   Part part = Part::kJoined;
   std::uint64_t bytes_received = 0, bytes_total = 0;
+  std::string node;  // Where its contribution lies. Empty: at the root.
   friend bool operator==(const Client&, const Client&) = default;
 };
 
@@ -54,6 +67,8 @@ struct State {
   std::string failure;                           // kAggregating: why the last attempt failed.
   std::uint32_t failures = 0;                    // kAggregating: attempts in a row that will fail again.
   std::map<std::string, Client> clients;         // By id.
+  std::map<std::string, absl::Time> away;        // Nodes with contributions that cannot be reached, since when.
+  bool held = false;                             // kAggregating: waits for them, and has nothing in hand.
 
   std::uint32_t active() const;
   std::uint32_t contributed() const;
@@ -76,6 +91,7 @@ struct UploadEnded {  // Broken off or refused.
 };
 struct Contributed {  // The update is durable.
   std::string client;
+  std::string node;  // Where. Empty: at the root.
 };
 struct Published {
   std::uint64_t version = 0;
@@ -87,9 +103,15 @@ struct AggregationFailed {
 struct Dropped {  // The update turned out to be of no use: it is not a contribution any more.
   std::string client;
 };
+struct NodeLost {
+  std::string node;
+};
+struct NodeBack {
+  std::string node;
+};
 struct Tick {};  // Time has passed.
-using Event =
-    std::variant<Joined, Left, UploadProgressed, UploadEnded, Contributed, Published, AggregationFailed, Dropped, Tick>;
+using Event = std::variant<Joined, Left, UploadProgressed, UploadEnded, Contributed, Published, AggregationFailed,
+                           Dropped, NodeLost, NodeBack, Tick>;
 
 // What is to be done.
 struct RoundOpened {
@@ -105,8 +127,16 @@ struct RoundClosed {  // Aggregate these contributions; again after a failure.
 struct RoundReopened {  // Of the contributions too few are left, or not the one that is required.
   std::uint64_t round = 0;
 };
+struct RoundHeld {  // It will close when the nodes in State::away are back or given up.
+  std::uint64_t round = 0;
+};
+struct NodeGivenUp {  // Comes before what it leads to.
+  std::string node;
+  std::vector<std::string> clients;  // Whose contributions lay there. Ascending.
+};
 struct FederationFinished {};
-using Effect = std::variant<RoundOpened, RoundExtended, RoundClosed, RoundReopened, FederationFinished>;
+using Effect =
+    std::variant<RoundOpened, RoundExtended, RoundClosed, RoundReopened, RoundHeld, NodeGivenUp, FederationFinished>;
 
 struct Transition {
   State state;

@@ -44,6 +44,7 @@ class Script {
     if (std::get_if<RoundExtended>(&effect)) return "extend";
     if (auto* reopened = std::get_if<RoundReopened>(&effect)) return "reopen " + std::to_string(reopened->round);
     if (std::get_if<FederationFinished>(&effect)) return "finish";
+    if (!std::get_if<RoundClosed>(&effect)) return "about nodes";
     std::string name = "close";
     for (const std::string& id : std::get<RoundClosed>(effect).contributors) name += " " + id;
     return name;

@@ -1,10 +1,12 @@
 // The sentence that explains a wait.
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "server/round/node_loss.h"
 #include "server/round/round.h"
 
 namespace cairn::round {
@@ -40,6 +42,21 @@ std::string Short(absl::Duration duration) {
   return absl::FormatDuration(absl::Floor(std::max(duration, absl::ZeroDuration()), absl::Seconds(1)));
 }
 
+// "node n2 with 3 updates", and what will become of it.
+void AppendNodes(const State& state, absl::Time now, std::vector<std::string>& parts) {
+  for (const auto& [node, since] : state.away) {
+    const std::size_t updates = ContributorsAt(state, node).size();
+    std::string part =
+        absl::StrCat("waiting for node ", node, " with ", updates, updates == 1 ? " update" : " updates");
+    if (state.policy.on_node_loss != NodeLoss::kWait) {
+      const bool asks = state.phase == Phase::kOpen || state.policy.on_node_loss == NodeLoss::kAskAgain;
+      absl::StrAppend(&part, asks ? "; asks its clients again in " : "; goes on without it in ",
+                      Short(since + state.policy.node_timeout - now));
+    }
+    parts.push_back(std::move(part));
+  }
+}
+
 std::string WaitingForUpdates(const State& state, absl::Time now) {
   const Policy& policy = state.policy;
   const bool minimum = state.contributed() >= policy.clients_min;
@@ -50,10 +67,17 @@ std::string WaitingForUpdates(const State& state, absl::Time now) {
   }
   if (!minimum) parts.push_back(absl::StrCat("needs at least ", policy.clients_min));
   if (!state.has_required()) parts.push_back(absl::StrCat("waiting for ", policy.required, ", which the rule needs"));
-  const absl::Time alarm = NextAlarm(state);
+  AppendNodes(state, now, parts);
+  const absl::Time alarm = std::min(state.deadline, state.last_progress + policy.progress_timeout);
   if (minimum && state.has_required() && alarm != absl::InfiniteFuture()) {
     parts.push_back(absl::StrCat("closes without the rest in ", Short(alarm - now)));
   }
+  return absl::StrJoin(parts, "; ");
+}
+
+std::string WaitingForNodes(const State& state, absl::Time now) {
+  std::vector<std::string> parts;
+  AppendNodes(state, now, parts);
   return absl::StrJoin(parts, "; ");
 }
 
@@ -66,6 +90,7 @@ std::string WaitingFor(const State& state, absl::Time now) {
     case Phase::kOpen:
       return WaitingForUpdates(state, now);
     case Phase::kAggregating:
+      if (state.held) return WaitingForNodes(state, now);
       if (state.failure.empty()) return absl::StrCat("aggregating ", state.contributed(), " updates");
       return absl::StrCat("aggregation failed (", state.failure, "); next attempt in ", Short(state.retry_at - now));
     case Phase::kFinished:

@@ -1,0 +1,76 @@
+// What a federation does about updates that lie at nodes.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "server/root/federation.h"
+
+namespace cairn {
+
+absl::Status Federation::NodeArrived(const std::string& node) { return Apply(round::NodeBack{node}); }
+
+absl::Status Federation::NodeLeft(const std::string& node) {
+  CAIRN_RETURN_IF_ERROR(Apply(round::NodeLost{node}));
+  if (state_.away.count(node) == 0) return absl::OkStatus();
+  spdlog::warn("{}: round {}: node {} is away with updates", name(), state_.round, node);
+  Tell(Notice::Kind::kProgress);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Kept> Federation::KeptBy(const std::string& node) const {
+  const bool in_round = state_.phase == round::Phase::kOpen || state_.phase == round::Phase::kAggregating;
+  Kept kept{in_round ? state_.round : state_.round + 1, {}};
+  if (!in_round) return kept;
+  CAIRN_ASSIGN_OR_RETURN(const auto receipts, host_.database->LoadReceipts(name(), state_.round));
+  for (const ReceiptRow& receipt : receipts) {
+    if (receipt.node == node) kept.names.push_back(UpdateName(receipt.client, receipt.sha256));
+  }
+  return kept;
+}
+
+// The receipts go; the rows of node_updates stay, for the outcomes of the round.
+absl::Status Federation::GiveUp(const round::NodeGivenUp& lost) {
+  spdlog::error("{}: round {}: node {} is given up with the updates of {} clients", name(), state_.round, lost.node,
+                lost.clients.size());
+  for (const std::string& client : lost.clients) {
+    CAIRN_ASSIGN_OR_RETURN(const auto receipt, host_.database->LoadReceipt(name(), state_.round, client));
+    if (!receipt) continue;
+    CAIRN_RETURN_IF_ERROR(host_.database->DeleteReceipt(name(), state_.round, client));
+    host_.AfterCommit([this, copy = UpdateName(client, receipt->sha256)] {
+      host_.metrics->UpdateRejected(name(), "node_lost");
+      host_.store->Remove(name(), copy);
+    });
+    Tell(Notice::Kind::kRejected, client, absl::StrCat("lost after its receipt with node ", lost.node));
+  }
+  return RehearseAgain();
+}
+
+// With the receipts that are left.
+absl::Status Federation::RehearseAgain() {
+  CAIRN_RETURN_IF_ERROR(StartRehearsal());
+  CAIRN_ASSIGN_OR_RETURN(const auto receipts, host_.database->LoadReceipts(name(), state_.round));
+  for (const ReceiptRow& receipt : receipts) CAIRN_RETURN_IF_ERROR(RestoreRehearsal(receipt));
+  return absl::OkStatus();
+}
+
+absl::Status Federation::RestoreRehearsal(const ReceiptRow& receipt) {
+  if (receipt.node.empty()) return rehearsal_.Restore(*host_.store, receipt);
+  CAIRN_ASSIGN_OR_RETURN(const auto row, host_.database->LoadNodeUpdate(name(), receipt.round, receipt.client));
+  if (!row) return absl::DataLossError("database: the header of an update at a node is gone");
+  CAIRN_ASSIGN_OR_RETURN(auto shape, rehearsal_.Describe(row->header, receipt.bytes, receipt.adapter_config));
+  return rehearsal_.Add(receipt.client, receipt.examples, std::move(shape), row->frozen);
+}
+
+absl::Status Federation::AddLost(std::vector<OutcomeRow>& outcomes) const {
+  CAIRN_ASSIGN_OR_RETURN(const auto lost, host_.database->LoadLostUpdates(name(), state_.round));
+  for (const NodeUpdateRow& row : lost) {
+    outcomes.push_back({row.client, 0, {}, {}, false, absl::StrCat("not counted: node ", row.node, " was lost")});
+  }
+  std::sort(outcomes.begin(), outcomes.end(), [](const auto& a, const auto& b) { return a.client < b.client; });
+  return absl::OkStatus();
+}
+
+}  // namespace cairn

@@ -1,0 +1,66 @@
+#include "server/root/gather.h"
+
+#include <algorithm>
+#include <mutex>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "aggregators/blame.h"
+#include "base/status_macros.h"
+#include "base/worker_pool.h"
+
+namespace cairn {
+namespace {
+
+constexpr std::size_t kFetchesAtOnce = 8;
+
+UploadKey KeyOf(const ReceiptRow& receipt) {
+  return {receipt.federation, receipt.round, receipt.client, receipt.sha256, receipt.bytes};
+}
+
+absl::Status FetchOne(Contribution& contribution, Store& store, Nodes& nodes) {
+  const ReceiptRow& receipt = contribution.receipt;
+  const absl::Status fetched = nodes.Fetch(receipt.node, KeyOf(receipt));
+  if (absl::IsNotFound(fetched) || absl::IsDataLoss(fetched)) {
+    const std::string what = absl::StrCat("node ", receipt.node, " has lost the update of client \"", receipt.client,
+                                          "\": ", fetched.message());
+    return BlameClient(absl::InvalidArgumentError(what), receipt.client);
+  }
+  CAIRN_RETURN_IF_ERROR(fetched);
+  CAIRN_ASSIGN_OR_RETURN(contribution.payload,
+                         store.Find(receipt.federation, UpdateName(receipt.client, receipt.sha256)));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Gather(PublishJob& job, Store* store, Nodes* nodes) {
+  std::vector<Contribution*> missing;
+  for (Contribution& contribution : job.contributions) {
+    if (contribution.payload == nullptr) missing.push_back(&contribution);
+  }
+  if (missing.empty()) return absl::OkStatus();
+  if (nodes == nullptr) {
+    return absl::UnavailableError(absl::StrCat("node ", missing.front()->receipt.node,
+                                               " has an update, and this server takes no nodes: set node_listen"));
+  }
+  std::mutex mutex;
+  absl::Status result;
+  {
+    WorkerPool pool(static_cast<int>(std::min(kFetchesAtOnce, missing.size())));
+    for (Contribution* contribution : missing) {
+      pool.Run([&, contribution] {
+        {
+          std::lock_guard lock(mutex);
+          if (!result.ok()) return;
+        }
+        const absl::Status fetched = FetchOne(*contribution, *store, *nodes);
+        std::lock_guard lock(mutex);
+        result.Update(fetched);
+      });
+    }
+  }
+  return result;
+}
+
+}  // namespace cairn
