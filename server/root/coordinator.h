@@ -56,8 +56,9 @@ class Coordinator final : public Root {
   void Subscribe(const std::string& federation, Listener listener, Done<Subscription> done) override;
   void Unsubscribe(Subscription subscription) override;
 
-  // A node can be reached, or not any more. `done` runs when all federations know, with their names.
-  void NodeArrived(const std::string& node, std::function<void(std::vector<std::string>)> done);
+  // A node can be reached, or not any more. `done` runs when all federations know, with their names. After an error the
+  // node is to come again.
+  void NodeArrived(const std::string& node, Done<std::vector<std::string>> done);
   void NodeLeft(const std::string& node);
   // What a node is to keep of a federation.
   void KeptBy(const std::string& node, const std::string& federation, Done<Kept> done);

@@ -1,8 +1,5 @@
 #include "server/root/database.h"
 
-#include <sqlite3.h>
-
-#include <functional>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -10,13 +7,16 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
+#include "server/root/sqlite.h"
 
 namespace cairn {
+
+using sqlite::Execute;
+using sqlite::Statement;
+
 namespace {
 
 constexpr int kSchemaVersion = 4;
-// For a writer such as the sqlite3 shell; the directory lock keeps other servers away. Everybody waits meanwhile.
-constexpr int kBusyMilliseconds = 1000;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE IF NOT EXISTS federations (
@@ -53,88 +53,6 @@ ALTER TABLE federations RENAME COLUMN rule TO combine;
 ALTER TABLE modules ADD COLUMN layer TEXT NOT NULL DEFAULT 'linear';
 ALTER TABLE versions ADD COLUMN relative_error REAL;
 )sql";
-
-absl::Status SqliteStatus(sqlite3* handle, absl::string_view what) {
-  const std::string message = absl::StrCat("database: ", what, ": ", sqlite3_errmsg(handle));
-  switch (sqlite3_errcode(handle)) {
-    case SQLITE_CONSTRAINT:
-      return absl::AlreadyExistsError(message);
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return absl::DataLossError(message);
-    default:
-      return absl::UnavailableError(message);
-  }
-}
-
-// One execution of one statement: bind in order, then step.
-class Statement {
- public:
-  Statement(sqlite3* handle, const char* sql) : handle_(handle), sql_(sql) {
-    ok_ = sqlite3_prepare_v2(handle, sql, -1, &statement_, nullptr) == SQLITE_OK;
-  }
-  ~Statement() { sqlite3_finalize(statement_); }
-  Statement(const Statement&) = delete;
-
-  Statement& Bind(const std::string& text) {
-    return Check(ok_ && sqlite3_bind_text(statement_, ++bound_, text.data(), static_cast<int>(text.size()),
-                                          SQLITE_TRANSIENT) == SQLITE_OK);
-  }
-  Statement& BindBytes(const std::string& bytes) {
-    return Check(ok_ &&
-                 sqlite3_bind_blob64(statement_, ++bound_, bytes.data(), bytes.size(), SQLITE_TRANSIENT) == SQLITE_OK);
-  }
-  Statement& Bind(std::int64_t value) {
-    return Check(ok_ && sqlite3_bind_int64(statement_, ++bound_, value) == SQLITE_OK);
-  }
-  Statement& Bind(double value) { return Check(ok_ && sqlite3_bind_double(statement_, ++bound_, value) == SQLITE_OK); }
-  Statement& Bind(const std::optional<double>& value) { return value ? Bind(*value) : BindNull(); }
-  Statement& Bind(std::uint64_t value) { return Bind(static_cast<std::int64_t>(value)); }
-  Statement& BindNull() { return Check(ok_ && sqlite3_bind_null(statement_, ++bound_) == SQLITE_OK); }
-
-  absl::Status Run() {
-    return Rows([] {});
-  }
-  absl::Status Rows(const std::function<void()>& row) {
-    if (!ok_) return SqliteStatus(handle_, sql_);
-    int code;
-    while ((code = sqlite3_step(statement_)) == SQLITE_ROW) row();
-    return code == SQLITE_DONE ? absl::OkStatus() : SqliteStatus(handle_, sql_);
-  }
-
-  std::string Text(int column) const {
-    auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
-    return text == nullptr ? std::string() : std::string(text, sqlite3_column_bytes(statement_, column));
-  }
-  std::string Bytes(int column) const {
-    const void* bytes = sqlite3_column_blob(statement_, column);  // Null when empty.
-    return std::string(static_cast<const char*>(bytes == nullptr ? "" : bytes),
-                       sqlite3_column_bytes(statement_, column));
-  }
-  std::int64_t Int(int column) const { return sqlite3_column_int64(statement_, column); }
-  double Real(int column) const { return sqlite3_column_double(statement_, column); }
-  std::optional<double> RealIfAny(int column) const {
-    return Null(column) ? std::nullopt : std::optional(Real(column));
-  }
-  std::uint64_t Unsigned(int column) const { return static_cast<std::uint64_t>(Int(column)); }
-  bool Null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
-
- private:
-  Statement& Check(bool ok) {
-    ok_ = ok;
-    return *this;
-  }
-  sqlite3* handle_;
-  const char* sql_;
-  sqlite3_stmt* statement_ = nullptr;
-  bool ok_ = false;
-  int bound_ = 0;
-};
-
-absl::Status Execute(sqlite3* handle, const char* sql) {
-  return sqlite3_exec(handle, sql, nullptr, nullptr, nullptr) == SQLITE_OK ? absl::OkStatus()
-                                                                           : SqliteStatus(handle, sql);
-}
 
 // Brings the schema up to date. Refuses a database of a later version rather than guessing.
 absl::Status UpdateSchema(sqlite3* handle, const std::filesystem::path& path) {
@@ -179,11 +97,8 @@ ReceiptRow ReceiptFrom(const Statement& row) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& path, Sync sync) {
-  sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+  CAIRN_ASSIGN_OR_RETURN(sqlite3* const handle, sqlite::Open(path));
   std::unique_ptr<Database> database(new Database(handle));
-  if (code != SQLITE_OK) return SqliteStatus(handle, absl::StrCat("open ", path.string()));
-  sqlite3_busy_timeout(handle, kBusyMilliseconds);
   CAIRN_RETURN_IF_ERROR(Execute(handle, "PRAGMA journal_mode=WAL"));
   CAIRN_RETURN_IF_ERROR(Execute(handle, sync == Sync::kFull ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=OFF"));
   CAIRN_RETURN_IF_ERROR(database->Begin());
@@ -194,7 +109,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::
   return database;
 }
 
-Database::~Database() { sqlite3_close(handle_); }
+Database::~Database() { sqlite::Close(handle_); }
 
 absl::Status Database::Begin() {
   failed_ = absl::OkStatus();

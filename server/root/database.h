@@ -1,5 +1,5 @@
 // The durable facts of a server, in SQLite (WAL mode): federations, clients, receipts, versions, outcomes.
-// docs/formats/database.md. One file sees SQLite: database.cc. Used by one thread at a time.
+// docs/formats/database.md. One file sees SQLite: sqlite.cc. Used by one thread at a time.
 #pragma once
 
 #include <cstdint>

@@ -248,6 +248,34 @@ TEST_F(DatabaseTest, BringsVersion2UpToDateAndKeepsWhatIsInIt) {
   }
 }
 
+TEST_F(DatabaseTest, KeepsWhatIsAtNodesBesideTheReceipts) {
+  const std::string header("\0\x01{}", 4);
+  Commit([&] {
+    ASSERT_TRUE(database_->Insert(Receipt("a")).ok());
+    ASSERT_TRUE(database_->Insert(Receipt("b")).ok());
+    ASSERT_TRUE(database_->Save(NodeUpdateRow{"fed", 1, "a", "n1", "x", ""}).ok());
+    ASSERT_TRUE(database_->Save(NodeUpdateRow{"fed", 1, "a", "n2", header, "fro\0zen"}).ok());
+    ASSERT_TRUE(database_->Save(NodeUpdateRow{"fed", 1, "lost", "n3", header, ""}).ok());
+  });
+  const auto receipts = database_->LoadReceipts("fed", 1);
+  ASSERT_TRUE(receipts.ok()) << receipts.status();
+  EXPECT_EQ(receipts->at(0).node, "n2");
+  EXPECT_EQ(receipts->at(1).node, "");
+  EXPECT_EQ((*database_->LoadReceipt("fed", 1, "a"))->node, "n2");
+  EXPECT_EQ((*database_->LoadNodeUpdate("fed", 1, "a"))->header, header);
+  EXPECT_FALSE(database_->LoadNodeUpdate("fed", 1, "b")->has_value());
+  const auto lost = database_->LoadLostUpdates("fed", 1);
+  ASSERT_EQ(lost->size(), 1u);
+  EXPECT_EQ(lost->front().client, "lost");
+  EXPECT_EQ(lost->front().node, "n3");
+  Commit([&] {
+    ASSERT_TRUE(database_->DeleteNodeUpdate("fed", 1, "lost").ok());
+    ASSERT_TRUE(database_->DeleteNodeUpdates("fed", 2).ok());
+  });
+  EXPECT_TRUE(database_->LoadLostUpdates("fed", 1)->empty());
+  EXPECT_EQ(database_->LoadReceipts("fed", 1)->at(0).node, "n2");
+}
+
 TEST_F(DatabaseTest, RefusesASchemaOfALaterVersion) {
   database_.reset();
   // user_version: 4 bytes, big-endian, at offset 60 of the file.

@@ -10,7 +10,10 @@
 
 namespace cairn {
 
-absl::Status Federation::NodeArrived(const std::string& node) { return Apply(round::NodeBack{node}); }
+absl::Status Federation::NodeArrived(const std::string& node) {
+  if (state_.away.count(node) != 0) Tell(Notice::Kind::kProgress);  // It waits for something else now.
+  return Apply(round::NodeBack{node});
+}
 
 absl::Status Federation::NodeLeft(const std::string& node) {
   CAIRN_RETURN_IF_ERROR(Apply(round::NodeLost{node}));
@@ -45,7 +48,7 @@ absl::Status Federation::GiveUp(const round::NodeGivenUp& lost) {
     });
     Tell(Notice::Kind::kRejected, client, absl::StrCat("lost after its receipt with node ", lost.node));
   }
-  return RehearseAgain();
+  return state_.phase == round::Phase::kOpen ? RehearseAgain() : absl::OkStatus();
 }
 
 // With the receipts that are left.

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "adapter/lora.h"
+#include "base/files.h"
 #include "server/root/database.h"
 #include "server/root/federation.h"
 #include "server/root/notice.h"
@@ -36,7 +37,8 @@ struct Admission {
 struct VersionFile {
   std::uint64_t version = 0;
   AdapterFile adapter;
-  std::filesystem::path path;
+  std::filesystem::path path;              // Of the root's own.
+  std::shared_ptr<const MappedFile> file;  // Where it comes from elsewhere: what may be removed any time.
 };
 
 // All calls return at once; `done` runs once, on a thread of the root, and must not block. NOT_FOUND: no such

@@ -18,6 +18,10 @@ std::vector<std::string> ContributorsAt(const State& state, absl::string_view no
   return ids;
 }
 
+void ForgetNodesWithoutContributions(State& state) {
+  std::erase_if(state.away, [&state](const auto& entry) { return ContributorsAt(state, entry.first).empty(); });
+}
+
 bool GiveUpLostNodes(State& state, absl::Time now, std::vector<Effect>& effects) {
   bool any = false;
   while (now >= NextGivenUp(state)) {

@@ -16,6 +16,9 @@ void Reset(Client& client);
 // Ascending.
 std::vector<std::string> ContributorsAt(const State& state, absl::string_view node);
 
+// Of those that are away.
+void ForgetNodesWithoutContributions(State& state);
+
 // Those that have been away for too long, if the policy gives them up. Whether there were any.
 bool GiveUpLostNodes(State& state, absl::Time now, std::vector<Effect>& effects);
 // When there will be one.

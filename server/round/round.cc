@@ -69,6 +69,7 @@ void Apply(State& state, const Published& event, absl::Time) {
   state.version = event.version;
   state.phase = MoreRounds(state) ? Phase::kWaiting : Phase::kFinished;
   ForgetFailures(state);
+  state.held = false;
   state.away.clear();
   for (auto& [id, client] : state.clients) Reset(client);
 }
@@ -86,6 +87,7 @@ void Apply(State& state, const Dropped& event, absl::Time now) {
   Client* client = Find(state, event.client);
   if (client == nullptr || state.phase != Phase::kAggregating || client->part != Part::kContributed) return;
   Reset(*client);
+  ForgetNodesWithoutContributions(state);
   ForgetFailures(state);
   state.retry_at = now;
 }
@@ -113,6 +115,7 @@ void Open(State& state, absl::Time now, std::vector<Effect>& effects) {
 void Close(State& state, std::vector<Effect>& effects) {
   state.phase = Phase::kAggregating;
   state.retry_at = absl::InfiniteFuture();
+  ForgetNodesWithoutContributions(state);
   state.held = !state.away.empty();
   if (state.held) {
     effects.emplace_back(std::in_place_type<RoundHeld>, RoundHeld{state.round});

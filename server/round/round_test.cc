@@ -283,15 +283,21 @@ TEST(RoundTest, InvariantsHoldUnderRandomEvents) {
     state.policy = TwoOfThree();
     state.policy.rounds = 5;
     if (seed % 2 == 1) state.policy.required = "c3";
+    state.policy.on_node_loss = static_cast<NodeLoss>(seed % 3);
     absl::Time now = kStart;
     for (int i = 0; i < 300; ++i) {
       now += absl::Seconds(random() % 20);
       const std::string id = "c" + std::to_string(random() % 5);
+      const std::string node = "n" + std::to_string(random() % 2);
+      const bool away = state.away.count(node) != 0;  // Then nothing comes from there.
       const Event events[] = {Joined{id},
                               Left{id},
                               UploadProgressed{id, 1, 2},
                               UploadEnded{id},
                               Contributed{id},
+                              Contributed{id, away ? "" : node},
+                              NodeLost{node},
+                              NodeBack{node},
                               Published{state.round},
                               AggregationFailed{"x"},
                               Tick{}};
@@ -303,12 +309,16 @@ TEST(RoundTest, InvariantsHoldUnderRandomEvents) {
           EXPECT_GE(closed->contributors.size(), state.policy.clients_min);
           EXPECT_TRUE(state.has_required());
           EXPECT_EQ(closed->round, state.round);
+          for (const std::string& each : closed->contributors) {
+            EXPECT_EQ(state.away.count(state.clients[each].node), 0u);
+          }
         }
         if (auto* opened = std::get_if<RoundOpened>(&effect)) {
           EXPECT_EQ(opened->round, before.round + 1);
         }
       }
       EXPECT_LE(state.version, state.round);
+      EXPECT_TRUE(!state.held || (state.phase == Phase::kAggregating && !state.away.empty()));
       EXPECT_GE(state.round, before.round);
       EXPECT_LE(state.round, state.policy.rounds);
     }
