@@ -52,6 +52,9 @@ inline constexpr std::size_t kPushHeaderBytesMax = 2 * kMiB;  // Serialised Push
 inline constexpr std::size_t kMessageBytesMax = 4 * kMiB;     // Largest gRPC message either side accepts.
 inline constexpr std::uint64_t kPayloadBytesMax = 64ULL * kGiB;  // One upload. The configuration may set a lower bound.
 
+// Published adapters that a gateway away from the root keeps for its clients; the latest one always.
+inline constexpr std::uint64_t kAdapterCacheBytesMax = 16ULL * kGiB;
+
 // Shared memory of one node.
 inline constexpr std::uint32_t kSharedObjectsMax = 1'048'576;  // Entries of one object table, 64 bytes each.
 inline constexpr std::size_t kStoreSessionsMax = 1'024;        // Workers connected to one store.

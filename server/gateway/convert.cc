@@ -155,7 +155,7 @@ v1::RoundInfo WithOutcomes(const Snapshot& snapshot, std::size_t most) {
   for (std::size_t i = 0; i < shown.size(); ++i) {
     if (shown[i]) Fill((*snapshot.outcomes)[i], *info.add_outcomes());
   }
-  info.set_outcomes_left_out(shown.size() - info.outcomes_size());
+  info.set_outcomes_left_out(shown.size() - info.outcomes_size() + snapshot.outcomes_left_out);
   return info;
 }
 

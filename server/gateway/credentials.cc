@@ -41,6 +41,18 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(c
   return grpc::SslServerCredentials(options);
 }
 
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeRootCredentials(const RootTlsFiles& files) {
+  if (files.ca.empty() && files.certificate.empty() && files.key.empty()) return grpc::InsecureChannelCredentials();
+  if (files.ca.empty() || files.certificate.empty() || files.key.empty()) {
+    return absl::InvalidArgumentError("root_tls: ca, certificate and key belong together: one of them is missing");
+  }
+  grpc::SslCredentialsOptions options;
+  CAIRN_ASSIGN_OR_RETURN(options.pem_root_certs, ReadPem(files.ca));
+  CAIRN_ASSIGN_OR_RETURN(options.pem_cert_chain, ReadPem(files.certificate));
+  CAIRN_ASSIGN_OR_RETURN(options.pem_private_key, ReadPem(files.key));
+  return grpc::SslCredentials(options);
+}
+
 absl::Status CheckIdentity(const grpc::CallbackServerContext& context, bool mutual_tls, const std::string& client) {
   if (!mutual_tls) return absl::OkStatus();
   std::vector<std::string> names;
@@ -52,8 +64,8 @@ absl::Status CheckIdentity(const grpc::CallbackServerContext& context, bool mutu
   collect(GRPC_X509_CN_PROPERTY_NAME);
   collect(GRPC_X509_SAN_PROPERTY_NAME);
   if (std::find(names.begin(), names.end(), client) != names.end()) return absl::OkStatus();
-  return absl::PermissionDeniedError(absl::StrCat(
-      "client id \"", client, "\" is not a name of the certificate presented (", absl::StrJoin(names, ", "), ")"));
+  return absl::PermissionDeniedError(
+      absl::StrCat("\"", client, "\" is not a name of the certificate presented (", absl::StrJoin(names, ", "), ")"));
 }
 
 }  // namespace cairn

@@ -17,28 +17,27 @@ namespace {
 
 constexpr int kKeepaliveMilliseconds = 20'000;          // Finds dead clients.
 constexpr int kClientPingIntervalMilliseconds = 5'000;  // Clients may ping this often.
-constexpr int kStreamsPerConnection = 64;               // Further ones wait at the client.
 constexpr std::chrono::seconds kShutdownGrace(2);
 
-void Configure(grpc::ServerBuilder& builder, std::uint64_t network_bytes_max) {
+void Configure(grpc::ServerBuilder& builder, const GatewayOptions& options) {
   builder.SetMaxReceiveMessageSize(static_cast<int>(limits::kMessageBytesMax));
   builder.SetMaxSendMessageSize(static_cast<int>(limits::kMessageBytesMax));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kClientPingIntervalMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // Two servers on one port would share its clients silently.
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.streams_per_connection);
   // Fixed windows: a stream that is read has one message under way, one that waits for memory 64 KiB. Windows that
   // follow the bandwidth-delay product would hold tens of MiB a connection on loopback, outside every budget.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   // The last resort: gRPC ends streams when its buffers reach this.
-  builder.SetResourceQuota(grpc::ResourceQuota("cairn").Resize(network_bytes_max));
+  builder.SetResourceQuota(grpc::ResourceQuota("cairn").Resize(options.network_bytes_max));
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayOptions& options, Root* root, Store* store,
-                                                        Metrics* metrics) {
+                                                        Metrics* metrics, const MakeService& more) {
   CAIRN_ASSIGN_OR_RETURN(HostPort listen, ParseHostPort(options.listen));
   CAIRN_ASSIGN_OR_RETURN(auto credentials, MakeServerCredentials(options.tls));
   std::unique_ptr<Gateway> gateway(new Gateway());
@@ -49,16 +48,18 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayOptions& op
                        &gateway->watch_,
                        options.upload_bytes_max,
                        options.verify_sha256,
-                       !options.tls.client_ca.empty()};
+                       options.check_identity && !options.tls.client_ca.empty()};
   gateway->service_ = MakeFederationService(gateway->context_);
+  if (more != nullptr) gateway->more_ = more(gateway->context_);
 
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  Configure(builder, options.network_bytes_max);
+  Configure(builder, options);
   int port = 0;
   builder.AddListeningPort(options.listen, credentials, &port);
   builder.RegisterService(gateway->service_.get());
+  if (gateway->more_ != nullptr) builder.RegisterService(gateway->more_.get());
   gateway->server_ = builder.BuildAndStart();
   if (gateway->server_ == nullptr || port == 0) {
     return absl::UnavailableError(

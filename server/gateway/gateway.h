@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -22,13 +23,19 @@ struct GatewayOptions {
   std::uint64_t network_bytes_max = 0;  // What gRPC may buffer, all connections together.
   std::uint64_t upload_bytes_max = 0;
   bool verify_sha256 = true;
+  int streams_per_connection = 64;  // Further ones wait at the client.
+  // False: whoever may connect may speak for every client, as nodes do.
+  bool check_identity = true;
 };
 
 class Gateway {
  public:
-  // INVALID_ARGUMENT (TLS files), UNAVAILABLE (cannot listen there).
+  // Makes another service for the same address. Everything in the context outlives it.
+  using MakeService = std::function<std::unique_ptr<grpc::Service>(const GatewayContext&)>;
+
+  // `more` may be null. INVALID_ARGUMENT (TLS files), UNAVAILABLE (cannot listen there).
   static absl::StatusOr<std::unique_ptr<Gateway>> Start(const GatewayOptions& options, Root* root, Store* store,
-                                                        Metrics* metrics);
+                                                        Metrics* metrics, const MakeService& more = nullptr);
   ~Gateway();  // Ends every stream.
 
   std::string address() const { return address_; }  // host:port as bound.
@@ -39,7 +46,7 @@ class Gateway {
   WorkerPool workers_{4};
   StreamWatch watch_;
   GatewayContext context_;
-  std::unique_ptr<grpc::Service> service_;
+  std::unique_ptr<grpc::Service> service_, more_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
 };

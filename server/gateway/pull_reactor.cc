@@ -58,8 +58,11 @@ void PullReactor::OnDone() {
 absl::Status PullReactor::CheckVersion(const absl::StatusOr<VersionFile>& version) {
   CAIRN_RETURN_IF_ERROR(version.status());
   version_ = *version;
-  CAIRN_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(version_.path));
-  file_ = std::make_shared<const MappedFile>(std::move(file));
+  file_ = version_.file;
+  if (file_ == nullptr) {
+    CAIRN_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(version_.path));
+    file_ = std::make_shared<const MappedFile>(std::move(file));
+  }
   if (request_.offset() <= file_->bytes().size()) return absl::OkStatus();
   return absl::OutOfRangeError(
       absl::StrCat("pull: offset ", request_.offset(), " of ", file_->bytes().size(), " bytes"));

@@ -30,9 +30,12 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"server/gateway",
      {"base", "adapter", "aggregators", "proto", "wire", "config", "server/round", "server/store", "server/root",
       "server/metrics"}},
+    {"server/node",
+     {"base", "adapter", "proto", "wire", "server/round", "server/store", "server/root", "server/metrics",
+      "server/gateway"}},
     {"server",
      {"base", "adapter", "aggregators", "proto", "wire", "config", "server/round", "server/store", "server/root",
-      "server/metrics", "server/gateway", "server/tree", "server/tree/planner"}},
+      "server/metrics", "server/gateway", "server/node", "server/tree", "server/tree/planner"}},
     {"client/sdk", {"base", "adapter", "proto", "wire"}},
 };
 // These may include everything but rules.
@@ -49,7 +52,7 @@ const std::vector<Home> kHomes = {
     {"torch/torch.h", {"simulation/"}},
     {"torch/csrc/distributed/", {"server/tree/collective.cc"}},
     {"gloo/", {"server/tree/collective.cc"}},
-    {"grpc", {"wire/", "server/gateway/", "client/sdk/", "simulation/", "cli/", "bench/", "tests/"}},
+    {"grpc", {"wire/", "server/gateway/", "server/node/", "client/sdk/", "simulation/", "cli/", "bench/", "tests/"}},
 };
 
 // Folders of pure functions, and what those have no use for: threads, clocks, files, randomness.

@@ -1,0 +1,40 @@
+// The node's stream of Attend: opened again whenever it ends.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "server/node/root_connection.h"
+
+namespace cairn {
+
+class Attendance {
+ public:
+  // `on_notice` runs on this object's thread. `root` outlives this object, and is closed before it is destroyed.
+  Attendance(RootConnection* root, v1::AttendRequest request, std::function<void(const v1::RootNotice&)> on_notice);
+  ~Attendance();
+
+  // OK once the root has welcomed the node, until the stream ends: then why.
+  absl::Status state() const;
+
+ private:
+  void Loop();
+  absl::Status Follow();  // One stream, to its end.
+  void SetState(const absl::Status& state);
+  bool Pause();  // Before the next attempt. False: stopped.
+
+  RootConnection* root_;
+  const v1::AttendRequest request_;
+  const std::function<void(const v1::RootNotice&)> on_notice_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  absl::Status state_ = absl::UnavailableError("the root has not answered yet");
+  std::thread thread_;
+};
+
+}  // namespace cairn

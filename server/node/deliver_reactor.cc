@@ -1,0 +1,63 @@
+#include "server/node/deliver_reactor.h"
+
+#include <grpcpp/server_context.h>
+
+#include <utility>
+
+#include "base/status_macros.h"
+#include "server/gateway/convert.h"
+#include "server/node/from_proto.h"
+
+namespace cairn {
+
+DeliverReactor::DeliverReactor(const GatewayContext& gateway, grpc::CallbackServerContext* context, NodeTable* table,
+                               Allows allows)
+    : gateway_(gateway), table_(table), allows_(std::move(allows)) {
+  watch_id_ = gateway_.watch->Add([context] { context->TryCancel(); });
+  std::lock_guard lock(mutex_);
+  StartRead(&buffer_);
+}
+
+absl::Status DeliverReactor::TakeHeader(const wire::ReceivedFrame& frame) {
+  CAIRN_ASSIGN_OR_RETURN(const std::string bytes, frame.Payload());
+  v1::DeliverHeader header;
+  if (frame.prefix().kind != wire::FrameKind::kHeader || !header.ParseFromString(bytes)) {
+    return absl::InvalidArgumentError("expected a DeliverHeader first");
+  }
+  CAIRN_RETURN_IF_ERROR(allows_(header.node()));
+  CAIRN_ASSIGN_OR_RETURN(incoming_, table_->Take(header.node(), header.fetch()));
+  return FromProto(header.failure());
+}
+
+absl::Status DeliverReactor::Take(const grpc::ByteBuffer& message) {
+  CAIRN_ASSIGN_OR_RETURN(const wire::ReceivedFrame frame, wire::ReceivedFrame::Parse(message));
+  if (incoming_ == nullptr) return TakeHeader(frame);
+  whole_ = frame.prefix().kind == wire::FrameKind::kTrailer;
+  if (whole_) return absl::OkStatus();
+  if (absl::Status status = frame.VerifyChecksum(); !status.ok()) return absl::UnavailableError(status.message());
+  return incoming_->Append(frame.slices());
+}
+
+void DeliverReactor::OnReadDone(bool ok) {
+  std::lock_guard lock(mutex_);
+  gateway_.watch->Touch(watch_id_);
+  if (!ok) return End(absl::UnavailableError("the node broke off"));
+  grpc::ByteBuffer message;
+  message.Swap(&buffer_);
+  const absl::Status taken = Take(message);
+  if (!taken.ok() || whole_) return End(taken);
+  StartRead(&buffer_);
+}
+
+void DeliverReactor::End(const absl::Status& status) {
+  if (incoming_ != nullptr) incoming_->End(status);
+  Finish(ToGrpc(status));
+}
+
+void DeliverReactor::OnDone() {
+  gateway_.watch->Remove(watch_id_);
+  { std::lock_guard lock(mutex_); }  // Whoever called Finish has let go.
+  delete this;
+}
+
+}  // namespace cairn

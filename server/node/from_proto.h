@@ -1,0 +1,25 @@
+// From the protocol's types to the server's own, at the end that calls the root.
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include "absl/status/status.h"
+#include "proto/cairn/v1/federation.pb.h"
+#include "proto/cairn/v1/node.pb.h"
+#include "server/root/database.h"
+#include "server/root/notice.h"
+
+namespace cairn {
+
+// What ToProto made of it (server/gateway/convert.h), but for what no gateway shows.
+Snapshot FromProto(const v1::RoundInfo& info);
+Notice FromProto(const v1::RoundEvent& event);
+ReceiptRow FromProto(const v1::Receipt& receipt);
+
+// Code and message. A call that gRPC ended, by its deadline or because the connection went away, is UNAVAILABLE.
+absl::Status FromGrpc(const grpc::Status& status);
+
+absl::Status FromProto(const v1::Failure& failure);
+v1::Failure ToProto(const absl::Status& status);
+
+}  // namespace cairn

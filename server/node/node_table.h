@@ -1,0 +1,58 @@
+// The nodes that attend the root, and what is being fetched from them. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proto/cairn/v1/node.pb.h"
+#include "server/node/incoming_update.h"
+#include "server/root/nodes.h"
+#include "server/store/store.h"
+
+namespace cairn {
+
+class NodeTable final : public Nodes {
+ public:
+  using Session = std::uint64_t;
+  using Notify = std::function<void(const v1::RootNotice&)>;
+
+  // `store` is the root's, and outlives this object. `verify`: as IncomingUpdate.
+  NodeTable(Store* store, bool verify) : store_(store), verify_(verify) {}
+
+  // A node's stream begins. ALREADY_EXISTS: a node of this name but with another data directory attends. An older
+  // stream of the same node counts no more. `notify` must not block, and is not called any more once Leave has
+  // returned.
+  absl::StatusOr<Session> Arrive(const std::string& node, const std::string& directory, Notify notify);
+  // Whether the node is away now; what was being fetched from it has failed.
+  bool Leave(Session session);
+
+  // What a node brings. NOT_FOUND: nobody waits for it.
+  absl::StatusOr<std::shared_ptr<IncomingUpdate>> Take(const std::string& node, std::uint64_t fetch);
+
+  absl::Status Fetch(const std::string& node, const UploadKey& key) override;
+  void Remind(const std::string& federation) override;
+
+ private:
+  struct Attending {
+    Session session = 0;
+    std::string directory;
+    Notify notify;
+  };
+  absl::StatusOr<std::unique_ptr<Upload>> Begin(const UploadKey& key);
+  absl::Status Order(std::uint64_t fetch, const UploadKey& key, const std::shared_ptr<IncomingUpdate>& incoming);
+
+  Store* store_;
+  const bool verify_;
+  std::mutex mutex_;
+  std::uint64_t next_ = 1;
+  std::map<std::string, Attending> attending_;                         // By node.
+  std::map<std::uint64_t, std::shared_ptr<IncomingUpdate>> incoming_;  // By fetch.
+};
+
+}  // namespace cairn

@@ -1,0 +1,286 @@
+#include "server/node/remote_root.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "adapter/safetensors.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+#include "server/gateway/convert.h"
+#include "server/node/delivery.h"
+
+namespace cairn {
+namespace {
+
+constexpr int kWorkers = 8;  // Each fetches or delivers one file at a time.
+
+template <typename Message>
+void Fill(const UploadKey& key, Message& message) {
+  message.set_federation(key.federation);
+  message.set_round(key.round);
+  message.set_client(key.client);
+  message.set_sha256(key.sha256);
+  message.set_payload_bytes(key.bytes);
+}
+
+absl::StatusOr<std::shared_ptr<const AdapterSpec>> SpecOf(bool has, const v1::AdapterSpec& proto) {
+  if (!has) return nullptr;
+  CAIRN_ASSIGN_OR_RETURN(AdapterSpec spec, FromProto(proto));
+  return std::make_shared<const AdapterSpec>(std::move(spec));
+}
+
+absl::StatusOr<JoinResult> JoinResultOf(const absl::StatusOr<v1::JoinReply>& reply) {
+  CAIRN_RETURN_IF_ERROR(reply.status());
+  CAIRN_ASSIGN_OR_RETURN(auto spec, SpecOf(reply->has_spec(), reply->spec()));
+  return JoinResult{std::move(spec), std::make_shared<const Snapshot>(FromProto(reply->round()))};
+}
+
+absl::StatusOr<Admission> AdmissionOf(const absl::StatusOr<v1::AdmissionReply>& reply) {
+  CAIRN_RETURN_IF_ERROR(reply.status());
+  Admission admission;
+  if (reply->has_receipt()) admission.receipt = FromProto(reply->receipt());
+  CAIRN_ASSIGN_OR_RETURN(admission.spec, SpecOf(reply->has_spec(), reply->spec()));
+  admission.combine = reply->combine();
+  return admission;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RemoteRoot>> RemoteRoot::Open(RemoteRootOptions options, Store* store) {
+  CAIRN_ASSIGN_OR_RETURN(auto credentials, MakeRootCredentials(options.tls));
+  CAIRN_ASSIGN_OR_RETURN(auto cache, AdapterCache::Open(options.cache_dir, limits::kAdapterCacheBytesMax));
+  std::unique_ptr<RemoteRoot> root(new RemoteRoot(std::move(options), store, std::move(credentials), std::move(cache)));
+  v1::AttendRequest request;
+  request.set_node(root->options_.node);
+  request.set_directory(root->options_.directory);
+  root->attendance_ =
+      std::make_unique<Attendance>(&root->connection_, std::move(request),
+                                   [self = root.get()](const v1::RootNotice& notice) { self->OnNotice(notice); });
+  return root;
+}
+
+RemoteRoot::RemoteRoot(RemoteRootOptions options, Store* store, std::shared_ptr<grpc::ChannelCredentials> credentials,
+                       std::unique_ptr<AdapterCache> cache)
+    : options_(std::move(options)),
+      store_(store),
+      retention_(store, [this](const std::string& federation) { return AskKept(federation); }),
+      connection_(options_.address, credentials),
+      teller_(&connection_),
+      fetcher_(&connection_, std::move(cache)),
+      workers_(std::make_unique<WorkerPool>(kWorkers)) {}
+
+RemoteRoot::~RemoteRoot() {
+  Close();
+  attendance_.reset();
+  std::unique_ptr<WorkerPool> workers;
+  {
+    std::lock_guard lock(mutex_);
+    workers.swap(workers_);
+  }
+  workers.reset();  // Ends what was queued, without the root.
+  feeds_.clear();
+  connection_.AwaitNone();
+}
+
+void RemoteRoot::Work(std::function<void()> task) {
+  std::lock_guard lock(mutex_);
+  if (workers_ != nullptr) workers_->Run(std::move(task));
+}
+
+void RemoteRoot::OnNotice(const v1::RootNotice& notice) {
+  if (notice.has_welcome()) {
+    const auto& names = notice.welcome().federations();
+    {
+      std::lock_guard lock(mutex_);
+      federations_ = {names.begin(), names.end()};
+    }
+    for (const std::string& federation : names) Tidy(federation);
+  } else if (notice.has_fetch()) {
+    Work([this, order = notice.fetch()] {
+      const absl::Status delivered = Deliver(connection_, options_.node, order, *store_);
+      if (!delivered.ok()) spdlog::warn("{}: bringing {}: {}", order.federation(), order.name(), delivered.ToString());
+    });
+  } else if (!notice.keep().empty()) {
+    Tidy(notice.keep());
+  }
+}
+
+void RemoteRoot::Tidy(const std::string& federation) {
+  Work([this, federation] { retention_.Tidy(federation); });
+}
+
+absl::StatusOr<Kept> RemoteRoot::AskKept(const std::string& federation) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kRootCallMax);
+  v1::KeepRequest request;
+  request.set_node(options_.node);
+  request.set_federation(federation);
+  v1::KeepReply reply;
+  connection_.calls().Add(&context);
+  const absl::Status asked = FromGrpc(connection_.node().Keep(&context, request, &reply));
+  connection_.calls().Remove(&context);
+  CAIRN_RETURN_IF_ERROR(asked);
+  return Kept{reply.round(), {reply.names().begin(), reply.names().end()}};
+}
+
+void RemoteRoot::Join(const std::string& federation, const std::string& client, std::optional<AdapterSpec> spec,
+                      Done<JoinResult> done) {
+  v1::JoinRequest request;
+  request.set_federation(federation);
+  request.set_client(client);
+  if (spec) *request.mutable_spec() = ToProto(*spec);
+  connection_.Call<v1::JoinReply>(
+      [this](auto* context, auto* request, auto* reply, auto done) {
+        connection_.federation().async()->Join(context, request, reply, std::move(done));
+      },
+      std::move(request), [done = std::move(done)](const auto& reply) { done(JoinResultOf(reply)); });
+}
+
+void RemoteRoot::Leave(const std::string& federation, const std::string& client,
+                       std::function<void(absl::Status)> done) {
+  v1::LeaveRequest request;
+  request.set_federation(federation);
+  request.set_client(client);
+  connection_.Call<v1::LeaveReply>(
+      [this](auto* context, auto* request, auto* reply, auto done) {
+        connection_.federation().async()->Leave(context, request, reply, std::move(done));
+      },
+      std::move(request), [done = std::move(done)](const auto& reply) { done(reply.status()); });
+}
+
+void RemoteRoot::CheckUpload(const UploadKey& key, Done<Admission> done) {
+  v1::ResumePointRequest request;
+  Fill(key, request);
+  connection_.Call<v1::AdmissionReply>(
+      [this](auto* context, auto* request, auto* reply, auto done) {
+        connection_.node().async()->CheckUpload(context, request, reply, std::move(done));
+      },
+      std::move(request), [done = std::move(done)](const auto& reply) { done(AdmissionOf(reply)); });
+}
+
+void RemoteRoot::Progress(const UploadKey& key, std::uint64_t received) { teller_.Progress(key, received); }
+
+void RemoteRoot::UploadEnded(const UploadKey& key, const absl::Status& refusal) { teller_.Ended(key, refusal); }
+
+absl::StatusOr<v1::ContributeRequest> RemoteRoot::RequestFor(const SealedUpdate& update) const {
+  const auto blob = store_->Find(update.key.federation, UpdateName(update.key.client, update.key.sha256));
+  // What the root does not know of is let go of when the node connects again.
+  if (!blob.ok()) return absl::UnavailableError("the update is not stored any more; send it again");
+  const absl::string_view bytes = (*blob)->bytes();
+  CAIRN_ASSIGN_OR_RETURN(const std::uint64_t header_bytes, SafetensorsHeaderBytes(bytes, bytes.size()));
+  v1::ContributeRequest request;
+  Fill(update.key, request);
+  request.set_node(options_.node);
+  request.set_examples(update.examples);
+  request.set_adapter_config(update.adapter_config);
+  request.set_header(std::string(bytes.substr(0, header_bytes)));
+  if (update.frozen.ok()) {
+    request.set_frozen(*update.frozen);
+  } else {
+    *request.mutable_frozen_failure() = ToProto(update.frozen.status());
+  }
+  return request;
+}
+
+void RemoteRoot::Contribute(SealedUpdate update, Done<ReceiptRow> done) {
+  const std::string name = UpdateName(update.key.client, update.key.sha256);
+  retention_.Begin(update.key.federation, name);  // First: from here on it stays.
+  absl::StatusOr<v1::ContributeRequest> request = RequestFor(update);
+  if (!request.ok()) {
+    retention_.End(update.key.federation, name);
+    // Not here: the caller may hold what `done` wants.
+    return Work([done = std::move(done), status = request.status()] { done(status); });
+  }
+  const v1::ContributeRequest sent = *request;
+  connection_.Call<v1::ContributeReply>(
+      [this](auto* context, auto* request, auto* reply, auto done) {
+        connection_.node().async()->Contribute(context, request, reply, std::move(done));
+      },
+      *std::move(request),
+      [this, sent, done = std::move(done)](const absl::StatusOr<v1::ContributeReply>& reply) {
+        OnContributed(sent, reply);
+        done(reply.ok() ? absl::StatusOr<ReceiptRow>(FromProto(reply->receipt())) : reply.status());
+      });
+}
+
+void RemoteRoot::OnContributed(const v1::ContributeRequest& request, const absl::StatusOr<v1::ContributeReply>& reply) {
+  retention_.End(request.federation(), UpdateName(request.client(), request.sha256()));
+  const bool counts_here = reply.ok() && reply->node() == options_.node && reply->receipt().round() == request.round();
+  // Not after UNAVAILABLE: the client comes again, and the next connection asks.
+  if (!counts_here && !absl::IsUnavailable(reply.status())) Tidy(request.federation());
+}
+
+void RemoteRoot::FindVersion(const std::string& federation, std::uint64_t version, bool delta, Done<VersionFile> done) {
+  v1::PullRequest request;
+  request.set_federation(federation);
+  request.set_version(version);
+  request.set_form(delta ? v1::PullRequest::FORM_DELTA : v1::PullRequest::FORM_ADAPTER);
+  Work([this, request = std::move(request), done = std::move(done)] { fetcher_.Fetch(request, done); });
+}
+
+void RemoteRoot::Snapshots(const std::string& federation, Done<std::vector<std::shared_ptr<const Snapshot>>> done) {
+  v1::StatusRequest request;
+  request.set_federation(federation);
+  connection_.Call<v1::StatusReply>(
+      [this](auto* context, auto* request, auto* reply, auto done) {
+        connection_.federation().async()->Status(context, request, reply, std::move(done));
+      },
+      std::move(request),
+      [done = std::move(done)](const absl::StatusOr<v1::StatusReply>& reply) {
+        if (!reply.ok()) return done(reply.status());
+        std::vector<std::shared_ptr<const Snapshot>> snapshots;
+        for (const v1::RoundInfo& info : reply->rounds()) {
+          snapshots.push_back(std::make_shared<const Snapshot>(FromProto(info)));
+        }
+        done(std::move(snapshots));
+      });
+}
+
+// Only of federations that there are: each has a thread.
+absl::StatusOr<WatchFeed*> RemoteRoot::FeedOf(const std::string& federation) {
+  std::lock_guard lock(mutex_);
+  if (federations_.empty()) return absl::UnavailableError("the root has not answered yet");
+  if (federations_.count(federation) == 0) {
+    return absl::NotFoundError(
+        absl::StrCat("no federation \"", federation, "\" here; the root runs ", absl::StrJoin(federations_, ", ")));
+  }
+  std::unique_ptr<WatchFeed>& feed = feeds_[federation];
+  if (feed == nullptr) feed = std::make_unique<WatchFeed>(&connection_, federation);
+  return feed.get();
+}
+
+void RemoteRoot::Subscribe(const std::string& federation, Listener listener, Done<Subscription> done) {
+  Work([this, federation, listener = std::move(listener), done = std::move(done)] {
+    const auto feed = FeedOf(federation);
+    if (!feed.ok()) return done(feed.status());
+    Subscription subscription;
+    {
+      std::lock_guard lock(mutex_);
+      subscription = next_subscription_++;
+      subscriptions_[subscription] = *feed;
+    }
+    (*feed)->Subscribe(subscription, listener, [this, subscription, done](const absl::Status& status) {
+      if (status.ok()) return done(subscription);
+      Unsubscribe(subscription);
+      done(status);
+    });
+  });
+}
+
+void RemoteRoot::Unsubscribe(Subscription subscription) {
+  WatchFeed* feed = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = subscriptions_.find(subscription);
+    if (found == subscriptions_.end()) return;
+    feed = found->second;
+    subscriptions_.erase(found);
+  }
+  feed->Unsubscribe(subscription);
+}
+
+}  // namespace cairn

@@ -1,0 +1,91 @@
+// The root as a gateway of another process sees it. Updates stay in this node's store until the root fetches them;
+// published adapters are fetched once for all clients of the node.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/worker_pool.h"
+#include "server/gateway/credentials.h"
+#include "server/node/adapter_fetcher.h"
+#include "server/node/attendance.h"
+#include "server/node/retention.h"
+#include "server/node/root_connection.h"
+#include "server/node/upload_teller.h"
+#include "server/node/watch_feed.h"
+#include "server/root/root.h"
+
+namespace cairn {
+
+struct RemoteRootOptions {
+  std::string address;  // host:port
+  RootTlsFiles tls;
+  std::string node;                 // The node's name.
+  std::string directory;            // v1::AttendRequest::directory
+  std::filesystem::path cache_dir;  // For published adapters.
+};
+
+class RemoteRoot final : public Root {
+ public:
+  // Does not wait for the root. INVALID_ARGUMENT, NOT_FOUND: TLS files. `store` is the node's, and outlives this
+  // object.
+  static absl::StatusOr<std::unique_ptr<RemoteRoot>> Open(RemoteRootOptions options, Store* store);
+  ~RemoteRoot() override;
+
+  // Ends every call, and what is asked from now on ends at once: so that a gateway need not wait for the root to stop.
+  void Close() { connection_.Close(); }
+
+  // Whether the root knows that this node is there.
+  absl::Status attended() const { return attendance_->state(); }
+
+  // Root. While the root is away calls end with UNAVAILABLE within kRootCallMax; a Contribute that ends so may have
+  // been recorded. UploadEnded and Progress may be lost.
+  void Join(const std::string& federation, const std::string& client, std::optional<AdapterSpec> spec,
+            Done<JoinResult> done) override;
+  void Leave(const std::string& federation, const std::string& client, std::function<void(absl::Status)> done) override;
+  void CheckUpload(const UploadKey& key, Done<Admission> done) override;
+  void Progress(const UploadKey& key, std::uint64_t received) override;
+  void UploadEnded(const UploadKey& key, const absl::Status& refusal) override;
+  void Contribute(SealedUpdate update, Done<ReceiptRow> done) override;
+  void FindVersion(const std::string& federation, std::uint64_t version, bool delta, Done<VersionFile> done) override;
+  void Snapshots(const std::string& federation, Done<std::vector<std::shared_ptr<const Snapshot>>> done) override;
+  void Subscribe(const std::string& federation, Listener listener, Done<Subscription> done) override;
+  void Unsubscribe(Subscription subscription) override;
+
+ private:
+  RemoteRoot(RemoteRootOptions options, Store* store, std::shared_ptr<grpc::ChannelCredentials> credentials,
+             std::unique_ptr<AdapterCache> cache);
+
+  void OnNotice(const v1::RootNotice& notice);
+  void Work(std::function<void()> task);  // On a worker, unless this object is at its end.
+  void Tidy(const std::string& federation);
+  absl::StatusOr<Kept> AskKept(const std::string& federation);
+  absl::StatusOr<v1::ContributeRequest> RequestFor(const SealedUpdate& update) const;
+  void OnContributed(const v1::ContributeRequest& request, const absl::StatusOr<v1::ContributeReply>& reply);
+  absl::StatusOr<WatchFeed*> FeedOf(const std::string& federation);
+
+  const RemoteRootOptions options_;
+  Store* store_;
+  Retention retention_;
+  RootConnection connection_;
+  UploadTeller teller_;
+  AdapterFetcher fetcher_;
+
+  std::mutex mutex_;
+  std::set<std::string> federations_;                        // As the root said. Empty: not yet.
+  std::map<std::string, std::unique_ptr<WatchFeed>> feeds_;  // By federation; they stay.
+  std::map<Subscription, WatchFeed*> subscriptions_;
+  Subscription next_subscription_ = 1;
+  std::unique_ptr<WorkerPool> workers_;  // Null: at the end.
+  std::unique_ptr<Attendance> attendance_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,338 @@
+// A node's view of the root, against a real root over loopback, in one process.
+#include "server/node/remote_root.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/gateway/gateway.h"
+#include "server/node/node_service.h"
+#include "server/node/node_table.h"
+#include "server/root/testing.h"
+
+namespace cairn {
+namespace {
+
+using testing::FederationFor;
+using ::testing::HasSubstr;
+using testing::Update;
+using testing::UpdateBytes;
+
+constexpr std::uint64_t kBudget = 64 << 20;
+
+template <typename Result, typename Call>
+Result Await(Call call) {
+  auto promise = std::make_shared<std::promise<Result>>();
+  call([promise](Result result) { promise->set_value(std::move(result)); });
+  return promise->get_future().get();
+}
+
+// The coordinator with what nodes connect to.
+class TestRoot {
+ public:
+  explicit TestRoot(FederationOptions federation) : federation_(std::move(federation)) {}
+  ~TestRoot() { Stop(); }
+
+  void Start() {
+    store_ = *OpenFileStore(directory.path(), kBudget);
+    table_ = std::make_unique<NodeTable>(store_.get(), /*verify=*/true);
+    auto opened =
+        Coordinator::Open({directory.path(), true, {federation_}, table_.get()}, store_.get(), &metrics_, &clock);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    coordinator_ = *std::move(opened);
+    const GatewayOptions options{address_, {}, kBudget, kBudget, true, 256, false};
+    auto gateway =
+        Gateway::Start(options, coordinator_.get(), store_.get(), &metrics_, [this](const GatewayContext& context) {
+          return MakeNodeService(context, coordinator_.get(), table_.get(), false);
+        });
+    ASSERT_TRUE(gateway.ok()) << gateway.status();
+    gateway_ = *std::move(gateway);
+    address_ = gateway_->address();
+  }
+  void Stop() {
+    gateway_.reset();
+    coordinator_.reset();
+    table_.reset();
+    store_.reset();
+  }
+  Coordinator* operator->() { return coordinator_.get(); }
+  const std::string& address() const { return address_; }
+
+  TestDirectory directory;
+  FakeClock clock{absl::FromUnixSeconds(1'000'000)};
+
+ private:
+  FederationOptions federation_;
+  std::string address_ = "127.0.0.1:0";
+  Metrics metrics_{"test"};
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<NodeTable> table_;
+  std::unique_ptr<Coordinator> coordinator_;
+  std::unique_ptr<Gateway> gateway_;
+};
+
+// A node without its gateway.
+class TestNode {
+ public:
+  explicit TestNode(std::string name) : name_(std::move(name)) {}
+
+  void Start(const std::string& root, const std::string& identity = "") {
+    store_ = *OpenFileStore(directory.path(), kBudget);
+    auto opened = RemoteRoot::Open(
+        {root, {}, name_, identity.empty() ? directory.path().string() : identity, directory / "cache"}, store_.get());
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    root_ = *std::move(opened);
+  }
+  void Stop() {
+    root_.reset();
+    store_.reset();
+  }
+  void AwaitAttended() {
+    while (!root_->attended().ok()) std::this_thread::yield();
+  }
+  RemoteRoot* operator->() { return root_.get(); }
+  Store& store() { return *store_; }
+
+  absl::StatusOr<JoinResult> Join(const std::string& client, const std::string& federation = "fed") {
+    return Await<absl::StatusOr<JoinResult>>([&](auto done) { root_->Join(federation, client, std::nullopt, done); });
+  }
+  absl::StatusOr<Admission> CheckUpload(const UploadKey& key) {
+    return Await<absl::StatusOr<Admission>>([&](auto done) { root_->CheckUpload(key, done); });
+  }
+  // What a gateway does with a whole upload.
+  absl::StatusOr<ReceiptRow> Push(const std::string& client, std::uint64_t round, const UpdateBytes& bytes) {
+    SealedUpdate update;
+    update.key = {"fed", round, client, Sha256Hex(bytes.safetensors), bytes.safetensors.size()};
+    update.examples = 1;
+    update.adapter_config = bytes.config_json;
+    update.frozen = std::string();
+    std::promise<void> granted;
+    store_->budget().Acquire(store_->Reservation(update.key.bytes), [&] { granted.set_value(); });
+    granted.get_future().wait();
+    auto upload = store_->Begin(update.key);
+    EXPECT_TRUE(upload.ok() && (*upload)->Append({bytes.safetensors}).ok());
+    EXPECT_TRUE(store_->Seal(*std::move(upload), update.key.sha256).ok());
+    return Await<absl::StatusOr<ReceiptRow>>([&](auto done) { root_->Contribute(update, done); });
+  }
+  bool Has(const std::string& client, const UpdateBytes& bytes) {
+    return store_->Find("fed", UpdateName(client, Sha256Hex(bytes.safetensors))).ok();
+  }
+  absl::StatusOr<VersionFile> FindVersion(std::uint64_t version) {
+    return Await<absl::StatusOr<VersionFile>>([&](auto done) { root_->FindVersion("fed", version, false, done); });
+  }
+  Snapshot Now() {
+    using All = absl::StatusOr<std::vector<std::shared_ptr<const Snapshot>>>;
+    while (true) {
+      const All all = Await<All>([&](auto done) { root_->Snapshots("fed", done); });
+      if (all.ok()) return *all->front();
+      EXPECT_EQ(all.status().code(), absl::StatusCode::kUnavailable) << all.status();
+    }
+  }
+  void AwaitVersion(std::uint64_t version) {
+    while (Now().state.version < version) std::this_thread::yield();
+  }
+
+  TestDirectory directory;
+
+ private:
+  const std::string name_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<RemoteRoot> root_;
+};
+
+class RemoteRootTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    root_.Start();
+    node_.Start(root_.address());
+    node_.AwaitAttended();
+  }
+  static FederationOptions Options() {
+    FederationOptions options = FederationFor("fed", "stack", 2, 2);
+    options.policy.on_node_loss = round::NodeLoss::kAskAgain;
+    options.policy.node_timeout = absl::Seconds(60);
+    return options;
+  }
+  void JoinBoth() {
+    for (const char* client : {"a", "b"}) {
+      const auto joined = node_.Join(client);
+      ASSERT_TRUE(joined.ok()) << joined.status();
+    }
+  }
+
+  TestRoot root_{Options()};
+  TestNode node_{"n1"};
+};
+
+TEST_F(RemoteRootTest, SaysWhatTheRootSays) {
+  const auto joined = node_.Join("a");
+  ASSERT_TRUE(joined.ok()) << joined.status();
+  EXPECT_EQ(joined->spec, nullptr);
+  EXPECT_EQ(joined->snapshot->state.clients.count("a"), 1u);
+  EXPECT_EQ(node_.Now().waiting_for, "1 of 2 clients joined");
+
+  const UploadKey late{"fed", 7, "a", std::string(64, 'a'), 100};
+  const absl::Status near =
+      Await<absl::StatusOr<Admission>>([&](auto done) { root_->CheckUpload(late, done); }).status();
+  EXPECT_EQ(node_.CheckUpload(late).status(), near);
+  EXPECT_EQ(near.code(), absl::StatusCode::kFailedPrecondition);
+  const absl::Status nowhere = node_.Join("a", "other").status();
+  EXPECT_EQ(nowhere.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(nowhere.message()), HasSubstr("\"other\""));
+  EXPECT_EQ(node_.FindVersion(0).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(RemoteRootTest, UpdatesStayAtTheNodeUntilTheyArePublished) {
+  JoinBoth();
+  const UpdateBytes a = Update(1), b = Update(2);
+  const auto receipt = node_.Push("a", 1, a);
+  ASSERT_TRUE(receipt.ok()) << receipt.status();
+  EXPECT_EQ(receipt->sha256, Sha256Hex(a.safetensors));
+  EXPECT_EQ(node_.CheckUpload({"fed", 1, "a", receipt->sha256, receipt->bytes})->receipt->received_ms,
+            receipt->received_ms);
+  EXPECT_TRUE(node_.Has("a", a));
+  EXPECT_FALSE(std::filesystem::exists(root_.directory / "objects" / "fed"));
+  ASSERT_TRUE(node_.Push("b", 1, b).ok());
+  node_.AwaitVersion(1);
+  while (node_.Has("a", a) || node_.Has("b", b)) std::this_thread::yield();
+}
+
+TEST_F(RemoteRootTest, WhatTheRootRefusesIsLetGoOf) {
+  JoinBoth();
+  const UpdateBytes a = Update(1), other = Update(3, 2, {{"layers.9.q", 4, 4}});
+  ASSERT_TRUE(node_.Push("a", 1, a).ok());
+  EXPECT_EQ(node_.Push("b", 1, other).status().code(), absl::StatusCode::kInvalidArgument);
+  while (node_.Has("b", other)) std::this_thread::yield();
+  EXPECT_TRUE(node_.Has("a", a));
+}
+
+TEST_F(RemoteRootTest, AnAdapterIsFetchedOnce) {
+  JoinBoth();
+  ASSERT_TRUE(node_.Push("a", 1, Update(1)).ok());
+  ASSERT_TRUE(node_.Push("b", 1, Update(2)).ok());
+  node_.AwaitVersion(1);
+  std::vector<std::promise<absl::StatusOr<VersionFile>>> found(5);
+  for (auto& each : found) node_->FindVersion("fed", 0, false, [&](auto file) { each.set_value(std::move(file)); });
+  const auto here = Await<absl::StatusOr<VersionFile>>([&](auto done) { root_->FindVersion("fed", 1, false, done); });
+  const auto bytes = MappedFile::Open(here->path);
+  for (auto& each : found) {
+    const auto file = each.get_future().get();
+    ASSERT_TRUE(file.ok()) << file.status();
+    EXPECT_EQ(file->version, 1u);
+    EXPECT_EQ(file->adapter.config, here->adapter.config);
+    EXPECT_EQ(file->file->bytes(), bytes->bytes());
+  }
+  // From the cache: the root's file is gone.
+  std::filesystem::resize_file(here->path, 0);
+  EXPECT_TRUE(node_.FindVersion(1).ok());
+}
+
+TEST_F(RemoteRootTest, CallsEndWhileTheRootIsAwayAndSubscriptionsGoOn) {
+  JoinBoth();
+  std::mutex mutex;
+  std::vector<Notice::Kind> heard;
+  const auto snapshots = [&] {
+    std::lock_guard lock(mutex);
+    return std::count(heard.begin(), heard.end(), Notice::Kind::kSnapshot);
+  };
+  const auto subscription = Await<absl::StatusOr<Root::Subscription>>([&](auto done) {
+    node_->Subscribe(
+        "fed",
+        [&](const Notice& notice) {
+          std::lock_guard lock(mutex);
+          heard.push_back(notice.kind);
+        },
+        done);
+  });
+  ASSERT_TRUE(subscription.ok()) << subscription.status();
+  EXPECT_EQ(snapshots(), 1);
+  const UpdateBytes a = Update(1);
+  root_.Stop();
+  EXPECT_EQ(node_.Join("c").status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(node_.Push("a", 1, a).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(node_.FindVersion(1).status().code(), absl::StatusCode::kUnavailable);
+  root_.Start();
+  while (snapshots() < 2) std::this_thread::yield();
+  node_.AwaitAttended();
+  ASSERT_TRUE(node_.Push("a", 1, a).ok());
+  node_->Unsubscribe(*subscription);
+}
+
+TEST_F(RemoteRootTest, ARoundWaitsForANodeThatIsAway) {
+  JoinBoth();
+  const UpdateBytes a = Update(1);
+  ASSERT_TRUE(node_.Push("a", 1, a).ok());
+  node_.Stop();
+  TestNode other("n2");
+  other.Start(root_.address());
+  other.AwaitAttended();
+  while (other.Now().waiting_for.find("node n1") == std::string::npos) std::this_thread::yield();
+  ASSERT_TRUE(other.Push("b", 1, Update(2)).ok());
+  EXPECT_THAT(other.Now().waiting_for, HasSubstr("waiting for node n1 with 1 update"));
+  root_.Stop();  // It remembers.
+  root_.Start();
+  node_.Start(root_.address());
+  other.AwaitAttended();
+  other.AwaitVersion(1);
+  EXPECT_EQ(other.Now().outcomes->size(), 2u);
+}
+
+TEST_F(RemoteRootTest, ClientsOfANodeThatStaysAwayAreAskedAgain) {
+  JoinBoth();
+  const UpdateBytes a = Update(1);
+  ASSERT_TRUE(node_.Push("a", 1, a).ok());
+  node_.Stop();
+  TestNode other("n2");
+  other.Start(root_.address());
+  other.AwaitAttended();
+  while (other.Now().waiting_for.find("node n1") == std::string::npos) std::this_thread::yield();
+  root_.clock.Advance(absl::Seconds(61));
+  while (other.Now().state.clients["a"].part == round::Client::Part::kContributed) std::this_thread::yield();
+  ASSERT_TRUE(other.Push("a", 1, a).ok());
+  ASSERT_TRUE(other.Push("b", 1, Update(2)).ok());
+  other.AwaitVersion(1);
+  EXPECT_TRUE(other.Now().outcomes->at(0).accepted);
+}
+
+TEST_F(RemoteRootTest, AnUpdateThatTheNodeHasLostIsAskedForAgain) {
+  JoinBoth();
+  const UpdateBytes a = Update(1);
+  ASSERT_TRUE(node_.Push("a", 1, a).ok());
+  node_.store().Remove("fed", UpdateName("a", Sha256Hex(a.safetensors)));
+  ASSERT_TRUE(node_.Push("b", 1, Update(2)).ok());
+  while (node_.Now().state.phase != round::Phase::kOpen) std::this_thread::yield();
+  EXPECT_EQ(node_.Now().state.contributed(), 1u);
+  ASSERT_TRUE(node_.Push("a", 1, a).ok());
+  node_.AwaitVersion(1);
+}
+
+TEST_F(RemoteRootTest, BytesThatChangedAtTheNodeAreNotPublished) {
+  JoinBoth();
+  const UpdateBytes a = Update(1), b = Update(2);
+  ASSERT_TRUE(node_.Push("a", 1, a).ok());
+  const auto path =
+      node_.directory / "objects" / "fed" / absl::StrCat(UpdateName("a", Sha256Hex(a.safetensors)), ".safetensors");
+  ASSERT_TRUE(WriteFileAtomically(path, Update(9).safetensors).ok());
+  ASSERT_TRUE(node_.Push("b", 1, b).ok());
+  while (node_.Now().state.phase != round::Phase::kOpen) std::this_thread::yield();
+  EXPECT_EQ(node_.Now().state.clients["a"].part, round::Client::Part::kJoined);
+  EXPECT_EQ(node_.Now().state.clients["b"].part, round::Client::Part::kContributed);
+}
+
+TEST_F(RemoteRootTest, TwoNodesOfOneNameAreOneTooMany) {
+  TestNode other("n1");
+  other.Start(root_.address(), "another directory");
+  while (absl::IsUnavailable(other->attended())) std::this_thread::yield();
+  EXPECT_EQ(other->attended().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_TRUE(node_->attended().ok());
+}
+
+}  // namespace
+}  // namespace cairn
