@@ -7,6 +7,7 @@
 #include "cli/exit_code.h"
 #include "cli/inspect.h"
 #ifdef CAIRN_WITH_SERVICE
+#include "cli/gateway.h"
 #include "cli/serve.h"
 #include "cli/status.h"
 #include "cli/watch.h"
@@ -25,6 +26,7 @@ int main(int argc, char** argv) {
   cairn::AddInspect(app);
 #ifdef CAIRN_WITH_SERVICE
   cairn::AddServe(app);
+  cairn::AddGateway(app);
   cairn::AddStatus(app);
   cairn::AddWatch(app);
   cairn::AddWorker(app);

@@ -17,6 +17,7 @@ absl::Status CheckAddressOrOff(absl::string_view value) {
 absl::Status CheckBytes(absl::string_view value) { return ParseBytes(value).status(); }
 absl::Status CheckDuration(absl::string_view value) { return ParseDuration(value).status(); }
 absl::Status CheckName(absl::string_view value) { return CheckId("federation name", value); }
+absl::Status CheckNodeName(absl::string_view value) { return CheckId("node", value); }
 absl::Status CheckLogLevel(absl::string_view value) {
   for (const absl::string_view level : {"debug", "info", "warn", "error"}) {
     if (value == level) return absl::OkStatus();
@@ -32,12 +33,17 @@ struct FieldCheck {
 constexpr FieldCheck kChecks[] = {
     {"cairn.v1.ServerConfig.listen", CheckAddress},
     {"cairn.v1.ServerConfig.metrics_listen", CheckAddressOrOff},
+    {"cairn.v1.ServerConfig.node_listen", CheckAddress},
+    {"cairn.v1.ServerConfig.root", CheckAddress},
+    {"cairn.v1.ServerConfig.node", CheckNodeName},
     {"cairn.v1.ServerConfig.memory_budget", CheckBytes},
     {"cairn.v1.ServerConfig.upload_max", CheckBytes},
+    {"cairn.v1.ServerConfig.worker_memory", CheckBytes},
     {"cairn.v1.ServerConfig.log_level", CheckLogLevel},
     {"cairn.v1.FederationConfig.name", CheckName},
     {"cairn.v1.FederationConfig.deadline", CheckDuration},
     {"cairn.v1.FederationConfig.progress_timeout", CheckDuration},
+    {"cairn.v1.FederationConfig.node_timeout", CheckDuration},
 };
 
 }  // namespace

@@ -53,6 +53,17 @@ absl::Status CheckRuleModules(const std::vector<std::string>& names, const Adapt
   return absl::OkStatus();
 }
 
+round::NodeLoss NodeLossFrom(v1::NodeLoss config) {
+  switch (config) {
+    case v1::ask_again:
+      return round::NodeLoss::kAskAgain;
+    case v1::go_on:
+      return round::NodeLoss::kGoOn;
+    default:
+      return round::NodeLoss::kWait;
+  }
+}
+
 absl::StatusOr<round::Policy> PolicyFrom(const v1::FederationConfig& config, const std::string& key) {
   round::Policy policy;
   policy.rounds = config.rounds();
@@ -70,6 +81,10 @@ absl::StatusOr<round::Policy> PolicyFrom(const v1::FederationConfig& config, con
   }
   CAIRN_ASSIGN_OR_RETURN(policy.progress_timeout,
                          ValueOf(key + ".progress_timeout", ParseDuration(config.progress_timeout())));
+  policy.on_node_loss = NodeLossFrom(config.on_node_loss());
+  if (!config.node_timeout().empty()) {
+    CAIRN_ASSIGN_OR_RETURN(policy.node_timeout, ValueOf(key + ".node_timeout", ParseDuration(config.node_timeout())));
+  }
   return policy;
 }
 
@@ -93,6 +108,8 @@ void FillFederationDefaults(v1::FederationConfig& federation) {
   if (federation.combine().empty()) federation.set_combine("stack");
   if (federation.rule().empty()) federation.set_rule("examples");
   if (federation.progress_timeout().empty()) federation.set_progress_timeout("10m");
+  if (federation.on_node_loss() == v1::NODE_LOSS_UNSPECIFIED) federation.set_on_node_loss(v1::wait);
+  if (federation.node_timeout().empty()) federation.set_node_timeout("60s");
   v1::Clients& clients = *federation.mutable_clients();
   if (clients.min() == 0) clients.set_min(1);
   if (clients.target() == 0) clients.set_target(clients.min());

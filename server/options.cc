@@ -20,28 +20,55 @@ using options::Wrong;
 
 namespace {
 
-void FillDefaults(v1::ServerConfig& config) {
-  if (config.listen().empty()) config.set_listen("127.0.0.1:7070");
-  if (config.metrics_listen().empty()) config.set_metrics_listen("127.0.0.1:7071");
-  if (config.durability() == v1::DURABILITY_UNSPECIFIED) config.set_durability(v1::durable);
-  if (config.integrity() == v1::INTEGRITY_UNSPECIFIED) {
-    config.set_integrity(config.durability() == v1::durable ? v1::sha256 : v1::crc32c);
-  }
-  if (config.memory_budget().empty()) config.set_memory_budget("512MiB");
-  if (config.upload_max().empty()) config.set_upload_max("4GiB");
-  if (config.worker_memory().empty()) config.set_worker_memory("1GiB");
-  if (config.log_level().empty()) config.set_log_level("info");
-  for (v1::FederationConfig& federation : *config.mutable_federations()) FillFederationDefaults(federation);
+constexpr char kNodeListen[] = "127.0.0.1:7072";  // Of a root.
+
+// `tls`: the key that would make plaintext beyond loopback TLS, and whether it is set.
+absl::Status CheckExposed(const std::string& key, const std::string& value, const std::string& tls, bool set,
+                          const v1::ServerConfig& config) {
+  CAIRN_ASSIGN_OR_RETURN(HostPort address, ValueOf(key, ParseHostPort(value)));
+  if (IsLoopback(address.host) || set || config.insecure_plaintext()) return absl::OkStatus();
+  return Wrong(key, absl::StrCat(value, " is reachable from other machines without TLS: set ", tls,
+                                 ", or insecure_plaintext: true if the network encrypts by itself"));
 }
 
-absl::Status CheckListen(const v1::ServerConfig& config) {
-  CAIRN_ASSIGN_OR_RETURN(HostPort address, ValueOf("listen", ParseHostPort(config.listen())));
-  if (IsLoopback(address.host) || !config.tls().certificate().empty() || config.insecure_plaintext()) {
-    return absl::OkStatus();
+// A client's certificate must not do for a node.
+absl::Status CheckNodeTls(const v1::ServerConfig& config) {
+  const v1::Tls& tls = config.node_tls();
+  if (tls.certificate().empty() && tls.key().empty() && tls.client_ca().empty()) return absl::OkStatus();
+  if (tls.client_ca().empty()) return Wrong("node_tls.client_ca", "is required: only nodes may connect to node_listen");
+  if (tls.client_ca() != config.tls().client_ca()) return absl::OkStatus();
+  return Wrong("node_tls.client_ca", "is also that of clients, who would pass for nodes: use a CA of its own");
+}
+
+absl::Status ResolveRoot(const v1::ServerConfig& config, ServerOptions& options) {
+  options.node_listen = config.node_listen();
+  if (options.role == Role::kRoot && options.node_listen.empty()) options.node_listen = kNodeListen;
+  options.node_tls = {config.node_tls().certificate(), config.node_tls().key(), config.node_tls().client_ca()};
+  CAIRN_RETURN_IF_ERROR(CheckNodeTls(config));
+  if (!options.node_listen.empty()) {
+    CAIRN_RETURN_IF_ERROR(
+        CheckExposed("node_listen", options.node_listen, "node_tls", !config.node_tls().certificate().empty(), config));
   }
-  return Wrong("listen", absl::StrCat(config.listen(),
-                                      " is reachable from other machines without TLS: set tls.certificate and tls.key, "
-                                      "or insecure_plaintext: true if the network encrypts by itself"));
+  if (config.federations().empty()) return Wrong("federations", "at least one is required");
+  std::set<std::string> names;
+  for (int i = 0; i < config.federations_size(); ++i) {
+    const std::string key = absl::StrCat("federations[", i, "]");
+    CAIRN_ASSIGN_OR_RETURN(FederationOptions federation, ResolveFederation(config.federations(i), key));
+    if (!names.insert(federation.name).second) {
+      return Wrong(key + ".name", absl::StrCat("\"", federation.name, "\" is there twice"));
+    }
+    options.federations.push_back(std::move(federation));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ResolveGateway(const v1::ServerConfig& config, ServerOptions& options) {
+  if (!config.federations().empty()) return Wrong("federations", "belong to the root's configuration");
+  if (config.root().empty()) return Wrong("root", "is required: host:port of the root's node_listen");
+  options.root = config.root();
+  options.node = config.node();
+  options.root_tls = {config.root_tls().ca(), config.root_tls().certificate(), config.root_tls().key()};
+  return CheckExposed("root", options.root, "root_tls", !config.root_tls().ca().empty(), config);
 }
 
 absl::Status CheckSizes(const ServerOptions& options) {
@@ -66,16 +93,34 @@ absl::Status CheckSizes(const ServerOptions& options) {
 
 }  // namespace
 
+void FillServerDefaults(v1::ServerConfig& config) {
+  if (config.listen().empty()) config.set_listen("127.0.0.1:7070");
+  if (config.metrics_listen().empty()) config.set_metrics_listen("127.0.0.1:7071");
+  if (config.durability() == v1::DURABILITY_UNSPECIFIED) config.set_durability(v1::durable);
+  if (config.integrity() == v1::INTEGRITY_UNSPECIFIED) {
+    config.set_integrity(config.durability() == v1::durable ? v1::sha256 : v1::crc32c);
+  }
+  if (config.memory_budget().empty()) config.set_memory_budget("512MiB");
+  if (config.upload_max().empty()) config.set_upload_max("4GiB");
+  if (config.worker_memory().empty()) config.set_worker_memory("1GiB");
+  if (config.log_level().empty()) config.set_log_level("info");
+  for (v1::FederationConfig& federation : *config.mutable_federations()) FillFederationDefaults(federation);
+}
+
 absl::Status LoadServerConfig(const std::filesystem::path& path, v1::ServerConfig* config) {
   CAIRN_RETURN_IF_ERROR(LoadYamlFile(path, config, CheckServerValue));
-  FillDefaults(*config);
+  FillServerDefaults(*config);
   return absl::OkStatus();
 }
 
-absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& config) {
+absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& config, Role role) {
   ServerOptions options;
+  options.role = role;
   options.listen = config.listen();
-  CAIRN_RETURN_IF_ERROR(CheckListen(config));
+  if (role != Role::kRoot) {
+    CAIRN_RETURN_IF_ERROR(CheckExposed("listen", config.listen(), "tls.certificate and tls.key",
+                                       !config.tls().certificate().empty(), config));
+  }
   if (config.metrics_listen() != "off") options.metrics_listen = config.metrics_listen();
   if (config.data_dir().empty()) return Wrong("data_dir", "is required: a directory for what must survive");
   options.data_dir = config.data_dir();
@@ -89,16 +134,7 @@ absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& confi
   CAIRN_RETURN_IF_ERROR(CheckSizes(options));
   options.tls = {config.tls().certificate(), config.tls().key(), config.tls().client_ca()};
   options.log_level = config.log_level();
-  if (config.federations().empty()) return Wrong("federations", "at least one is required");
-  std::set<std::string> names;
-  for (int i = 0; i < config.federations_size(); ++i) {
-    const std::string key = absl::StrCat("federations[", i, "]");
-    CAIRN_ASSIGN_OR_RETURN(FederationOptions federation, ResolveFederation(config.federations(i), key));
-    if (!names.insert(federation.name).second) {
-      return Wrong(key + ".name", absl::StrCat("\"", federation.name, "\" is there twice"));
-    }
-    options.federations.push_back(std::move(federation));
-  }
+  CAIRN_RETURN_IF_ERROR(role == Role::kGateway ? ResolveGateway(config, options) : ResolveRoot(config, options));
   return options;
 }
 

@@ -17,8 +17,20 @@ class ServerConfig;
 
 namespace cairn {
 
+// What of a server a process is.
+enum class Role {
+  kAll,      // Root and gateway in one.
+  kRoot,     // Rounds, aggregation and publishing: for gateways of other processes.
+  kGateway,  // Takes clients for a root of another process, and keeps what they send.
+};
+
 struct ServerOptions {
-  std::string listen;
+  Role role = Role::kAll;
+  std::string listen;       // Of clients; not of a root.
+  std::string node_listen;  // Of gateways; empty: none.
+  TlsFiles node_tls;
+  std::string root, node;  // Of a gateway: the root's address, and the node's name; empty: one made for it.
+  RootTlsFiles root_tls;
   std::string metrics_listen;  // Empty: none.
   std::filesystem::path data_dir;
   bool durable = true;
@@ -31,14 +43,16 @@ struct ServerOptions {
   std::filesystem::path program = "/proc/self/exe";  // That knows the command `worker`.
   TlsFiles tls;
   std::string log_level;
-  std::vector<FederationOptions> federations;
+  std::vector<FederationOptions> federations;  // A gateway's come from its root.
 };
+
+void FillServerDefaults(v1::ServerConfig& config);
 
 // Reads a YAML file and fills in the defaults. INVALID_ARGUMENT and file errors name file, line and key.
 absl::Status LoadServerConfig(const std::filesystem::path& path, v1::ServerConfig* config);
 
 // INVALID_ARGUMENT names the key, what was expected and what came.
-absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& config);
+absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& config, Role role = Role::kAll);
 
 // The smallest memory budget with which a server runs, and what of it is set aside for the program itself and for
 // gRPC's buffers; the rest holds updates.

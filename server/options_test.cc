@@ -34,6 +34,45 @@ std::string Refusal(const std::string& yaml) {
   return std::string(options.status().message());
 }
 
+absl::StatusOr<ServerOptions> LoadAs(Role role, const std::string& yaml) {
+  TestDirectory directory;
+  EXPECT_TRUE(WriteFileAtomically(directory / "server.yaml", yaml).ok());
+  v1::ServerConfig config;
+  const absl::Status loaded = LoadServerConfig(directory / "server.yaml", &config);
+  if (!loaded.ok()) return loaded;
+  return ResolveServerOptions(config, role);
+}
+
+TEST(OptionsTest, ARootListensToNodesOnly) {
+  const auto root = LoadAs(Role::kRoot, Yaml("listen: 0.0.0.0:7070\n", "  - {name: fed, on_node_loss: ask_again}\n"));
+  ASSERT_TRUE(root.ok()) << root.status();
+  EXPECT_EQ(root->node_listen, "127.0.0.1:7072");
+  EXPECT_EQ(root->federations[0].policy.on_node_loss, round::NodeLoss::kAskAgain);
+  EXPECT_EQ(root->federations[0].policy.node_timeout, absl::Seconds(60));
+  EXPECT_EQ(Load(Yaml())->node_listen, "");
+  EXPECT_EQ(Load(Yaml())->federations[0].policy.on_node_loss, round::NodeLoss::kWait);
+  EXPECT_THAT(LoadAs(Role::kRoot, Yaml("node_listen: 0.0.0.0:7072\n")).status().message(),
+              AllOf(HasSubstr("node_listen"), HasSubstr("node_tls")));
+}
+
+TEST(OptionsTest, AGatewayNeedsARootAndNoFederations) {
+  const auto gateway = LoadAs(Role::kGateway, "data_dir: out\nroot: 127.0.0.1:7072\nnode: n1\n");
+  ASSERT_TRUE(gateway.ok()) << gateway.status();
+  EXPECT_EQ(gateway->root, "127.0.0.1:7072");
+  EXPECT_EQ(gateway->node, "n1");
+  EXPECT_THAT(LoadAs(Role::kGateway, "data_dir: out\n").status().message(), HasSubstr("root: is required"));
+  EXPECT_THAT(LoadAs(Role::kGateway, Yaml("root: 127.0.0.1:7072\n")).status().message(), HasSubstr("federations"));
+  EXPECT_THAT(LoadAs(Role::kGateway, "data_dir: out\nroot: 10.0.0.1:7072\n").status().message(),
+              AllOf(HasSubstr("root: 10.0.0.1:7072"), HasSubstr("root_tls")));
+}
+
+TEST(OptionsTest, ClientsDoNotPassForNodes) {
+  EXPECT_THAT(Refusal(Yaml("tls: {certificate: c, key: k, client_ca: ca}\n"
+                           "node_tls: {certificate: c, key: k, client_ca: ca}\n")),
+              AllOf(HasSubstr("node_tls.client_ca"), HasSubstr("clients")));
+  EXPECT_THAT(Refusal(Yaml("node_tls: {certificate: c, key: k}\n")), HasSubstr("node_tls.client_ca: is required"));
+}
+
 TEST(OptionsTest, OnlyTheDirectoryAndAFederationAreRequired) {
   auto options = Load(Yaml());
   ASSERT_TRUE(options.ok()) << options.status();

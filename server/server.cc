@@ -17,9 +17,13 @@
 #include "server/gateway/gateway.h"
 #include "server/metrics/http_endpoint.h"
 #include "server/metrics/metrics.h"
+#include "server/node/identity.h"
+#include "server/node/node_service.h"
+#include "server/node/node_table.h"
+#include "server/node/remote_root.h"
 #include "server/root/coordinator.h"
 #include "server/store/store.h"
-#include "server/tree/node.h"
+#include "server/tree/local_tree.h"
 
 namespace cairn {
 namespace {
@@ -28,7 +32,10 @@ namespace fs = std::filesystem;
 
 constexpr char kLockFile[] = "cairn.lock";
 constexpr char kEndpointFile[] = "endpoint";
+constexpr char kNodeEndpointFile[] = "node_endpoint";
 constexpr char kMetricsEndpointFile[] = "metrics_endpoint";
+constexpr char kCacheDirectory[] = "cache";
+constexpr int kNodeStreams = 4096;  // Of one connection: every client's calls, and updates that are fetched.
 
 // Objects of the shared store: the updates of every federation's open round and of the one that is being published,
 // and as many again for what workers make of them and what is under way.
@@ -43,24 +50,32 @@ class ServerImpl final : public Server {
 
   ~ServerImpl() override {
     ready_ = false;
-    http_.reset();       // Its handlers look at the store.
-    if (!lock_) return;  // The directory, and what is in it, is another server's.
+    http_.reset();                                       // Its handlers look at the store.
+    if (remote_root_ != nullptr) remote_root_->Close();  // The gateway's streams wait for it.
+    if (!lock_) return;                                  // The directory, and what is in it, is another server's.
     std::error_code error;
-    fs::remove(data_dir_ / kEndpointFile, error);
-    fs::remove(data_dir_ / kMetricsEndpointFile, error);
+    for (const char* file : {kEndpointFile, kNodeEndpointFile, kMetricsEndpointFile}) {
+      fs::remove(data_dir_ / file, error);
+    }
   }
 
-  std::string address() const override { return gateway_->address(); }
+  std::string address() const override { return gateway_ == nullptr ? "" : gateway_->address(); }
+  std::string node_address() const override { return node_gateway_ == nullptr ? "" : node_gateway_->address(); }
   std::string metrics_address() const override { return metrics_address_; }
 
  private:
   absl::Status LockDirectory(const fs::path& path);
   absl::Status OpenStore(const ServerOptions& options);
-  absl::Status StartNode(const ServerOptions& options, std::uint64_t shared);
+  absl::Status StartTree(const ServerOptions& options, std::uint64_t shared);
   absl::Status ServeMetrics(const std::string& listen);
   absl::Status WriteEndpoints();
+  absl::Status OpenRoot(const ServerOptions& options);
+  absl::Status ServeNodes(const ServerOptions& options);
+  absl::Status OpenRemoteRoot(const ServerOptions& options);
+  absl::Status ServeClients(const ServerOptions& options);
   absl::Status Ready() const {
-    return ready_ ? absl::OkStatus() : absl::UnavailableError("starting: recovering the data directory");
+    if (!ready_) return absl::UnavailableError("starting: recovering the data directory");
+    return remote_root_ == nullptr ? absl::OkStatus() : remote_root_->attended();
   }
 
   // In the order of construction; destroyed backwards, the gateway first.
@@ -68,9 +83,12 @@ class ServerImpl final : public Server {
   fs::path data_dir_;
   std::optional<FileLock> lock_;
   Metrics metrics_{kVersion};
-  std::unique_ptr<tree::Node> node_;  // Null: nothing is shared.
+  std::unique_ptr<tree::LocalTree> tree_;  // Null: nothing is shared.
   std::unique_ptr<Store> store_;
-  std::unique_ptr<Coordinator> coordinator_;
+  std::unique_ptr<NodeTable> nodes_;
+  std::unique_ptr<Coordinator> coordinator_;  // Or ...
+  std::unique_ptr<RemoteRoot> remote_root_;
+  std::unique_ptr<Gateway> node_gateway_;
   std::unique_ptr<Gateway> gateway_;
   std::atomic<bool> ready_ = false;
   std::string metrics_address_;
@@ -95,27 +113,27 @@ absl::Status ServerImpl::LockDirectory(const fs::path& path) {
 absl::Status ServerImpl::OpenStore(const ServerOptions& options) {
   const std::uint64_t budget = options.memory_budget - kProgramBytes - kNetworkBytes;
   const std::uint64_t shared = (options.durable ? 0 : budget) + (options.workers > 0 ? options.worker_memory : 0);
-  if (shared > 0) CAIRN_RETURN_IF_ERROR(StartNode(options, shared));
+  if (shared > 0) CAIRN_RETURN_IF_ERROR(StartTree(options, shared));
   if (options.durable) {
     CAIRN_ASSIGN_OR_RETURN(store_, OpenFileStore(options.data_dir, budget));
   } else {
-    store_ = OpenMemoryStore(node_->store());
+    store_ = OpenMemoryStore(tree_->store());
   }
   return absl::OkStatus();
 }
 
-absl::Status ServerImpl::StartNode(const ServerOptions& options, std::uint64_t shared) {
+absl::Status ServerImpl::StartTree(const ServerOptions& options, std::uint64_t shared) {
   // One descriptor for each slab, beside the connections. Where so many cannot be had, what comes last is refused.
   AllowOpenFiles(shared / SlabBytes(1) + limits::kCohortClientsMax).IgnoreError();
-  tree::NodeOptions node{.metrics = &metrics_,
-                         .budget = shared,
-                         .objects_max = ObjectsMax(options.federations.size()),
-                         .directory = options.data_dir / "node",
-                         .spill = options.data_dir / "spill",
-                         .workers = options.workers,
-                         .worker = {}};
-  if (!options.workers_by_hand) node.worker = {options.program.native(), "worker"};
-  CAIRN_ASSIGN_OR_RETURN(node_, tree::Node::Start(node));
+  tree::LocalTreeOptions tree{.metrics = &metrics_,
+                              .budget = shared,
+                              .objects_max = ObjectsMax(options.federations.size()),
+                              .directory = options.data_dir / "node",
+                              .spill = options.data_dir / "spill",
+                              .workers = options.workers,
+                              .worker = {}};
+  if (!options.workers_by_hand) tree.worker = {options.program.native(), "worker"};
+  CAIRN_ASSIGN_OR_RETURN(tree_, tree::LocalTree::Start(tree));
   return absl::OkStatus();
 }
 
@@ -136,19 +154,55 @@ absl::Status ServerImpl::ServeMetrics(const std::string& listen) {
 
 absl::Status ServerImpl::WriteEndpoints() {
   CAIRN_RETURN_IF_ERROR(WriteFileAtomically(data_dir_ / kMetricsEndpointFile, metrics_address_ + "\n"));
+  CAIRN_RETURN_IF_ERROR(WriteFileAtomically(data_dir_ / kNodeEndpointFile, node_address() + "\n"));
   return WriteFileAtomically(data_dir_ / kEndpointFile, address() + "\n");
+}
+
+absl::Status ServerImpl::OpenRoot(const ServerOptions& options) {
+  if (!options.node_listen.empty()) nodes_ = std::make_unique<NodeTable>(store_.get(), options.verify_sha256);
+  CoordinatorOptions coordinator{options.data_dir, options.durable, options.federations};
+  coordinator.nodes = nodes_.get();
+  if (tree_ != nullptr) coordinator.summer = tree_->summer();
+  CAIRN_ASSIGN_OR_RETURN(coordinator_, Coordinator::Open(std::move(coordinator), store_.get(), &metrics_, &clock_));
+  return nodes_ == nullptr ? absl::OkStatus() : ServeNodes(options);
+}
+
+absl::Status ServerImpl::ServeNodes(const ServerOptions& options) {
+  const GatewayOptions gateway{options.node_listen,     options.node_tls,      options.memory_budget - kProgramBytes,
+                               options.upload_max,      options.verify_sha256, kNodeStreams,
+                               /*check_identity=*/false};
+  const bool check_identity = !options.node_tls.client_ca.empty();
+  CAIRN_ASSIGN_OR_RETURN(node_gateway_, Gateway::Start(gateway, coordinator_.get(), store_.get(), &metrics_,
+                                                       [this, check_identity](const GatewayContext& context) {
+                                                         return MakeNodeService(context, coordinator_.get(),
+                                                                                nodes_.get(), check_identity);
+                                                       }));
+  return absl::OkStatus();
+}
+
+absl::Status ServerImpl::OpenRemoteRoot(const ServerOptions& options) {
+  CAIRN_ASSIGN_OR_RETURN(const NodeIdentity identity, LoadNodeIdentity(options.data_dir, options.node));
+  RemoteRootOptions root{options.root, options.root_tls, identity.name, identity.directory,
+                         options.data_dir / kCacheDirectory};
+  CAIRN_ASSIGN_OR_RETURN(remote_root_, RemoteRoot::Open(std::move(root), store_.get()));
+  return absl::OkStatus();
+}
+
+absl::Status ServerImpl::ServeClients(const ServerOptions& options) {
+  const GatewayOptions gateway{options.listen, options.tls, options.memory_budget - kProgramBytes, options.upload_max,
+                               options.verify_sha256};
+  Root* root = coordinator_.get();
+  if (remote_root_ != nullptr) root = remote_root_.get();
+  CAIRN_ASSIGN_OR_RETURN(gateway_, Gateway::Start(gateway, root, store_.get(), &metrics_));
+  return absl::OkStatus();
 }
 
 absl::Status ServerImpl::Open(const ServerOptions& options) {
   CAIRN_RETURN_IF_ERROR(LockDirectory(options.data_dir));
   CAIRN_RETURN_IF_ERROR(OpenStore(options));
   CAIRN_RETURN_IF_ERROR(ServeMetrics(options.metrics_listen));
-  CoordinatorOptions coordinator{options.data_dir, options.durable, options.federations};
-  if (node_ != nullptr) coordinator.summer = node_->summer();
-  CAIRN_ASSIGN_OR_RETURN(coordinator_, Coordinator::Open(std::move(coordinator), store_.get(), &metrics_, &clock_));
-  GatewayOptions gateway{options.listen, options.tls, options.memory_budget - kProgramBytes, options.upload_max,
-                         options.verify_sha256};
-  CAIRN_ASSIGN_OR_RETURN(gateway_, Gateway::Start(gateway, coordinator_.get(), store_.get(), &metrics_));
+  CAIRN_RETURN_IF_ERROR(options.role == Role::kGateway ? OpenRemoteRoot(options) : OpenRoot(options));
+  if (options.role != Role::kRoot) CAIRN_RETURN_IF_ERROR(ServeClients(options));
   CAIRN_RETURN_IF_ERROR(WriteEndpoints());
   ready_ = true;
   return absl::OkStatus();

@@ -17,7 +17,7 @@
 
 namespace cairn::tree {
 
-struct NodeOptions {
+struct LocalTreeOptions {
   Metrics* metrics = nullptr;       // May be null.
   std::uint64_t budget = 0;         // Bytes of shared memory.
   std::uint32_t objects_max = 0;    // SharedStoreOptions.
@@ -28,19 +28,19 @@ struct NodeOptions {
                                     // started by somebody else.
 };
 
-class Node {
+class LocalTree {
  public:
   // Errors as SharedStore::Open, StoreAgent::Start and Tree::Start.
-  static absl::StatusOr<std::unique_ptr<Node>> Start(const NodeOptions& options);
+  static absl::StatusOr<std::unique_ptr<LocalTree>> Start(const LocalTreeOptions& options);
   // Ends the workers first.
-  ~Node();
+  ~LocalTree();
 
   SharedStore* store() { return store_.get(); }
   Summer* summer() { return tree_.get(); }  // Null without workers.
 
  private:
-  Node() = default;
-  absl::Status StartWorkers(const NodeOptions& options);
+  LocalTree() = default;
+  absl::Status StartWorkers(const LocalTreeOptions& options);
   void Ended(const ProcessId& process);  // Of a worker: it is, or must be.
 
   std::unique_ptr<SharedStore> store_;

@@ -1,4 +1,4 @@
-#include "server/tree/node.h"
+#include "server/tree/local_tree.h"
 
 #include <unistd.h>
 
@@ -9,17 +9,17 @@
 
 namespace cairn::tree {
 
-absl::StatusOr<std::unique_ptr<Node>> Node::Start(const NodeOptions& options) {
-  std::unique_ptr<Node> node(new Node());
+absl::StatusOr<std::unique_ptr<LocalTree>> LocalTree::Start(const LocalTreeOptions& options) {
+  std::unique_ptr<LocalTree> tree(new LocalTree());
   SharedStoreOptions shared{
       .budget = options.budget, .objects_max = options.objects_max, .spill_directory = options.spill};
-  shared.on_fenced = [node = node.get()](ProcessId process) { node->Ended(process); };
-  CAIRN_ASSIGN_OR_RETURN(node->store_, SharedStore::Open(std::move(shared)));
-  if (options.workers > 0) CAIRN_RETURN_IF_ERROR(node->StartWorkers(options));
-  return node;
+  shared.on_fenced = [tree = tree.get()](ProcessId process) { tree->Ended(process); };
+  CAIRN_ASSIGN_OR_RETURN(tree->store_, SharedStore::Open(std::move(shared)));
+  if (options.workers > 0) CAIRN_RETURN_IF_ERROR(tree->StartWorkers(options));
+  return tree;
 }
 
-absl::Status Node::StartWorkers(const NodeOptions& options) {
+absl::Status LocalTree::StartWorkers(const LocalTreeOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(agent_, StoreAgent::Start(store_.get(), options.directory));
   TreeOptions tree{.metrics = options.metrics, .directory = options.directory, .workers = options.workers};
   tree.on_lost = [this](const ProcessId& process) {
@@ -42,13 +42,13 @@ absl::Status Node::StartWorkers(const NodeOptions& options) {
   return absl::OkStatus();
 }
 
-void Node::Ended(const ProcessId& process) {
+void LocalTree::Ended(const ProcessId& process) {
   std::lock_guard lock(mutex_);
   if (tree_ != nullptr) tree_->WorkerEnded(process);
   if (processes_ != nullptr) processes_->Kill(process);
 }
 
-Node::~Node() {
+LocalTree::~LocalTree() {
   std::unique_ptr<WorkerProcesses> processes;
   {
     std::lock_guard lock(mutex_);

@@ -1,0 +1,63 @@
+#include "cli/gateway.h"
+
+#include <memory>
+#include <string>
+
+#include "base/status_macros.h"
+#include "cli/outcome.h"
+#include "cli/run_server.h"
+#include "proto/cairn/v1/config.pb.h"
+#include "server/options.h"
+
+namespace cairn {
+namespace {
+
+constexpr char kFooter[] =
+    "Example: a root and two gateways on one machine; clients connect to 127.0.0.1:7070 or 127.0.0.2:7070.\n"
+    "  cairn serve --role root --config examples/federation.yaml\n"
+    "  cairn gateway --root 127.0.0.1:7072 --node n1 --listen 127.0.0.1:7070 --data-dir out/n1\n"
+    "  cairn gateway --root 127.0.0.1:7072 --node n2 --listen 127.0.0.2:7070 --data-dir out/n2\n"
+    "\n"
+    "127.0.0.1:7072 is the root's `node_listen`. What clients send stays in the gateway's data directory until the "
+    "root\n"
+    "fetches it to publish the round; an acknowledged update survives the death of either process. When the root is\n"
+    "away, clients are told to try again; when a node is away, `on_node_loss` of the federation says what becomes of "
+    "its\n"
+    "updates. With --config, a YAML file may set what flags do not: TLS, memory, durability. docs/operations.md.\n";
+
+struct Flags {
+  std::string config, root, node, listen, metrics_listen, data_dir;
+  bool print_config = false;
+};
+
+absl::Status RunGateway(const Flags& flags) {
+  v1::ServerConfig config;
+  if (!flags.config.empty()) CAIRN_RETURN_IF_ERROR(LoadServerConfig(flags.config, &config));
+  if (flags.config.empty()) FillServerDefaults(config);
+  if (!flags.root.empty()) config.set_root(flags.root);
+  if (!flags.node.empty()) config.set_node(flags.node);
+  if (!flags.listen.empty()) config.set_listen(flags.listen);
+  if (!flags.metrics_listen.empty()) config.set_metrics_listen(flags.metrics_listen);
+  if (flags.metrics_listen.empty() && flags.config.empty()) config.set_metrics_listen("off");
+  if (!flags.data_dir.empty()) config.set_data_dir(flags.data_dir);
+  return RunServer(config, Role::kGateway, flags.print_config);
+}
+
+}  // namespace
+
+void AddGateway(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("gateway", "Take clients on one node for a root that runs elsewhere");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("-c,--config", flags->config, "YAML file of the gateway; flags take precedence");
+  command->add_option("--root", flags->root, "host:port of the root's node_listen");
+  command->add_option("--node", flags->node, "Name of this node. Default: one made with the data directory");
+  command->add_option("--listen", flags->listen, "host:port for clients. Default 127.0.0.1:7070");
+  command->add_option("--metrics-listen", flags->metrics_listen,
+                      "host:port for metrics. Without --config, default off");
+  command->add_option("--data-dir", flags->data_dir, "Directory for what must survive");
+  command->add_flag("--print-config", flags->print_config, "Print the effective configuration and exit");
+  command->footer(kFooter);
+  command->callback([flags] { Conclude("gateway", RunGateway(*flags)); });
+}
+
+}  // namespace cairn

@@ -1,0 +1,81 @@
+#include "cli/run_server.h"
+
+#include <semaphore.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <cstdio>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "base/version.h"
+#include "config/yaml.h"
+#include "server/server.h"
+
+namespace cairn {
+namespace {
+
+// SIGINT and SIGTERM, from construction on. Handlers, and not sigwait, which needs that every thread blocks them:
+// libraries start threads before main does.
+class StopSignals {
+ public:
+  StopSignals() {
+    sem_init(&came_, 0, 0);
+    struct sigaction action {};
+    action.sa_flags = SA_RESTART;  // Whatever else runs is not to see them.
+    action.sa_handler = [](int signal) {
+      which_ = signal;
+      sem_post(&came_);
+    };
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
+  }
+  int Wait() {
+    while (sem_wait(&came_) != 0) {
+    }
+    return which_;
+  }
+
+ private:
+  static inline sem_t came_;
+  static inline volatile std::sig_atomic_t which_ = 0;
+};
+
+void LogToStderr(const std::string& level) {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("cairn"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
+  spdlog::set_level(spdlog::level::from_str(level));
+  spdlog::flush_on(spdlog::level::info);
+}
+
+// What it does, and where.
+std::string TextOf(const Server& server, const ServerOptions& options) {
+  if (options.role == Role::kGateway) return absl::StrCat("takes clients on ", server.address(), " for ", options.root);
+  std::string text = absl::StrCat("serves ", options.federations.size(), " federation(s)");
+  if (!server.address().empty()) absl::StrAppend(&text, " on ", server.address());
+  if (!server.node_address().empty()) absl::StrAppend(&text, ", to nodes on ", server.node_address());
+  return text;
+}
+
+}  // namespace
+
+absl::Status RunServer(const v1::ServerConfig& config, Role role, bool print) {
+  CAIRN_ASSIGN_OR_RETURN(ServerOptions options, ResolveServerOptions(config, role));
+  if (print) {
+    std::fputs(ToYaml(config).c_str(), stdout);
+    return absl::OkStatus();
+  }
+  LogToStderr(options.log_level);
+  StopSignals signals;
+  CAIRN_ASSIGN_OR_RETURN(auto server, Server::Start(options));
+  spdlog::info("cairn {} {} from {} ({}), metrics on {}", kVersion, TextOf(*server, options), options.data_dir.string(),
+               options.durable ? "durable" : "memory",
+               server->metrics_address().empty() ? "nothing" : server->metrics_address());
+  spdlog::info("stopping on {}", signals.Wait() == SIGINT ? "SIGINT" : "SIGTERM");
+  return absl::OkStatus();
+}
+
+}  // namespace cairn
