@@ -49,8 +49,14 @@ std::uint16_t FreePort() {
   }
 }
 
-ServerProcess::ServerProcess(fs::path directory, std::string config)
-    : directory_(std::move(directory)), config_(std::move(config)), address_(absl::StrCat("127.0.0.1:", FreePort())) {
+ServerProcess::ServerProcess(fs::path directory, std::string config, std::vector<std::string> command,
+                             const std::string& host)
+    : directory_(std::move(directory)),
+      config_(std::move(config)),
+      address_(absl::StrCat(host, ":", FreePort())),
+      command_(std::move(command)) {
+  std::error_code error;
+  fs::create_directories(directory_, error);
   const std::string text = absl::StrCat(
       "listen: ", address_, "\nmetrics_listen: 127.0.0.1:0\ndata_dir: ", data_dir().string(), "\n", config_);
   if (!WriteFileAtomically(config_path(), text).ok()) std::abort();
@@ -64,8 +70,10 @@ ServerProcess::~ServerProcess() {
 absl::Status ServerProcess::Launch() {
   std::error_code ignored;
   fs::remove(data_dir() / "endpoint", ignored);  // Of a server that was killed.
-  CAIRN_ASSIGN_OR_RETURN(Child child, Child::Spawn({BuiltProgram("cairn"), "serve", "--config", config_path().string()},
-                                                   directory_ / "server.log"));
+  std::vector<std::string> words = {BuiltProgram("cairn")};
+  words.insert(words.end(), command_.begin(), command_.end());
+  words.insert(words.end(), {"--config", config_path().string()});
+  CAIRN_ASSIGN_OR_RETURN(Child child, Child::Spawn(std::move(words), directory_ / "server.log"));
   child_.emplace(std::move(child));
   return absl::OkStatus();
 }

@@ -1,10 +1,11 @@
-// A real `cairn serve` on loopback, to be started, stopped and killed.
+// A real `cairn serve`, or another role of a server, on loopback, to be started, stopped and killed.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,7 +23,9 @@ std::uint16_t FreePort();
 class ServerProcess {
  public:
   // `config`: the YAML but for listen, metrics_listen and data_dir. Everything it writes goes below `directory`.
-  ServerProcess(std::filesystem::path directory, std::string config);
+  // `command`: what stands behind `cairn`; `host`: of loopback, to listen on.
+  ServerProcess(std::filesystem::path directory, std::string config, std::vector<std::string> command = {"serve"},
+                const std::string& host = "127.0.0.1");
   ~ServerProcess();  // Kills it; shows its log when the test has failed.
 
   // Returns once it is ready. INTERNAL with its log when it ends first. The address stays the same over restarts.
@@ -46,6 +49,7 @@ class ServerProcess {
  private:
   const std::filesystem::path directory_;
   const std::string config_, address_;
+  const std::vector<std::string> command_;
   std::string metrics_address_;
   std::optional<Child> child_;
 };

@@ -1,0 +1,258 @@
+// One root and two gateways, each a process with a data directory of its own, and clients on both.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "adapter/directory.h"
+#include "base/files.h"
+#include "base/limits.h"
+#include "base/test_directory.h"
+#include "tests/integration/certificates.h"
+#include "tests/integration/federation_fixture.h"
+#include "tests/integration/remote.h"
+
+namespace cairn::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+std::string BytesOf(const fs::path& directory) {
+  const auto bytes = ReadFile(directory / kAdapterModelFile, limits::kGiB);
+  EXPECT_TRUE(bytes.ok()) << bytes.status();
+  return bytes.value_or("");
+}
+
+// ada and cyd are clients of n1, bob is one of n2.
+class NodesTest : public FederationFixture {
+ protected:
+  void ServeNodes(const std::string& federation) {
+    federation_ = federation;
+    const std::string node_listen = absl::StrCat("127.0.0.1:", FreePort());
+    root_ = std::make_unique<ServerProcess>(directory_ / "root",
+                                            absl::StrCat("node_listen: ", node_listen, "\nfederations:\n", federation),
+                                            std::vector<std::string>{"serve", "--role", "root"});
+    n1_ = Gateway("n1", "127.0.0.1", node_listen);
+    n2_ = Gateway("n2", "127.0.0.2", node_listen);
+    for (ServerProcess* process : {root_.get(), n1_.get(), n2_.get()}) {
+      const absl::Status started = process->Start();
+      ASSERT_TRUE(started.ok()) << started;
+    }
+    for (const Party& party : kMixed) ASSERT_TRUE(Join(party.name, party.name == "bob" ? *n2_ : *n1_).ok());
+  }
+
+  std::unique_ptr<ServerProcess> Gateway(const std::string& name, const std::string& host, const std::string& root,
+                                         const std::string& more = "") {
+    const std::string config = absl::StrCat("root: ", root, "\nnode: ", name, "\n", more);
+    return std::make_unique<ServerProcess>(directory_ / name, config, std::vector<std::string>{"gateway"}, host);
+  }
+
+  absl::Status Join(const std::string& name, const ServerProcess& gateway) {
+    auto client = Client::Join(FastOptions(gateway.address(), "f", name), ShapeOf(kModules));
+    if (client.ok()) of_[name] = *std::move(client);
+    return client.status();
+  }
+
+  // UpdateOf the client in the round, which must be open.
+  absl::Status Push(const std::string& name, std::uint64_t round = 1) {
+    for (std::size_t i = 0; i < kMixed.size(); ++i) {
+      if (kMixed[i].name != name) continue;
+      return PushOne(*of_[name], UpdateOf(kMixed, i, round).bytes(), round, kMixed[i].examples);
+    }
+    return absl::NotFoundError(name);
+  }
+
+  absl::StatusOr<v1::RoundInfo> Await(const std::function<bool(const v1::RoundInfo&)>& done) {
+    return AwaitStatus(n1_->address(), "f", done);
+  }
+  absl::StatusOr<v1::RoundInfo> AwaitVersion(std::uint64_t version) {
+    return Await([version](const v1::RoundInfo& info) { return info.version() >= version; });
+  }
+
+  // What a single `cairn serve` publishes of the same updates.
+  std::string BytesOfOneServer(std::uint64_t rounds) {
+    server_ = std::make_unique<ServerProcess>(directory_ / "single", "federations:\n" + federation_);
+    EXPECT_TRUE(server_->Start().ok());
+    JoinAll("f", kMixed);
+    for (std::uint64_t round = 1; round <= rounds; ++round) RunRound(kMixed, round);
+    EXPECT_TRUE(
+        AwaitStatus(server_->address(), "f", [&](const v1::RoundInfo& info) { return info.version() >= rounds; }).ok());
+    return BytesOf(server_->latest("f"));
+  }
+
+  // How many updates a process keeps.
+  static std::ptrdiff_t Objects(const ServerProcess& process) {
+    std::error_code error;
+    return std::distance(fs::directory_iterator(process.data_dir() / "objects" / "f", error), {});
+  }
+  static void AwaitNoObjects(const ServerProcess& process) {
+    while (Objects(process) != 0) std::this_thread::yield();  // The test's time-out bounds it.
+  }
+
+  std::string federation_;
+  std::unique_ptr<ServerProcess> root_, n1_, n2_;
+  std::map<std::string, std::unique_ptr<Client>> of_;
+};
+
+TEST_F(NodesTest, PublishTheBytesThatASingleServerPublishes) {
+  ServeNodes("  - {name: f, combine: stack, rounds: 2, clients: {min: 3}}\n");
+  for (std::uint64_t round = 1; round <= 2; ++round) {
+    ASSERT_TRUE(Push("ada", round).ok());
+    ASSERT_TRUE(Push("bob", round).ok());
+    if (round == 1) {
+      EXPECT_EQ(Objects(*n2_), 1);  // Updates stay where they arrived ...
+      EXPECT_EQ(Objects(*root_), 0);
+    }
+    ASSERT_TRUE(Push("cyd", round).ok());
+    ASSERT_TRUE(AwaitVersion(round).ok());
+  }
+  const std::string published = BytesOf(root_->latest("f"));
+  EXPECT_EQ(published, BytesOfOneServer(2));
+  for (const char* name : {"ada", "bob"}) {
+    const auto pulled = of_[name]->Pull(2, Form::kAdapter, directory_ / name);
+    ASSERT_TRUE(pulled.ok()) << pulled.status();
+    EXPECT_EQ(BytesOf(directory_ / name), published);
+  }
+  for (const ServerProcess* process : {root_.get(), n1_.get(), n2_.get()}) AwaitNoObjects(*process);  // ... until then.
+}
+
+TEST_F(NodesTest, AKilledGatewayHasWhatItAcknowledged) {
+  ServeNodes("  - {name: f, combine: stack, rounds: 1, clients: {min: 3}}\n");
+  ASSERT_TRUE(Push("bob").ok());
+  n2_->Kill();
+  ASSERT_TRUE(Push("ada").ok());
+  ASSERT_TRUE(Push("cyd").ok());
+  const auto held = Await([](const v1::RoundInfo& info) { return info.phase() == v1::ROUND_PHASE_AGGREGATING; });
+  ASSERT_TRUE(held.ok()) << held.status();
+  EXPECT_THAT(held->waiting_for(), HasSubstr("waiting for node n2 with 1 update"));
+  ASSERT_TRUE(n2_->Start().ok());
+  const auto published = AwaitVersion(1);
+  ASSERT_TRUE(published.ok()) << published.status();
+  EXPECT_EQ(published->version(), 1u);
+  EXPECT_EQ(BytesOf(root_->latest("f")), BytesOfOneServer(1));
+  AwaitNoObjects(*n2_);
+}
+
+TEST_F(NodesTest, AKilledRootGoesOnWithTheReceiptsOfItsNodes) {
+  ServeNodes("  - {name: f, combine: stack, rounds: 1, clients: {min: 3}}\n");
+  ASSERT_TRUE(Push("ada").ok());
+  ASSERT_TRUE(Push("bob").ok());
+  const auto round = of_["cyd"]->AwaitRound(absl::Seconds(20));
+  ASSERT_TRUE(round.ok()) << round.status();
+  root_->Kill();
+  absl::Status late;
+  std::thread cyd([&] {  // Retries until the root is back.
+    const UpdateBytes update = UpdateOf(kMixed, 2, 1).bytes();
+    late = of_["cyd"]->PushBytes(*round, update.config_json, update.safetensors, kMixed[2].examples).status();
+  });
+  const absl::Status started = root_->Start();
+  cyd.join();
+  ASSERT_TRUE(started.ok()) << started;
+  ASSERT_TRUE(late.ok()) << late;
+  const auto published = AwaitVersion(1);
+  ASSERT_TRUE(published.ok()) << published.status();
+  EXPECT_EQ(published->version(), 1u);
+  EXPECT_EQ(BytesOf(root_->latest("f")), BytesOfOneServer(1));
+}
+
+TEST_F(NodesTest, ClientsOfADeadGatewayAreAskedAgainByAnother) {
+  ServeNodes(
+      "  - {name: f, combine: stack, rounds: 1, clients: {min: 3}, on_node_loss: ask_again, node_timeout: 1s}\n");
+  ASSERT_TRUE(Push("bob").ok());
+  n2_->Kill();
+  ASSERT_TRUE(Push("ada").ok());
+  ASSERT_TRUE(Push("cyd").ok());
+  const auto asked = Await([](const v1::RoundInfo& info) {
+    return info.phase() == v1::ROUND_PHASE_OPEN && info.clients(1).state() == v1::ClientProgress::STATE_JOINED;
+  });
+  ASSERT_TRUE(asked.ok()) << asked.status();
+  ASSERT_TRUE(Join("bob", *n1_).ok());
+  const absl::Status pushed = Push("bob");
+  ASSERT_TRUE(pushed.ok()) << pushed;
+  const auto published = AwaitVersion(1);
+  ASSERT_TRUE(published.ok()) << published.status();
+  EXPECT_EQ(BytesOf(root_->latest("f")), BytesOfOneServer(1));
+  // What it still has is of no use when it comes back.
+  ASSERT_TRUE(n2_->Start().ok());
+  AwaitNoObjects(*n2_);
+}
+
+TEST_F(NodesTest, ARoundGoesOnWithoutADeadGatewayAndSaysSo) {
+  ServeNodes(
+      "  - {name: f, combine: stack, rounds: 1, clients: {min: 2, target: 3}, on_node_loss: go_on, node_timeout: "
+      "1s}\n");
+  ASSERT_TRUE(Push("bob").ok());
+  ASSERT_TRUE(Push("ada").ok());
+  n2_->Kill();
+  ASSERT_TRUE(Push("cyd").ok());
+  const auto published = AwaitVersion(1);
+  ASSERT_TRUE(published.ok()) << published.status();
+  ASSERT_EQ(published->outcomes_size(), 3);
+  EXPECT_TRUE(published->outcomes(0).accepted());
+  EXPECT_FALSE(published->outcomes(1).accepted());
+  EXPECT_EQ(published->outcomes(1).reason(), "not counted: node n2 was lost");
+}
+
+// What a gateway says of itself until `text` is in it, or for too long.
+std::string AwaitReadiness(const ServerProcess& gateway, const std::string& text) {
+  const absl::Time end = absl::Now() + absl::Seconds(20);
+  while (true) {
+    const std::string answer = HttpGet(gateway.metrics_address(), "/readyz").value_or("");
+    if (absl::StrContains(answer, text) || absl::Now() > end) return answer;
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+}
+
+std::string RootTls(const Authority& authority, const Identity& identity) {
+  return absl::StrCat("root_tls:\n  ca: ", authority.certificate().string(),
+                      "\n  certificate: ", identity.certificate.string(), "\n  key: ", identity.key.string(), "\n");
+}
+
+TEST_F(NodesTest, UnderTlsOnlyNodesGetToTheRootAndEachAsItself) {
+  const Authority nodes(directory_.path(), "nodes"), clients(directory_.path(), "clients");
+  const Identity root = nodes.Issue("root", "IP:127.0.0.1");
+  const std::string node_listen = absl::StrCat("127.0.0.1:", FreePort());
+  root_ = std::make_unique<ServerProcess>(
+      directory_ / "root",
+      absl::StrCat("node_listen: ", node_listen, "\nnode_tls:\n  certificate: ", root.certificate.string(),
+                   "\n  key: ", root.key.string(), "\n  client_ca: ", nodes.certificate().string(),
+                   "\nfederations:\n  - {name: f, rounds: 1, clients: {min: 1}}\n"),
+      std::vector<std::string>{"serve", "--role", "root"});
+  ASSERT_TRUE(root_->Start().ok());
+
+  const Identity n1 = nodes.Issue("n1");
+  n1_ = Gateway("n1", "127.0.0.1", node_listen, RootTls(nodes, n1));
+  ASSERT_TRUE(n1_->Start().ok());
+  EXPECT_THAT(AwaitReadiness(*n1_, "200"), HasSubstr("200"));
+  // Another node with its certificate.
+  n2_ = Gateway("n2", "127.0.0.2", node_listen, RootTls(nodes, n1));
+  ASSERT_TRUE(n2_->Start().ok());
+  EXPECT_THAT(AwaitReadiness(*n2_, "certificate"), HasSubstr("\"n2\" is not a name of the certificate"));
+
+  ASSERT_TRUE(Join("ada", *n1_).ok());
+  ASSERT_TRUE(Push("ada").ok());
+  const auto published = AwaitVersion(1);
+  ASSERT_TRUE(published.ok()) << published.status();
+  EXPECT_EQ(published->version(), 1u);
+
+  // Clients, whether they have a certificate of theirs or none.
+  ClientOptions options = FastOptions(node_listen, "f", "bob");
+  options.retry.give_up_after = absl::Milliseconds(400);
+  options.tls.root_ca = nodes.certificate();
+  EXPECT_EQ(Client::Join(options).status().code(), absl::StatusCode::kUnavailable);
+  const Identity bob = clients.Issue("bob");
+  options.tls.certificate = bob.certificate;
+  options.tls.key = bob.key;
+  EXPECT_EQ(Client::Join(options).status().code(), absl::StatusCode::kUnavailable);
+}
+
+}  // namespace
+}  // namespace cairn::testing
