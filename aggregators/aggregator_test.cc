@@ -30,6 +30,28 @@ TEST(Aggregator, AnnouncesModulesAndCombinedRanks) {
   EXPECT_EQ(rule->ranks(), std::vector<std::int64_t>({5, 5}));
 }
 
+// Counts and their total are the same weights as their quotients; rules that copy or multiply see these.
+TEST(Aggregator, WeightsAreDividedByTheirTotal) {
+  const InMemoryUpdate x = MakeUpdate(1, kModules, 2, 4), y = MakeUpdate(2, kModules, 3, 4);
+  const auto report = [&](absl::Span<const double> weights, double total, std::vector<double>& b) {
+    auto rule = Stack();
+    EXPECT_TRUE(rule->Accumulate({"x", 1, &x.adapter()}).ok());
+    EXPECT_TRUE(rule->Accumulate({"y", 2, &y.adapter()}).ok());
+    const ResultSink sink{[&](const CombinedModule& module) {
+      b = ReadAllDouble(*module.b);
+      return absl::OkStatus();
+    }};
+    return std::move(*rule).Report(weights, sink, total);
+  };
+  std::vector<double> counted, shared;
+  ASSERT_TRUE(report({1, 2}, 3, counted).ok());
+  ASSERT_TRUE(report({1.0 / 3, 2.0 / 3}, 1, shared).ok());
+  EXPECT_EQ(counted, shared);
+  for (const double total : {0.0, -1.0, std::numeric_limits<double>::infinity()}) {
+    EXPECT_EQ(report({1, 2}, total, counted).code(), absl::StatusCode::kInvalidArgument) << total;
+  }
+}
+
 TEST(Aggregator, RefusesAnUpdateWithoutModules) {
   const Adapter empty;
   auto rule = Stack();

@@ -87,7 +87,8 @@ class PartialSum {
   // other, as the accumulators are loaded once. Each update is read once.
   //   ALREADY_EXISTS      a client that is there, or twice among these
   //   INVALID_ARGUMENT    what Aggregator::Accumulate refuses (with the client), in particular what the rule demands of
-  //                       clients beside those already there; frozen values or tensors that are no floats unlike theirs
+  //                       clients beside those already there, of whom messages name any; frozen values or tensors that
+  //                       are no floats unlike theirs
   //   RESOURCE_EXHAUSTED  more than limits::kCohortClientsMax clients; or MakePlane's error
   // These leave the sum as it was. Two do not, as they show only when a part is summed already: then usable() and
   // everything after says FAILED_PRECONDITION, and the sum must be started anew.

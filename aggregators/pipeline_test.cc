@@ -6,8 +6,10 @@
 #include <cmath>
 #include <memory>
 
+#include "aggregators/partial_sum.h"
 #include "aggregators/rounded.h"
 #include "aggregators/testing.h"
+#include "base/digest.h"
 
 namespace cairn {
 namespace {
@@ -237,6 +239,28 @@ TEST(Pipeline, NobodyToCombineIsAnError) {
   auto pipeline = Pipeline::Create({});
   ASSERT_TRUE(pipeline.ok());
   EXPECT_EQ(pipeline->Plan().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+// What one process makes of files is what any tree of workers makes of them: it sums counts, not their shares.
+TEST_F(PipelineTest, SumsHaveTheBitsOfPartialSums) {
+  PipelineOptions options;
+  options.combine = "zero_pad";
+  ASSERT_TRUE(Run(options).ok());
+  absl::StatusOr<PartialSum> sum = PartialSum::Create("zero_pad");
+  ASSERT_TRUE(sum.ok());
+  for (std::size_t i = updates_.size(); i-- > 0;) {
+    const Contributor who{std::string(1, static_cast<char>('a' + i)), Sha256Hex(""),
+                          static_cast<std::uint64_t>(kExamples[i])};
+    ASSERT_TRUE(sum->Add(who, updates_[i].adapter()).ok());
+  }
+  std::size_t m = 0;
+  const absl::Status status = sum->View().Report({[&](const CombinedModule& module) {
+    EXPECT_EQ(ReadAllDouble(*module.a), ReadAllDouble(*modules_[m].a));
+    EXPECT_EQ(ReadAllDouble(*module.b), ReadAllDouble(*modules_[m++].b));
+    return absl::OkStatus();
+  }});
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(m, kModules.size());
 }
 
 }  // namespace

@@ -38,7 +38,8 @@ struct Layout {
   friend bool operator==(const Layout&, const Layout&) = default;
 };
 
-inline constexpr std::int64_t kElementsMax = std::int64_t{1} << 48;  // Of a plane: 2 PiB.
+// Of a plane: more than there is memory for, and far from where offsets overflow.
+inline constexpr std::int64_t kElementsMax = std::int64_t{1} << 48;
 
 // Of what `common` has. INVALID_ARGUMENT for more than `blocks_max` blocks or kElementsMax elements.
 absl::StatusOr<Layout> LayoutOf(const Adapter& common, const Aggregator::Summed& summed, std::int64_t blocks_max);

@@ -135,6 +135,10 @@ absl::StatusOr<SumResult> ResultOf(absl::FunctionRef<absl::Status(const ResultSi
   return result;
 }
 
+absl::StatusOr<SumResult> ResultOfView(const PartialView& view) {
+  return ResultOf([&](const ResultSink& sink) { return view.Report(sink); });
+}
+
 absl::StatusOr<SumResult> LazyResultOf(const std::string& combine, const SumCohort& cohort) {
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Aggregator> aggregator, MakeAggregator(combine));
   for (const auto& client : cohort) {

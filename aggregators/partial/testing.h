@@ -35,6 +35,7 @@ struct SumResult {
   friend bool operator==(const SumResult& x, const SumResult& y);
 };
 absl::StatusOr<SumResult> ResultOf(absl::FunctionRef<absl::Status(const ResultSink&)> report);
+absl::StatusOr<SumResult> ResultOfView(const PartialView& view);
 // Of Aggregator::Report with the counts as weights.
 absl::StatusOr<SumResult> LazyResultOf(const std::string& combine, const SumCohort& cohort);
 
