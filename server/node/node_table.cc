@@ -48,10 +48,9 @@ absl::StatusOr<std::shared_ptr<IncomingUpdate>> NodeTable::Take(const std::strin
 }
 
 absl::StatusOr<std::unique_ptr<Upload>> NodeTable::Begin(const UploadKey& key) {
-  std::promise<void> granted;
-  store_->budget().Acquire(store_->Reservation(key.bytes), [&] { granted.set_value(); });
-  granted.get_future().wait();
-  return store_->Begin(key);
+  std::promise<absl::StatusOr<std::unique_ptr<Upload>>> begun;
+  store_->Begin(key, &opener_, [&](auto upload) { begun.set_value(std::move(upload)); });
+  return begun.get_future().get();
 }
 
 absl::Status NodeTable::Order(std::uint64_t fetch, const UploadKey& key,

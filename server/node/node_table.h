@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "proto/cairn/v1/node.pb.h"
 #include "server/node/incoming_update.h"
+#include "base/worker_pool.h"
 #include "server/root/nodes.h"
 #include "server/store/store.h"
 
@@ -53,6 +54,7 @@ class NodeTable final : public Nodes {
   std::uint64_t next_ = 1;
   std::map<std::string, Attending> attending_;                         // By node.
   std::map<std::uint64_t, std::shared_ptr<IncomingUpdate>> incoming_;  // By fetch.
+  WorkerPool opener_{1};
 };
 
 }  // namespace cairn

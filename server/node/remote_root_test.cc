@@ -16,6 +16,7 @@
 #include "server/node/node_service.h"
 #include "server/node/node_table.h"
 #include "server/root/testing.h"
+#include "server/store/testing.h"
 
 namespace cairn {
 namespace {
@@ -113,10 +114,7 @@ class TestNode {
     update.examples = 1;
     update.adapter_config = bytes.config_json;
     update.frozen = std::string();
-    std::promise<void> granted;
-    store_->budget().Acquire(store_->Reservation(update.key.bytes), [&] { granted.set_value(); });
-    granted.get_future().wait();
-    auto upload = store_->Begin(update.key);
+    auto upload = testing::Begun(*store_, update.key, &opener_).Take();
     EXPECT_TRUE(upload.ok() && (*upload)->Append({bytes.safetensors}).ok());
     EXPECT_TRUE(store_->Seal(*std::move(upload), update.key.sha256).ok());
     return Await<absl::StatusOr<ReceiptRow>>([&](auto done) { root_->Contribute(update, done); });
@@ -144,6 +142,7 @@ class TestNode {
  private:
   const std::string name_;
   std::unique_ptr<Store> store_;
+  WorkerPool opener_{1};
   std::unique_ptr<RemoteRoot> root_;
 };
 

@@ -4,12 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <functional>
-#include <future>
 #include <memory>
 #include <string>
 
 #include "base/digest.h"
 #include "base/test_directory.h"
+#include "server/store/testing.h"
 
 namespace cairn {
 namespace {
@@ -21,10 +21,7 @@ class RetentionTest : public ::testing::Test {
   std::string Seal(const std::string& client) {
     const std::string bytes = "bytes of " + client;
     const UploadKey key{"fed", 1, client, Sha256Hex(bytes), bytes.size()};
-    std::promise<void> granted;
-    store_->budget().Acquire(store_->Reservation(key.bytes), [&] { granted.set_value(); });
-    granted.get_future().wait();
-    auto upload = store_->Begin(key);
+    auto upload = testing::Begun(*store_, key, &opener_).Take();
     EXPECT_TRUE(upload.ok() && (*upload)->Append({bytes}).ok());
     EXPECT_TRUE(store_->Seal(*std::move(upload), key.sha256).ok());
     return UpdateName(client, key.sha256);
@@ -33,6 +30,7 @@ class RetentionTest : public ::testing::Test {
 
   TestDirectory directory_;
   std::unique_ptr<Store> store_;
+  WorkerPool opener_{1};
 };
 
 TEST_F(RetentionTest, LetsGoOfWhatTheRootDoesNotName) {

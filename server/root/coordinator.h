@@ -29,8 +29,8 @@ struct CoordinatorOptions {
   std::filesystem::path data_dir;
   bool durable = true;
   std::vector<FederationOptions> federations;
-  Summer* summer = nullptr;  // Must outlive the coordinator. May be null.
   Nodes* nodes = nullptr;  // Null: there are none. Outlives the coordinator.
+  Summer* summer = nullptr;  // Must outlive the coordinator. May be null.
 };
 
 class Coordinator final : public Root {
