@@ -162,7 +162,10 @@ absl::Status ServerImpl::OpenRoot(const ServerOptions& options) {
   if (!options.node_listen.empty()) nodes_ = std::make_unique<NodeTable>(store_.get(), options.verify_sha256);
   CoordinatorOptions coordinator{options.data_dir, options.durable, options.federations};
   coordinator.nodes = nodes_.get();
-  if (tree_ != nullptr) coordinator.summer = tree_->summer();
+  if (tree_ != nullptr) {
+    coordinator.summer = tree_->summer();
+    coordinator.sharder = tree_->sharder();
+  }
   CAIRN_ASSIGN_OR_RETURN(coordinator_, Coordinator::Open(std::move(coordinator), store_.get(), &metrics_, &clock_));
   return nodes_ == nullptr ? absl::OkStatus() : ServeNodes(options);
 }

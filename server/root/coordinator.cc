@@ -28,6 +28,7 @@ Coordinator::Coordinator(CoordinatorOptions options, Store* store, Metrics* metr
   host_.data_dir = options_.data_dir;
   host_.durable = options_.durable;
   host_.summer = options_.summer;
+  host_.sharder = options_.sharder;
   host_.nodes = options_.nodes;
   host_.AfterCommit = [this](std::function<void()> action) { after_commit_.push_back(std::move(action)); };
   host_.Announce = [this](const Notice& notice) { Announce(notice); };

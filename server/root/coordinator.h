@@ -30,7 +30,8 @@ struct CoordinatorOptions {
   bool durable = true;
   std::vector<FederationOptions> federations;
   Nodes* nodes = nullptr;  // Null: there are none. Outlives the coordinator.
-  Summer* summer = nullptr;  // Must outlive the coordinator. May be null.
+  Summer* summer = nullptr;    // Both must outlive the coordinator, and may be null.
+  Sharder* sharder = nullptr;
 };
 
 class Coordinator final : public Root {

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "server/root/published_files.h"
+#include "server/root/shards.h"
 #include "server/root/summer.h"
 
 namespace cairn {
@@ -370,6 +371,7 @@ absl::Status Federation::CarryOut(const round::Effect& effect) {
 absl::Status Federation::Aggregate(const round::RoundClosed& closed) {
   PublishJob job{name(), options_.method, closed.round, spec_ ? spec_->base_model : "", {}, {}, host_.data_dir};
   if (sums_up_) job.summer = host_.summer;
+  if (!sums_up_ && Shards(options_.method)) job.sharder = host_.sharder;
   CAIRN_ASSIGN_OR_RETURN(auto receipts, host_.database->LoadReceipts(name(), closed.round));
   for (ReceiptRow& receipt : receipts) {
     auto blob = host_.store->Find(name(), UpdateName(receipt.client, receipt.sha256));

@@ -43,7 +43,8 @@ struct FederationHost {
   Store* store = nullptr;
   Metrics* metrics = nullptr;
   const Clock* clock = nullptr;
-  Summer* summer = nullptr;  // May be null.
+  Summer* summer = nullptr;    // May be null.
+  Sharder* sharder = nullptr;  // May be null.
   std::filesystem::path data_dir;
   bool durable = true;
   std::function<void(std::function<void()>)> AfterCommit;

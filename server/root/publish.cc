@@ -27,6 +27,8 @@
 #include "server/root/checkpoint.h"
 #include "server/root/earlier_rounds.h"
 #include "server/root/published_files.h"
+#include "server/root/round_pipeline.h"
+#include "server/root/shards.h"
 #include "server/root/summer.h"
 #include "server/root/update.h"
 #include "server/store/make_directories.h"
@@ -60,18 +62,15 @@ std::string ShortReason(const std::string& reason) {
 // One publication. What is read stays mapped until it ends.
 class Publishing {
  public:
-  explicit Publishing(const PublishJob& job) : job_(job) {}
-
-  // What is read here lies in files, on disks that may fail.
-  absl::Status Lost() const { return lost_pages_.Lost(); }
+  explicit Publishing(const PublishJob& job) : job_(job), round_(job) {}
 
   absl::StatusOr<Publication> Run();
+  absl::Status Lost() const { return round_.Lost(); }
   void Tell() const;  // To the log and the metrics, what Run did.
 
  private:
-  absl::Status Gather();
-  absl::Status Add(const Contribution& contribution);
   absl::Status SumElsewhere();
+  absl::StatusOr<std::optional<JoinedShards>> CombineElsewhere();
   absl::StatusOr<AdapterFile> Combine(VersionRow& row);
   absl::StatusOr<CombineReport> ReportTotal(const ResultSink& sink);
   std::vector<OutcomeRow> Outcomes() const;
@@ -81,66 +80,15 @@ class Publishing {
                                              const MappedAdapter& change);
   absl::StatusOr<AdapterFile> Keep(ResultWriter writer, absl::Span<const PeftConfig* const> inputs);
   absl::StatusOr<MappedAdapter> MapPublished(const AdapterFile& file) const;
-  std::vector<const PeftConfig*> InputConfigs() const;
   std::map<std::string, std::int64_t> TrainedRanks() const;
   absl::Status TooLarge(std::uint64_t bytes) const;
   absl::Status CheckSize(const AdapterSpec& spec, absl::Span<const std::int64_t> ranks) const;
   fs::path temporary() const { return AdapterPath(job_.data_dir, job_.federation, "writing"); }
-  // Mapped inputs must not pile up in memory: what is needed again comes back from the page cache.
-  void DropPages() const {
-    for (const Contribution& contribution : job_.contributions) contribution.payload->DropPages();
-    if (earlier_) earlier_->DropPages();
-  }
-
-  const LostPagesGuard lost_pages_;
   const PublishJob& job_;
-  std::map<std::string, Adapter> updates_;  // By client: configs must not depend on the order of arrival.
-  std::optional<EarlierRounds> earlier_;
-  std::optional<Pipeline> pipeline_;
-  Rule::Needs needs_;
+  RoundPipeline round_;
   std::unique_ptr<RoundTotal> total_;  // Null: the pipeline combines.
   CombineReport report_;
-  std::unique_ptr<Aggregator> combine_;  // For its properties; the pipeline's ends with its run.
 };
-
-absl::Status Publishing::Gather() {
-  CAIRN_ASSIGN_OR_RETURN(combine_, MakeAggregator(job_.method.combine));
-  PipelineOptions options;
-  options.combine = job_.method.combine;
-  options.rule = job_.method.rule;
-  options.guards = job_.method.guards;
-  options.publish = job_.method.publish;
-  options.rule_modules = job_.method.rule_modules;
-  options.round = job_.version;
-  options.known_finite = true;  // Uploads are looked at when they arrive.
-  options.after_read = [this] {
-    DropPages();
-    return Lost();
-  };
-  CAIRN_ASSIGN_OR_RETURN(pipeline_, Pipeline::Create(options));
-  for (const Contribution& contribution : job_.contributions) {
-    if (absl::Status added = Add(contribution); !added.ok()) {
-      return absl::IsInvalidArgument(added) ? BlameClient(std::move(added), contribution.receipt.client) : added;
-    }
-    contribution.payload->DropPages();
-  }
-  // Configs were compared as they came, and the first is published: the others' texts may be large.
-  for (auto& [client, adapter] : updates_) {
-    if (&adapter != &updates_.begin()->second) std::string().swap(adapter.config.json);
-  }
-  needs_ = pipeline_->needs();
-  CAIRN_ASSIGN_OR_RETURN(earlier_, EarlierRounds::Open(job_, needs_, *combine_));
-  pipeline_->Remember(earlier_->Memory());
-  return absl::OkStatus();
-}
-
-absl::Status Publishing::Add(const Contribution& contribution) {
-  const ReceiptRow& receipt = contribution.receipt;
-  CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParseUpdateConfig(receipt.adapter_config, *combine_));
-  CAIRN_ASSIGN_OR_RETURN(Adapter adapter, ParseAdapter(contribution.payload->bytes(), config));
-  const Adapter& kept = updates_.insert_or_assign(receipt.client, std::move(adapter)).first->second;
-  return pipeline_->Add({receipt.client, static_cast<double>(receipt.examples), &kept, ""});
-}
 
 absl::Status Publishing::TooLarge(std::uint64_t bytes) const {
   return absl::FailedPreconditionError(absl::StrCat(
@@ -167,23 +115,32 @@ absl::Status Publishing::CheckSize(const AdapterSpec& spec, absl::Span<const std
 
 absl::StatusOr<AdapterFile> Publishing::Combine(VersionRow& row) {
   CAIRN_RETURN_IF_ERROR(MakeDirectories(temporary().parent_path()));
-  CAIRN_ASSIGN_OR_RETURN(const PipelinePlan plan, pipeline_->Plan());
-  if (pipeline_->publish().kind == PublishForm::Kind::kStack) CAIRN_RETURN_IF_ERROR(CheckSize(plan.spec, plan.ranks));
+  CAIRN_ASSIGN_OR_RETURN(const std::optional<JoinedShards> shards, CombineElsewhere());
+  if (shards) {
+    CAIRN_RETURN_IF_ERROR(CheckSize(shards->spec(), shards->ranks()));
+    CAIRN_ASSIGN_OR_RETURN(ResultWriter writer, ResultWriter::Create(temporary(), shards->spec(), shards->ranks(), {}));
+    CAIRN_ASSIGN_OR_RETURN(report_, shards->Report(writer.sink()));
+    row.relative_error = report_.relative_error;
+    return Keep(std::move(writer), round_.InputConfigs());
+  }
+  CAIRN_ASSIGN_OR_RETURN(const PipelinePlan plan, round_.pipeline().Plan());
+  if (round_.pipeline().publish().kind == PublishForm::Kind::kStack)
+    CAIRN_RETURN_IF_ERROR(CheckSize(plan.spec, plan.ranks));
   CAIRN_ASSIGN_OR_RETURN(ResultWriter writer, ResultWriter::Create(temporary(), plan.spec, plan.ranks, {}));
   ResultSink sink = writer.sink();
   sink.module = [&writer, this](const CombinedModule& module) {
     const absl::Status written = writer.Module(module);
-    DropPages();
+    round_.DropPages();
     return written;
   };
   if (total_ != nullptr) {
     CAIRN_ASSIGN_OR_RETURN(report_, ReportTotal(sink));
     report_.clients = plan.clients;
   } else {
-    CAIRN_ASSIGN_OR_RETURN(report_, (*std::move(pipeline_)).Run(sink));
+    CAIRN_ASSIGN_OR_RETURN(report_, std::move(round_.pipeline()).Run(sink));
   }
   row.relative_error = report_.relative_error;
-  return Keep(std::move(writer), InputConfigs());
+  return Keep(std::move(writer), round_.InputConfigs());
 }
 
 // What others have added up. Without it the result is the same, and takes longer.
@@ -201,19 +158,34 @@ absl::Status Publishing::SumElsewhere() {
   return absl::OkStatus();
 }
 
+// What others have combined, each some of the modules. Without it the result is the same, and takes longer.
+absl::StatusOr<std::optional<JoinedShards>> Publishing::CombineElsewhere() {
+  if (job_.sharder == nullptr) return std::optional<JoinedShards>();
+  absl::StatusOr<std::vector<ShardPart>> parts = job_.sharder->Combine(job_);
+  if (parts.ok()) {
+    CAIRN_ASSIGN_OR_RETURN(JoinedShards joined,
+                           JoinedShards::Open(*std::move(parts), round_.combine(), round_.InputConfigs()));
+    return std::optional<JoinedShards>(std::move(joined));
+  }
+  if (absl::IsInvalidArgument(parts.status())) return parts.status();
+  spdlog::warn("{}: version {}: the server combines the updates itself: {}", job_.federation, job_.version,
+               parts.status().ToString());
+  return std::optional<JoinedShards>();
+}
+
 absl::StatusOr<CombineReport> Publishing::ReportTotal(const ResultSink& sink) {
   CombineReport report{.combine = job_.method.combine,
                        .rule = job_.method.rule,
                        .guards = job_.method.guards,
-                       .publish = ToString(pipeline_->publish())};
+                       .publish = ToString(round_.pipeline().publish())};
   ResultSink counted = sink;
   counted.module = [&](const CombinedModule& module) {
     report.modules.push_back({module.spec.name, module.rank_in, module.rank});
-    if (combine_->exact()) report.modules.back().relative_error = 0;
+    if (round_.combine().exact()) report.modules.back().relative_error = 0;
     return sink.module(module);
   };
   CAIRN_RETURN_IF_ERROR(total_->view().Report(counted));
-  if (combine_->exact() && !report.modules.empty()) report.relative_error = 0;
+  if (round_.combine().exact() && !report.modules.empty()) report.relative_error = 0;
   return report;
 }
 
@@ -224,7 +196,7 @@ std::vector<OutcomeRow> Publishing::Outcomes() const {
     outcomes.push_back(
         {client.id, client.weight, client.distance, client.cosine, client.accepted, ShortReason(client.reason)});
     // It has no weight because the rule holds the others against it, not because it was voted down.
-    if (!needs_.client_counts && client.id == needs_.client) outcomes.back().accepted = true;
+    if (!round_.needs().client_counts && client.id == round_.needs().client) outcomes.back().accepted = true;
   }
   return outcomes;
 }
@@ -232,7 +204,7 @@ std::vector<OutcomeRow> Publishing::Outcomes() const {
 // Gives the finished file its name, which is its digest.
 absl::StatusOr<AdapterFile> Publishing::Keep(ResultWriter writer, absl::Span<const PeftConfig* const> inputs) {
   CAIRN_ASSIGN_OR_RETURN(const ResultWriter::Written written, std::move(writer).Finish());
-  CAIRN_RETURN_IF_ERROR(Lost());
+  CAIRN_RETURN_IF_ERROR(round_.Lost());
   if (written.bytes > job_.bytes_max) {
     unlink(temporary().c_str());
     return TooLarge(written.bytes);
@@ -249,12 +221,12 @@ absl::StatusOr<AdapterFile> Publishing::Keep(ResultWriter writer, absl::Span<con
 }
 
 absl::StatusOr<MappedAdapter> Publishing::MapPublished(const AdapterFile& file) const {
-  return MapAdapter(AdapterPath(job_.data_dir, job_.federation, file.sha256), file.config, *combine_);
+  return MapAdapter(AdapterPath(job_.data_dir, job_.federation, file.sha256), file.config, round_.combine());
 }
 
 // Whether `change` is the next checkpoint as it is, so that no second file is needed.
 absl::StatusOr<bool> Publishing::IsWhole(const Adapter* before, const Adapter& change) const {
-  const bool warm = combine_->round_start() == RoundStart::kWarm;
+  const bool warm = round_.combine().round_start() == RoundStart::kWarm;
   if (before == nullptr) {
     return warm || std::all_of(change.modules.begin(), change.modules.end(), [](const LoraModule& module) {
              return module.rank <= FullRank({module.name, module.d_in, module.d_out, module.layer});
@@ -273,7 +245,7 @@ absl::StatusOr<AdapterFile> Publishing::Extend(const AdapterFile& change_file) {
   }
   const Adapter* adapter = before ? &before->adapter : nullptr;
   CAIRN_ASSIGN_OR_RETURN(Checkpoint checkpoint,
-                         NextCheckpoint(adapter, change.adapter, combine_->round_start(), TrainedRanks()));
+                         NextCheckpoint(adapter, change.adapter, round_.combine().round_start(), TrainedRanks()));
   CAIRN_ASSIGN_OR_RETURN(const bool whole, IsWhole(adapter, change.adapter));
   if (whole) return change_file;
   return KeepCheckpoint(std::move(checkpoint), before ? &*before : nullptr, change);
@@ -291,16 +263,10 @@ absl::StatusOr<AdapterFile> Publishing::KeepCheckpoint(Checkpoint checkpoint, co
   return Keep(std::move(writer), inputs);
 }
 
-std::vector<const PeftConfig*> Publishing::InputConfigs() const {
-  std::vector<const PeftConfig*> configs;
-  for (const auto& [client, adapter] : updates_) configs.push_back(&adapter.config);
-  return configs;
-}
-
 // Of each module, where the rule demands that all clients have the same.
 std::map<std::string, std::int64_t> Publishing::TrainedRanks() const {
   std::map<std::string, std::int64_t> ranks;
-  for (const auto& [client, adapter] : updates_) {
+  for (const auto& [client, adapter] : round_.updates()) {
     for (const LoraModule& module : adapter.modules) ranks.emplace(module.name, module.rank);
   }
   return ranks;
@@ -328,14 +294,14 @@ void Publishing::Tell() const {
 
 absl::StatusOr<Publication> Publishing::Run() {
   CAIRN_RETURN_IF_ERROR(SumElsewhere());
-  CAIRN_RETURN_IF_ERROR(Gather());
+  CAIRN_RETURN_IF_ERROR(round_.Gather());
   VersionRow row;
   row.federation = job_.federation;
   row.version = job_.version;
   CAIRN_ASSIGN_OR_RETURN(const AdapterFile combined, Combine(row));
-  if (combine_->round_start() != RoundStart::kWarm) row.delta = combined;
+  if (round_.combine().round_start() != RoundStart::kWarm) row.delta = combined;
   CAIRN_ASSIGN_OR_RETURN(row.whole, Extend(combined));
-  CAIRN_RETURN_IF_ERROR(earlier_->Extend(updates_));
+  CAIRN_RETURN_IF_ERROR(round_.earlier().Extend(round_.updates()));
   CAIRN_RETURN_IF_ERROR(WriteVersionDirectory(job_.data_dir, job_.federation, job_.version, row.whole));
   return Publication{std::move(row), Outcomes()};
 }

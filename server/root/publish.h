@@ -17,6 +17,7 @@
 
 namespace cairn {
 
+class Sharder;
 class Summer;
 
 struct Contribution {
@@ -35,6 +36,7 @@ struct PublishJob {
   std::uint64_t bytes_max = limits::kPayloadBytesMax;  // Of a published file: what clients can receive.
   Metrics* metrics = nullptr;                          // Told of errors, module by module. May be null.
   Summer* summer = nullptr;                            // Adds up updates elsewhere. May be null: here.
+  Sharder* sharder = nullptr;                          // Has modules combined elsewhere. May be null: here.
 };
 
 // A version, and what became of the contributions to its round, ascending by client.

@@ -36,7 +36,9 @@ class LocalTree {
   ~LocalTree();
 
   SharedStore* store() { return store_.get(); }
-  Summer* summer() { return tree_.get(); }  // Null without workers.
+  // Null without workers.
+  Summer* summer() { return tree_.get(); }
+  Sharder* sharder() { return tree_.get(); }
 
  private:
   LocalTree() = default;

@@ -7,7 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "server/tree/worker_sum.h"
+#include "server/tree/task_status.h"
+#include "server/tree/update_place.h"
 
 namespace cairn::tree {
 namespace {
@@ -138,6 +139,10 @@ absl::Status Tree::Work(Worker& worker) {
 }
 
 std::optional<Tree::Job> Tree::NextFor(WorkerId worker) {
+  if (sharding_ != nullptr) {
+    auto task = sharding_->tasks.extract(worker);
+    if (!task.empty()) return Job{{}, std::nullopt, std::move(task.mapped())};
+  }
   for (auto& [key, round] : rounds_) {
     if (round.over) {
       if (round.sum.Holds(worker)) return JobOf(key, round, Drop{});
@@ -157,12 +162,12 @@ std::size_t Tree::LeavesMax(const Round& round) const {
 Tree::Job Tree::JobOf(const RoundKey& key, Round& round, Action action) {
   Job job{key, std::move(action), {}};
   job.task.set_sum(round.number);
-  if (const Fold* fold = std::get_if<Fold>(&job.action)) {
+  if (const Fold* fold = std::get_if<Fold>(&*job.action)) {
     job.task.mutable_fold()->set_combine(round.combine);
     for (const UpdateId& update : fold->updates) *job.task.mutable_fold()->add_updates() = round.places.at(update);
-  } else if (const Merge* merge = std::get_if<Merge>(&job.action)) {
+  } else if (const Merge* merge = std::get_if<Merge>(&*job.action)) {
     *job.task.mutable_merge() = round.partials.at(merge->partial);
-  } else if (std::holds_alternative<Seal>(job.action)) {
+  } else if (std::holds_alternative<Seal>(*job.action)) {
     job.task.mutable_seal();
   } else {
     job.task.mutable_drop();
@@ -171,7 +176,7 @@ Tree::Job Tree::JobOf(const RoundKey& key, Round& round, Action action) {
 }
 
 void Tree::ObserveBegin(const Job& job) {
-  const Fold* const fold = std::get_if<Fold>(&job.action);
+  const Fold* const fold = job.action ? std::get_if<Fold>(&*job.action) : nullptr;
   if (fold == nullptr || options_.metrics == nullptr) return;
   std::map<UpdateId, absl::Time>& queued = rounds_.at(job.round).queued;
   const absl::Time now = absl::Now();
@@ -183,23 +188,28 @@ void Tree::ObserveBegin(const Job& job) {
 }
 
 void Tree::ObserveEnd(const Job& job, double seconds) {
-  if (options_.metrics == nullptr) return;
-  if (const Fold* const fold = std::get_if<Fold>(&job.action)) {
+  if (!job.action || options_.metrics == nullptr) return;
+  if (const Fold* const fold = std::get_if<Fold>(&*job.action)) {
     const double each = seconds / static_cast<double>(fold->updates.size());
     for (std::size_t i = 0; i < fold->updates.size(); ++i) {
       options_.metrics->ObserveStep(job.round.first, Metrics::Step::kFold, each);
     }
-  } else if (std::holds_alternative<Merge>(job.action)) {
+  } else if (std::holds_alternative<Merge>(*job.action)) {
     options_.metrics->ObserveStep(job.round.first, Metrics::Step::kMerge, seconds);
   }
 }
 
 void Tree::Apply(WorkerId worker, const Job& job, const v1::WorkerReply& reply) {
-  Round& round = rounds_.at(job.round);
   const absl::Status status = StatusOf(reply.status());
-  if (std::holds_alternative<Drop>(job.action)) {
+  if (!job.action) {
+    if (sharding_ == nullptr) return;
+    sharding_->made.emplace(worker, status.ok() ? absl::StatusOr<v1::ShardMade>(reply.made()) : status);
+    return;
+  }
+  Round& round = rounds_.at(job.round);
+  if (std::holds_alternative<Drop>(*job.action)) {
     round.sum.Dropped(worker);
-  } else if (std::holds_alternative<Fold>(job.action)) {
+  } else if (std::holds_alternative<Fold>(*job.action)) {
     std::vector<absl::Status> results;
     for (const v1::TaskStatus& result : reply.updates()) results.push_back(StatusOf(result));
     round.sum.Folded(worker, results);
@@ -207,7 +217,7 @@ void Tree::Apply(WorkerId worker, const Job& job, const v1::WorkerReply& reply) 
   } else if (!status.ok()) {
     spdlog::warn("{}: round {}: a worker failed: {}", job.round.first, job.round.second, status.ToString());
     round.sum.Failed(worker, status);
-  } else if (std::holds_alternative<Merge>(job.action)) {
+  } else if (std::holds_alternative<Merge>(*job.action)) {
     round.sum.Merged(worker);
   } else {
     const PartialId partial = ++last_number_;
@@ -230,6 +240,10 @@ void Tree::Conclude(Round& round) {
 }
 
 void Tree::Lose(WorkerId worker) {
+  if (sharding_ != nullptr && sharding_->members.count(worker) > 0) {
+    sharding_->tasks.erase(worker);
+    sharding_->made.emplace(worker, absl::UnavailableError("a worker was lost"));
+  }
   for (auto& [key, round] : rounds_) {
     round.sum.Lost(worker);
     Conclude(round);
@@ -265,15 +279,8 @@ Tree::Round& Tree::RoundOf(const RoundKey& key, const Method& method) {
 }
 
 void Tree::Know(Round& round, const Contribution& contribution) {
-  const ReceiptRow& receipt = contribution.receipt;
-  v1::UpdatePlace& place = round.places[IdOf(receipt)];
-  place.set_client(receipt.client);
-  place.set_sha256(receipt.sha256);
-  place.set_examples(receipt.examples);
-  place.set_adapter_config(receipt.adapter_config);
-  if (const auto key = contribution.payload->shared_key()) place.set_object(key->ToHex());
-  if (const auto path = contribution.payload->path()) place.set_path(std::filesystem::absolute(*path));
-  round.bytes_max = std::max(round.bytes_max, receipt.bytes);
+  round.places[IdOf(contribution.receipt)] = PlaceOf(contribution);
+  round.bytes_max = std::max(round.bytes_max, contribution.receipt.bytes);
 }
 
 void Tree::Contributed(const std::string& federation, std::uint64_t number, const Method& method,

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "proto/cairn/v1/tree.pb.h"
+#include "server/root/shards.h"
 #include "server/root/summer.h"
 #include "server/store/shared/shared_store.h"
 #include "server/tree/round_sum.h"
@@ -39,7 +41,7 @@ struct TreeOptions {
   absl::Duration patience = absl::Seconds(15);
 };
 
-class Tree final : public Summer {
+class Tree final : public Summer, public Sharder {
  public:
   // Listens for workers. The store must outlive it.
   static absl::StatusOr<std::unique_ptr<Tree>> Start(SharedStore* store, TreeOptions options);
@@ -50,6 +52,7 @@ class Tree final : public Summer {
                    const Contribution& contribution) override;
   absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const PublishJob& job) override;
   void Forget(const std::string& federation, std::uint64_t round) override;
+  absl::StatusOr<std::vector<ShardPart>> Combine(const PublishJob& job) override;
 
   // Its lease ran out, or its process ended: what it is doing will come to nothing.
   void WorkerEnded(const ProcessId& process);
@@ -74,10 +77,16 @@ class Tree final : public Summer {
     bool ended = false;
     std::thread thread;
   };
+  // One task of a worker: an action for a round's sum, or its part of a round that is sharded.
   struct Job {
     RoundKey round;
-    Action action;
+    std::optional<Action> action;  // None: a shard.
     v1::WorkerTask task;
+  };
+  struct Sharding {
+    std::map<WorkerId, v1::WorkerTask> tasks;  // Of those that have not begun.
+    std::map<WorkerId, absl::StatusOr<v1::ShardMade>> made;
+    std::set<WorkerId> members;
   };
 
   Tree(SharedStore* store, TreeOptions options, StreamListener listener);
@@ -86,6 +95,9 @@ class Tree final : public Summer {
   absl::Status Work(Worker& worker);
   void JoinEnded();
   absl::StatusOr<std::unique_ptr<RoundTotal>> TotalOf(const v1::SealedPartial& partial);
+  std::vector<WorkerId> Greeted() const;
+  absl::StatusOr<std::vector<ShardPart>> CombineWith(const std::vector<WorkerId>& members, const PublishJob& job);
+  absl::Status RunSharding(Sharding& sharding);
 
   // With mutex_ held.
   Round& RoundOf(const RoundKey& key, const Method& method);
@@ -110,6 +122,8 @@ class Tree final : public Summer {
   std::map<RoundKey, Round> rounds_;
   std::list<Worker> workers_;
   std::vector<ObjectKey> useless_;
+  std::mutex sharding_mutex_;     // One at a time.
+  Sharding* sharding_ = nullptr;  // Guarded by mutex_.
   std::thread thread_;
 };
 

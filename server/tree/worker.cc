@@ -4,8 +4,10 @@
 
 #include <array>
 #include <cerrno>
+#include <exception>
 #include <map>
 #include <memory>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +15,8 @@
 #include "proto/cairn/v1/tree.pb.h"
 #include "server/tree/life_signs.h"
 #include "server/tree/node_objects.h"
+#include "server/tree/shard_task.h"
+#include "server/tree/task_status.h"
 #include "server/tree/unix_stream.h"
 #include "server/tree/worker_sum.h"
 
@@ -82,11 +86,27 @@ class Worker {
       case v1::WorkerTask::kDrop:
         reply.set_lost(true);
         break;
+      case v1::WorkerTask::kShard:
+        Combine(task.shard(), reply);
+        break;
       case v1::WorkerTask::TASK_NOT_SET:
         SetStatus(absl::UnimplementedError("a task of a later version"), *reply.mutable_status());
     }
     if (reply.lost()) sums_.erase(task.sum());
     return reply;
+  }
+
+  void Combine(const v1::ShardTask& task, v1::WorkerReply& reply) {
+    absl::StatusOr<v1::ShardMade> made = absl::InternalError("no result");
+    try {
+      made = RunShard(*objects_, task);
+    } catch (const std::bad_alloc&) {
+      made = absl::ResourceExhaustedError("the worker has not enough memory to combine its modules");
+    } catch (const std::exception& error) {
+      made = absl::InternalError(error.what());
+    }
+    SetStatus(made.status(), *reply.mutable_status());
+    if (made.ok()) *reply.mutable_made() = *std::move(made);
   }
 
   std::shared_ptr<NodeObjects> objects_;

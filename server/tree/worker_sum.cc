@@ -10,29 +10,20 @@
 #include "adapter/lora.h"
 #include "aggregators/blame.h"
 #include "aggregators/registry.h"
-#include "base/files.h"
 #include "base/lost_pages.h"
 #include "base/status_macros.h"
 #include "server/root/update.h"
+#include "server/tree/placed_update.h"
+#include "server/tree/task_status.h"
 
 namespace cairn::tree {
 
 // An update where it lies.
 struct WorkerSum::Input {
   Contributor who;
-  std::optional<NodeObjects::Read> object;
-  MappedFile file;
-  Adapter adapter;  // Views into one of them.
+  std::shared_ptr<const PlacedUpdate> update;
+  Adapter adapter;  // Views into it.
 };
-
-void SetStatus(const absl::Status& status, v1::TaskStatus& message) {
-  message.set_code(static_cast<int>(status.code()));
-  message.set_message(std::string(status.message()));
-}
-
-absl::Status StatusOf(const v1::TaskStatus& message) {
-  return absl::Status(static_cast<absl::StatusCode>(message.code()), message.message());
-}
 
 namespace {
 
@@ -53,26 +44,17 @@ absl::StatusOr<std::unique_ptr<WorkerSum::Input>> WorkerSum::Open(const v1::Upda
                                                                   const std::string& combine) const {
   auto input = std::make_unique<Input>();
   input->who = {place.client(), place.sha256(), place.examples()};
-  absl::string_view bytes;
-  if (place.has_object()) {
-    CAIRN_ASSIGN_OR_RETURN(const ObjectKey key, ObjectKey::FromHex(place.object()));
-    CAIRN_ASSIGN_OR_RETURN(NodeObjects::Read read, objects_->Get(key));
-    input->object.emplace(std::move(read));
-    bytes = input->object->bytes();
-  } else {
-    CAIRN_ASSIGN_OR_RETURN(input->file, MappedFile::Open(place.path()));
-    bytes = input->file.bytes();
-  }
+  CAIRN_ASSIGN_OR_RETURN(input->update, PlacedUpdate::Open(*objects_, place));
   CAIRN_ASSIGN_OR_RETURN(const auto aggregator, MakeAggregator(combine));
   CAIRN_ASSIGN_OR_RETURN(const PeftConfig config, ParseUpdateConfig(place.adapter_config(), *aggregator));
-  CAIRN_ASSIGN_OR_RETURN(input->adapter, ParseAdapter(bytes, config));
+  CAIRN_ASSIGN_OR_RETURN(input->adapter, ParseAdapter(input->update->bytes(), config));
   return input;
 }
 
 absl::Status WorkerSum::CheckRead(absl::Span<const std::unique_ptr<Input>> inputs) const {
   CAIRN_RETURN_IF_ERROR(LostPagesGuard::Check());
   for (const auto& input : inputs) {
-    if (input->object && !input->object->StillValid()) return absl::UnavailableError("the worker slept past its lease");
+    if (!input->update->StillValid()) return absl::UnavailableError("the worker slept past its lease");
   }
   return absl::OkStatus();
 }

@@ -13,9 +13,6 @@
 
 namespace cairn::tree {
 
-void SetStatus(const absl::Status& status, v1::TaskStatus& message);
-absl::Status StatusOf(const v1::TaskStatus& message);
-
 class WorkerSum {
  public:
   explicit WorkerSum(std::shared_ptr<NodeObjects> objects) : objects_(std::move(objects)) {}

@@ -1,0 +1,64 @@
+#include "server/root/round_pipeline.h"
+
+#include <utility>
+
+#include "aggregators/blame.h"
+#include "aggregators/registry.h"
+#include "base/status_macros.h"
+#include "server/root/update.h"
+
+namespace cairn {
+
+absl::Status RoundPipeline::Gather(std::shared_ptr<const Shard> shard, int threads) {
+  CAIRN_ASSIGN_OR_RETURN(combine_, MakeAggregator(job_.method.combine));
+  PipelineOptions options;
+  options.combine = job_.method.combine;
+  options.rule = job_.method.rule;
+  options.guards = job_.method.guards;
+  options.publish = job_.method.publish;
+  options.rule_modules = job_.method.rule_modules;
+  options.round = job_.version;
+  options.shard = std::move(shard);
+  options.threads = threads;
+  options.known_finite = true;  // Uploads are looked at when they arrive.
+  options.after_read = [this] {
+    DropPages();
+    return Lost();
+  };
+  CAIRN_ASSIGN_OR_RETURN(pipeline_, Pipeline::Create(options));
+  for (const Contribution& contribution : job_.contributions) {
+    if (absl::Status added = Add(contribution); !added.ok()) {
+      return absl::IsInvalidArgument(added) ? BlameClient(std::move(added), contribution.receipt.client) : added;
+    }
+    contribution.payload->DropPages();
+  }
+  // Configs were compared as they came, and the first is published: the others' texts may be large.
+  for (auto& [client, adapter] : updates_) {
+    if (&adapter != &updates_.begin()->second) std::string().swap(adapter.config.json);
+  }
+  needs_ = pipeline_->needs();
+  CAIRN_ASSIGN_OR_RETURN(earlier_, EarlierRounds::Open(job_, needs_, *combine_));
+  pipeline_->Remember(earlier_->Memory());
+  return absl::OkStatus();
+}
+
+absl::Status RoundPipeline::Add(const Contribution& contribution) {
+  const ReceiptRow& receipt = contribution.receipt;
+  CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParseUpdateConfig(receipt.adapter_config, *combine_));
+  CAIRN_ASSIGN_OR_RETURN(Adapter adapter, ParseAdapter(contribution.payload->bytes(), config));
+  const Adapter& kept = updates_.insert_or_assign(receipt.client, std::move(adapter)).first->second;
+  return pipeline_->Add({receipt.client, static_cast<double>(receipt.examples), &kept, ""});
+}
+
+void RoundPipeline::DropPages() const {
+  for (const Contribution& contribution : job_.contributions) contribution.payload->DropPages();
+  if (earlier_) earlier_->DropPages();
+}
+
+std::vector<const PeftConfig*> RoundPipeline::InputConfigs() const {
+  std::vector<const PeftConfig*> configs;
+  for (const auto& [client, adapter] : updates_) configs.push_back(&adapter.config);
+  return configs;
+}
+
+}  // namespace cairn

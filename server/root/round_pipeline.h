@@ -1,0 +1,58 @@
+// The updates of a round, as they lie in the store, in the pipeline that makes a version of them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "adapter/lora.h"
+#include "adapter/peft_config.h"
+#include "aggregators/aggregator.h"
+#include "aggregators/pipeline.h"
+#include "aggregators/shard.h"
+#include "base/lost_pages.h"
+#include "server/root/earlier_rounds.h"
+#include "server/root/publish.h"
+
+namespace cairn {
+
+class RoundPipeline {
+ public:
+  // The job must outlive it. What is read stays mapped as long.
+  explicit RoundPipeline(const PublishJob& job) : job_(job) {}
+  RoundPipeline(const RoundPipeline&) = delete;
+  RoundPipeline& operator=(const RoundPipeline&) = delete;
+
+  // Parses every update and what earlier rounds left. INVALID_ARGUMENT with BlamedClient. `shard`: as PipelineOptions,
+  // with so many threads.
+  absl::Status Gather(std::shared_ptr<const Shard> shard = nullptr, int threads = 0);
+
+  Pipeline& pipeline() { return *pipeline_; }
+  const Aggregator& combine() const { return *combine_; }  // For its properties; the pipeline's ends with its run.
+  EarlierRounds& earlier() { return *earlier_; }
+  const Rule::Needs& needs() const { return needs_; }
+  const std::map<std::string, Adapter>& updates() const { return updates_; }  // By client.
+  std::vector<const PeftConfig*> InputConfigs() const;
+
+  // What is read here lies in files, on disks that may fail.
+  absl::Status Lost() const { return lost_pages_.Lost(); }
+  // Mapped inputs must not pile up in memory: what is needed again comes back from the page cache.
+  void DropPages() const;
+
+ private:
+  absl::Status Add(const Contribution& contribution);
+
+  const LostPagesGuard lost_pages_;
+  const PublishJob& job_;
+  std::map<std::string, Adapter> updates_;  // By client: configs must not depend on the order of arrival.
+  std::optional<EarlierRounds> earlier_;
+  std::optional<Pipeline> pipeline_;
+  Rule::Needs needs_;
+  std::unique_ptr<Aggregator> combine_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,134 @@
+// Rounds that the workers of a node combine together, each its own modules.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "server/root/published_files.h"
+#include "server/tree/shard_task.h"
+#include "server/tree/tree.h"
+
+namespace cairn::tree {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kAttemptsMax = 3;  // Each with those that are left.
+constexpr char kPartPrefix[] = "shard-";
+
+fs::path PartPath(const PublishJob& job, absl::string_view attempt, std::size_t rank) {
+  return AdapterPath(job.data_dir, job.federation, absl::StrCat(kPartPrefix, attempt, "-", rank));
+}
+
+// Of attempts that came to nothing, of this process and of others before it.
+void RemoveParts(const PublishJob& job) {
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(PartPath(job, "", 0).parent_path(), error)) {
+    if (absl::StartsWith(entry.path().filename().native(), kPartPrefix)) fs::remove(entry.path(), error);
+  }
+}
+
+// A place for the members to find each other.
+class MeetingPlace {
+ public:
+  explicit MeetingPlace(fs::path directory) : directory_(std::move(directory)) {
+    std::error_code error;
+    fs::create_directories(directory_, error);
+  }
+  ~MeetingPlace() {
+    std::error_code error;
+    fs::remove_all(directory_, error);
+  }
+  std::string name() const { return absl::StrCat("file:", fs::absolute(directory_).native()); }
+
+ private:
+  const fs::path directory_;
+};
+
+}  // namespace
+
+std::vector<WorkerId> Tree::Greeted() const {
+  std::vector<WorkerId> ids;
+  for (const Worker& worker : workers_) {
+    if (worker.greeted) ids.push_back(worker.id);
+  }
+  return ids;
+}
+
+absl::StatusOr<std::vector<ShardPart>> Tree::Combine(const PublishJob& job) {
+  std::lock_guard one_at_a_time(sharding_mutex_);
+  absl::Status last = absl::UnavailableError("no worker is there");
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    RemoveParts(job);
+    std::vector<WorkerId> members;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, absl::ToChronoMilliseconds(options_.patience),
+                        [this] { return stopping_ || !Greeted().empty(); });
+      members = Greeted();
+    }
+    if (members.empty()) break;
+    auto parts = CombineWith(members, job);
+    if (!absl::IsUnavailable(parts.status())) return parts;
+    last = parts.status();
+    spdlog::warn("{}: version {}: {}; once more with those that are left", job.federation, job.version,
+                 last.ToString());
+  }
+  RemoveParts(job);
+  return last;
+}
+
+absl::StatusOr<std::vector<ShardPart>> Tree::CombineWith(const std::vector<WorkerId>& members, const PublishJob& job) {
+  CAIRN_ASSIGN_OR_RETURN(std::vector<v1::ShardTask> tasks, SplitJob(job, members.size()));
+  Sharding sharding;
+  std::string attempt;
+  {
+    std::lock_guard lock(mutex_);
+    attempt = absl::StrCat(++last_number_);
+  }
+  const MeetingPlace place(options_.directory / absl::StrCat("group-", attempt));
+  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    tasks[i].set_attempt(attempt);
+    tasks[i].set_rendezvous(place.name());
+    tasks[i].set_threads(static_cast<std::uint32_t>(std::max<std::size_t>(1, cores / members.size())));
+    tasks[i].set_file(fs::absolute(PartPath(job, attempt, i)).native());
+    *sharding.tasks[members[i]].mutable_shard() = std::move(tasks[i]);
+    sharding.members.insert(members[i]);
+  }
+  CAIRN_RETURN_IF_ERROR(RunSharding(sharding));
+  std::vector<ShardPart> parts;
+  absl::Status failed;
+  for (const auto& [worker, made] : sharding.made) {
+    if (made.ok()) {
+      parts.push_back(PartOf(*made, job));
+    } else if (failed.ok() || absl::IsUnavailable(failed)) {
+      failed = made.status();  // What the others say is that this one left.
+    }
+  }
+  if (failed.ok()) return parts;
+  return failed;
+}
+
+absl::Status Tree::RunSharding(Sharding& sharding) {
+  std::unique_lock lock(mutex_);
+  const std::vector<WorkerId> there = Greeted();
+  for (const WorkerId member : sharding.members) {
+    if (std::find(there.begin(), there.end(), member) == there.end()) {
+      return absl::UnavailableError("a worker was lost");
+    }
+  }
+  sharding_ = &sharding;
+  changed_.notify_all();
+  // Those that are stopped are lost after a while, and so nobody waits for ever.
+  changed_.wait(lock, [&] { return sharding.made.size() == sharding.members.size(); });
+  sharding_ = nullptr;
+  return stopping_ ? absl::UnavailableError("the server is stopping") : absl::OkStatus();
+}
+
+}  // namespace cairn::tree
