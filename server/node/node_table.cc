@@ -70,6 +70,14 @@ absl::Status NodeTable::Order(std::uint64_t fetch, const UploadKey& key,
 }
 
 absl::Status NodeTable::Fetch(const std::string& node, const UploadKey& key) {
+  bool resumed = false;
+  absl::Status status = FetchOnce(node, key, &resumed);
+  // What an attempt left was not synced: it may be what is wrong, and is gone now.
+  if (absl::IsDataLoss(status) && resumed) status = FetchOnce(node, key, &resumed);
+  return status;
+}
+
+absl::Status NodeTable::FetchOnce(const std::string& node, const UploadKey& key, bool* resumed) {
   if (store_->Find(key.federation, UpdateName(key.client, key.sha256)).ok()) return absl::OkStatus();
   std::uint64_t fetch;
   {
@@ -79,6 +87,7 @@ absl::Status NodeTable::Fetch(const std::string& node, const UploadKey& key) {
   }
   CAIRN_ASSIGN_OR_RETURN(auto upload, Begin(key));
   const auto incoming = std::make_shared<IncomingUpdate>(key, node, std::move(upload), verify_);
+  *resumed = incoming->received() > 0;
   CAIRN_RETURN_IF_ERROR(incoming->ContinueDigest());
   absl::Status status = Order(fetch, key, incoming);
   if (status.ok()) status = incoming->Await();

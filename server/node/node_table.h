@@ -46,6 +46,8 @@ class NodeTable final : public Nodes {
     Notify notify;
   };
   absl::StatusOr<std::unique_ptr<Upload>> Begin(const UploadKey& key);
+  // `resumed`: whether it went on with what an attempt before it had left.
+  absl::Status FetchOnce(const std::string& node, const UploadKey& key, bool* resumed);
   absl::Status Order(std::uint64_t fetch, const UploadKey& key, const std::shared_ptr<IncomingUpdate>& incoming);
 
   Store* store_;

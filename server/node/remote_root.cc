@@ -16,7 +16,7 @@
 namespace cairn {
 namespace {
 
-constexpr int kWorkers = 8;  // Each fetches or delivers one file at a time.
+constexpr int kWorkers = 8;  // Of each pool: files that are delivered, and fetched, at a time.
 
 template <typename Message>
 void Fill(const UploadKey& key, Message& message) {
@@ -71,24 +71,27 @@ RemoteRoot::RemoteRoot(RemoteRootOptions options, Store* store, std::shared_ptr<
       connection_(options_.address, credentials),
       teller_(&connection_),
       fetcher_(&connection_, std::move(cache)),
+      deliverers_(std::make_unique<WorkerPool>(kWorkers)),
       workers_(std::make_unique<WorkerPool>(kWorkers)) {}
 
 RemoteRoot::~RemoteRoot() {
   Close();
   attendance_.reset();
-  std::unique_ptr<WorkerPool> workers;
+  Pool deliverers, workers;
   {
     std::lock_guard lock(mutex_);
+    deliverers.swap(deliverers_);
     workers.swap(workers_);
   }
+  deliverers.reset();
   workers.reset();  // Ends what was queued, without the root.
   feeds_.clear();
   connection_.AwaitNone();
 }
 
-void RemoteRoot::Work(std::function<void()> task) {
+void RemoteRoot::Work(Pool& pool, std::function<void()> task) {
   std::lock_guard lock(mutex_);
-  if (workers_ != nullptr) workers_->Run(std::move(task));
+  if (pool != nullptr) pool->Run(std::move(task));
 }
 
 void RemoteRoot::OnNotice(const v1::RootNotice& notice) {
@@ -100,7 +103,7 @@ void RemoteRoot::OnNotice(const v1::RootNotice& notice) {
     }
     for (const std::string& federation : names) Tidy(federation);
   } else if (notice.has_fetch()) {
-    Work([this, order = notice.fetch()] {
+    Work(deliverers_, [this, order = notice.fetch()] {
       const absl::Status delivered = Deliver(connection_, options_.node, order, *store_);
       if (!delivered.ok()) spdlog::warn("{}: bringing {}: {}", order.federation(), order.name(), delivered.ToString());
     });
@@ -110,7 +113,7 @@ void RemoteRoot::OnNotice(const v1::RootNotice& notice) {
 }
 
 void RemoteRoot::Tidy(const std::string& federation) {
-  Work([this, federation] { retention_.Tidy(federation); });
+  Work(workers_, [this, federation] { retention_.Tidy(federation); });
 }
 
 absl::StatusOr<Kept> RemoteRoot::AskKept(const std::string& federation) {
@@ -193,7 +196,7 @@ void RemoteRoot::Contribute(SealedUpdate update, Done<ReceiptRow> done) {
   if (!request.ok()) {
     retention_.End(update.key.federation, name);
     // Not here: the caller may hold what `done` wants.
-    return Work([done = std::move(done), status = request.status()] { done(status); });
+    return Work(workers_, [done = std::move(done), status = request.status()] { done(status); });
   }
   const v1::ContributeRequest sent = *request;
   connection_.Call<v1::ContributeReply>(
@@ -219,7 +222,7 @@ void RemoteRoot::FindVersion(const std::string& federation, std::uint64_t versio
   request.set_federation(federation);
   request.set_version(version);
   request.set_form(delta ? v1::PullRequest::FORM_DELTA : v1::PullRequest::FORM_ADAPTER);
-  Work([this, request = std::move(request), done = std::move(done)] { fetcher_.Fetch(request, done); });
+  Work(workers_, [this, request = std::move(request), done = std::move(done)] { fetcher_.Fetch(request, done); });
 }
 
 void RemoteRoot::Snapshots(const std::string& federation, Done<std::vector<std::shared_ptr<const Snapshot>>> done) {
@@ -254,7 +257,7 @@ absl::StatusOr<WatchFeed*> RemoteRoot::FeedOf(const std::string& federation) {
 }
 
 void RemoteRoot::Subscribe(const std::string& federation, Listener listener, Done<Subscription> done) {
-  Work([this, federation, listener = std::move(listener), done = std::move(done)] {
+  Work(workers_, [this, federation, listener = std::move(listener), done = std::move(done)] {
     const auto feed = FeedOf(federation);
     if (!feed.ok()) return done(feed.status());
     Subscription subscription;

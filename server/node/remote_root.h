@@ -65,7 +65,8 @@ class RemoteRoot final : public Root {
              std::unique_ptr<AdapterCache> cache);
 
   void OnNotice(const v1::RootNotice& notice);
-  void Work(std::function<void()> task);  // On a worker, unless this object is at its end.
+  using Pool = std::unique_ptr<WorkerPool>;
+  void Work(Pool& pool, std::function<void()> task);  // Unless this object is at its end.
   void Tidy(const std::string& federation);
   absl::StatusOr<Kept> AskKept(const std::string& federation);
   absl::StatusOr<v1::ContributeRequest> RequestFor(const SealedUpdate& update) const;
@@ -84,7 +85,7 @@ class RemoteRoot final : public Root {
   std::map<std::string, std::unique_ptr<WatchFeed>> feeds_;  // By federation; they stay.
   std::map<Subscription, WatchFeed*> subscriptions_;
   Subscription next_subscription_ = 1;
-  std::unique_ptr<WorkerPool> workers_;  // Null: at the end.
+  Pool deliverers_, workers_;  // For what the root waits for, and for the rest. Null: at the end.
   std::unique_ptr<Attendance> attendance_;
 };
 

@@ -325,6 +325,28 @@ TEST_F(RemoteRootTest, BytesThatChangedAtTheNodeAreNotPublished) {
   EXPECT_EQ(node_.Now().state.clients["b"].part, round::Client::Part::kContributed);
 }
 
+// Some 4 MiB: several chunks.
+UpdateBytes Large(std::uint64_t seed) { return Update(seed, 64, {{"layers.0.q", 8192, 8192}}); }
+
+class ResumedFetchTest : public RemoteRootTest, public ::testing::WithParamInterface<bool> {};
+
+// An attempt before, of a root that died, left a part; after a power cut it may be anything.
+TEST_P(ResumedFetchTest, GoesOnWithWhatIsThereIfItIsRight) {
+  JoinBoth();
+  const UpdateBytes a = Large(1);
+  ASSERT_GT(a.safetensors.size(), 2u << 20);
+  ASSERT_TRUE(node_.Push("a", 1, a).ok());
+  std::string part = a.safetensors.substr(0, a.safetensors.size() / 2 + 1);
+  if (!GetParam()) part[part.size() / 2] ^= 1;
+  const auto path = root_.directory / "uploads" / absl::StrCat("fed~1~a~", Sha256Hex(a.safetensors), ".part");
+  ASSERT_TRUE(WriteFileAtomically(path, part).ok());
+  ASSERT_TRUE(node_.Push("b", 1, Large(2)).ok());
+  node_.AwaitVersion(1);
+  EXPECT_EQ(node_.Now().outcomes->size(), 2u);
+}
+INSTANTIATE_TEST_SUITE_P(, ResumedFetchTest, ::testing::Bool(),
+                         [](const auto& each) { return each.param ? "Right" : "Wrong"; });
+
 TEST_F(RemoteRootTest, TwoNodesOfOneNameAreOneTooMany) {
   TestNode other("n1");
   other.Start(root_.address(), "another directory");
