@@ -55,6 +55,20 @@ TEST_F(LendTest, AWorkersObjectsAreReadByTheOthers) {
   EXPECT_TRUE(store_->Remove(key).ok());
 }
 
+TEST_F(LendTest, WhoHasTheSlabReadsAheadOfTheAgentAndHoldsALease) {
+  const auto reader = Connected();
+  for (int i = 0; i < 40; ++i) {  // More than a socket's queue would hold, if they were answered and nobody read it.
+    const ObjectKey key = PutOne(Pattern(i, 3'000'000));
+    EXPECT_EQ(reader->Ask("ahead " + key.ToHex()), "3000000 same valid");
+    EXPECT_TRUE(Eventually([&] { return store_->stats().leases == 1; }));
+    ASSERT_TRUE(store_->Remove(key).ok());
+    EXPECT_EQ(store_->stats().objects, 1u);  // It stays for its reader.
+    EXPECT_EQ(reader->Ask("release " + key.ToHex()), "1");
+    EXPECT_TRUE(Eventually([&] { return store_->stats().objects == 0; }));
+    EXPECT_THAT(reader->Ask("ahead " + key.ToHex()), StartsWith("error NOT_FOUND"));
+  }
+}
+
 TEST_F(LendTest, AWorkerWritesItsNextObjectIntoTheSameWarmSlab) {
   const auto writer = Connected();
   for (int i = 0; i < 20; ++i) {

@@ -47,7 +47,8 @@ class Worker {
     if (words[0] == "serve") return Serve();
     if (words[0] == "descriptors") return Descriptors(words.at(1) == "none");
     CAIRN_ASSIGN_OR_RETURN(const ObjectKey key, ObjectKey::FromHex(words.at(1)));
-    if (words[0] == "get") return Get(key);
+    if (words[0] == "get") return Get(key, client_->Get(key));
+    if (words[0] == "ahead") return Get(key, client_->GetAhead(key));
     if (words[0] == "time") return Time(key);
     if (words[0] == "read") return Read(key);
     if (words[0] == "spoil") return Spoil(key);
@@ -98,9 +99,9 @@ class Worker {
     return Done(std::move(object).Seal(crc).status());
   }
 
-  absl::StatusOr<std::string> Get(const ObjectKey& key) {
-    CAIRN_ASSIGN_OR_RETURN(LeasedObject object, client_->Get(key));
-    read_.emplace(key, std::move(object));
+  absl::StatusOr<std::string> Get(const ObjectKey& key, absl::StatusOr<LeasedObject> object) {
+    CAIRN_RETURN_IF_ERROR(object.status());
+    read_.emplace(key, *std::move(object));
     return Read(key);
   }
 

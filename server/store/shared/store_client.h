@@ -98,6 +98,11 @@ class StoreClient : public std::enable_shared_from_this<StoreClient> {
 
   // As SharedStore::Get.
   absl::StatusOr<LeasedObject> Get(const ObjectKey& key);
+  // The same, without a word from the agent where the table shows the object sealed, in a slab that is mapped here: the
+  // lease begins when the agent reads the request. Only for who asks StillValid after reading, and for objects that
+  // nobody removes meanwhile: should somebody, StillValid says so. A worker that was fenced learns it with its next
+  // call.
+  absl::StatusOr<LeasedObject> GetAhead(const ObjectKey& key);
   // Waits until there is room. Errors as SharedStore::Create.
   absl::StatusOr<NewObject> Create(std::uint64_t bytes);
   // A sign of life, due within every lease_time() as long as anything is held. Every call is one too.
