@@ -1,7 +1,5 @@
 #include "bench/ingest_server.h"
 
-#include <time.h>
-
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "bench/cpu_time.h"
 
 namespace cairn::bench {
 namespace {
@@ -72,11 +71,6 @@ absl::StatusOr<ServerProcess> ServerProcess::StartSink(SinkWork work, const fs::
   return server;
 }
 
-double ServerProcess::CpuSeconds() const {
-  clockid_t clock;
-  timespec time{};
-  if (clock_getcpuclockid(pid(), &clock) != 0 || clock_gettime(clock, &time) != 0) return 0;
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
+double ServerProcess::CpuSeconds() const { return CpuSecondsOf(pid()); }
 
 }  // namespace cairn::bench

@@ -1,7 +1,5 @@
 #include "bench/ingest_speed.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -13,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "bench/cpu_time.h"
 #include "bench/ingest_payload.h"
 #include "bench/ingest_server.h"
 #include "bench/ingest_sink.h"
@@ -57,11 +56,7 @@ absl::StatusOr<Side> OpenSide(const ServerProcess& server, bool has_rounds, int 
   return side;
 }
 
-double OwnCpuSeconds() {
-  timespec time{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
+double OwnCpuSeconds() { return SecondsOn(CLOCK_PROCESS_CPUTIME_ID); }
 
 // Every client of the side uploads once. Waits, off the clock, until the last round is published: then the server
 // has given its memory back, warm, as in the middle of a long run.

@@ -36,6 +36,11 @@ absl::StatusOr<ResidentMemory> ResidentMemoryOf(pid_t pid) {
   return memory;
 }
 
+absl::StatusOr<std::uint64_t> ProportionalMemoryOf(pid_t pid) {
+  CAIRN_ASSIGN_OR_RETURN(const std::string text, ReadFile(absl::StrCat("/proc/", pid, "/smaps_rollup"), kTextBytesMax));
+  return Field(text, "Pss:");
+}
+
 absl::StatusOr<std::uint64_t> AvailableMemory() {
   CAIRN_ASSIGN_OR_RETURN(const std::string text, ReadFile("/proc/meminfo", kTextBytesMax));
   return Field(text, "MemAvailable:");

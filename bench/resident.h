@@ -17,6 +17,9 @@ struct ResidentMemory {
 };
 absl::StatusOr<ResidentMemory> ResidentMemoryOf(pid_t pid);
 
+// Its share of the memory that processes have mapped, in bytes: what several of them map counts once in their sum.
+absl::StatusOr<std::uint64_t> ProportionalMemoryOf(pid_t pid);
+
 // What this machine has left, without swapping.
 absl::StatusOr<std::uint64_t> AvailableMemory();
 
