@@ -4,11 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "aggregators/pipeline.h"
 #include "server/tree/planner/shards.h"
 #include "tests/integration/child.h"
 
@@ -44,21 +44,21 @@ class ShardsFixture : public ::testing::Test {
   // Of a rank: what it gave to reductions, in bytes, and how many they were.
   std::pair<std::uint64_t, int> Travelled(const std::string& attempt, int rank) const;
 
-  // The group's files together are what the rounds give in one piece, and so is what each says of the clients.
+  // The group's files, put together, are byte by byte what the rounds give in one piece; and so is what each says of
+  // the clients.
   void ExpectWhole(const Group& group) const;
 
   std::filesystem::path folder_;
 
  private:
-  using Tensors = std::map<std::string, std::string>;  // Shape and bytes, by name.
-
   void WriteUpdates() const;
   void RunWhole();
   planner::ShardPlan Plan(const planner::ShardInput& input) const;
-  Tensors ReadTensors(const std::filesystem::path& file) const;
+  std::string Assembled(const Group& group, std::size_t round) const;
 
-  std::vector<Tensors> whole_;  // By round.
-  std::vector<std::string> reports_;
+  // By round.
+  std::vector<std::string> whole_, reports_;  // The bytes of the file; JSON.
+  std::vector<PipelinePlan> plans_;
 };
 
 }  // namespace cairn::testing
