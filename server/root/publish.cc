@@ -117,7 +117,9 @@ absl::StatusOr<AdapterFile> Publishing::Combine(VersionRow& row) {
   CAIRN_RETURN_IF_ERROR(MakeDirectories(temporary().parent_path()));
   CAIRN_ASSIGN_OR_RETURN(const std::optional<JoinedShards> shards, CombineElsewhere());
   if (shards) {
-    CAIRN_RETURN_IF_ERROR(CheckSize(shards->spec(), shards->ranks()));
+    if (round_.pipeline().publish().kind == PublishForm::Kind::kStack) {
+      CAIRN_RETURN_IF_ERROR(CheckSize(shards->spec(), shards->ranks()));
+    }
     CAIRN_ASSIGN_OR_RETURN(ResultWriter writer, ResultWriter::Create(temporary(), shards->spec(), shards->ranks(), {}));
     CAIRN_ASSIGN_OR_RETURN(report_, shards->Report(writer.sink()));
     row.relative_error = report_.relative_error;
@@ -164,7 +166,7 @@ absl::StatusOr<std::optional<JoinedShards>> Publishing::CombineElsewhere() {
   absl::StatusOr<std::vector<ShardPart>> parts = job_.sharder->Combine(job_);
   if (parts.ok()) {
     CAIRN_ASSIGN_OR_RETURN(JoinedShards joined,
-                           JoinedShards::Open(*std::move(parts), round_.combine(), round_.InputConfigs()));
+                           JoinedShards::Open(*std::move(parts)));
     return std::optional<JoinedShards>(std::move(joined));
   }
   if (absl::IsInvalidArgument(parts.status())) return parts.status();

@@ -9,7 +9,7 @@
 
 namespace cairn {
 
-absl::Status RoundPipeline::Gather(std::shared_ptr<const Shard> shard, int threads) {
+absl::Status RoundPipeline::Gather(std::shared_ptr<const Shard> shard) {
   CAIRN_ASSIGN_OR_RETURN(combine_, MakeAggregator(job_.method.combine));
   PipelineOptions options;
   options.combine = job_.method.combine;
@@ -19,7 +19,6 @@ absl::Status RoundPipeline::Gather(std::shared_ptr<const Shard> shard, int threa
   options.rule_modules = job_.method.rule_modules;
   options.round = job_.version;
   options.shard = std::move(shard);
-  options.threads = threads;
   options.known_finite = true;  // Uploads are looked at when they arrive.
   options.after_read = [this] {
     DropPages();

@@ -27,9 +27,8 @@ class RoundPipeline {
   RoundPipeline(const RoundPipeline&) = delete;
   RoundPipeline& operator=(const RoundPipeline&) = delete;
 
-  // Parses every update and what earlier rounds left. INVALID_ARGUMENT with BlamedClient. `shard`: as PipelineOptions,
-  // with so many threads.
-  absl::Status Gather(std::shared_ptr<const Shard> shard = nullptr, int threads = 0);
+  // Parses every update and what earlier rounds left. INVALID_ARGUMENT with BlamedClient. `shard`: as PipelineOptions.
+  absl::Status Gather(std::shared_ptr<const Shard> shard = nullptr);
 
   Pipeline& pipeline() { return *pipeline_; }
   const Aggregator& combine() const { return *combine_; }  // For its properties; the pipeline's ends with its run.

@@ -68,10 +68,19 @@ absl::StatusOr<PublishJob> JobOf(NodeObjects& objects, const v1::ShardTask& task
 v1::ShardMade MadeOf(const ShardPart& part) {
   v1::ShardMade made;
   made.set_file(part.file.native());
-  for (const auto& [module, rank] : part.ranks) {
-    v1::ShardRank& out = *made.add_ranks();
-    out.set_module(module);
-    out.set_rank(rank);
+  for (std::size_t m = 0; m < part.spec.modules.size(); ++m) {
+    const ModuleSpec& module = part.spec.modules[m];
+    v1::PlannedModule& out = *made.add_planned_modules();
+    out.set_name(module.name);
+    out.set_d_in(module.d_in);
+    out.set_d_out(module.d_out);
+    out.set_layer(NameOf(module.layer));
+    out.set_rank_max(part.bounds[m]);
+  }
+  for (const TensorSpec& tensor : part.spec.tensors) {
+    v1::PlannedTensor& out = *made.add_planned_tensors();
+    out.set_name(tensor.name);
+    for (const std::int64_t dim : tensor.shape) out.add_shape(dim);
   }
   for (const ClientReport& client : part.report.clients) {
     v1::ShardClient& out = *made.add_clients();
@@ -185,8 +194,7 @@ absl::StatusOr<v1::ShardMade> RunShard(NodeObjects& objects, const v1::ShardTask
   shard->tensors = {task.tensors().begin(), task.tensors().end()};
   shard->sum = [collective](absl::Span<std::int64_t> values) { return collective->AllReduceSum(values); };
   shard->max = [collective](absl::Span<std::int64_t> values) { return collective->AllReduceMax(values); };
-  CAIRN_ASSIGN_OR_RETURN(const ShardPart part,
-                         CombineShard(job, std::move(shard), static_cast<int>(task.threads()), task.file()));
+  CAIRN_ASSIGN_OR_RETURN(const ShardPart part, CombineShard(job, std::move(shard), task.file()));
   for (const Contribution& contribution : job.contributions) {
     if (static_cast<const PlacedUpdate&>(*contribution.payload).StillValid()) continue;
     return absl::UnavailableError("the worker slept past its lease");
@@ -194,10 +202,17 @@ absl::StatusOr<v1::ShardMade> RunShard(NodeObjects& objects, const v1::ShardTask
   return MadeOf(part);
 }
 
-ShardPart PartOf(const v1::ShardMade& made, const PublishJob& job) {
+absl::StatusOr<ShardPart> PartOf(const v1::ShardMade& made, const PublishJob& job) {
   ShardPart part;
   part.file = made.file();
-  for (const v1::ShardRank& rank : made.ranks()) part.ranks.emplace_back(rank.module(), rank.rank());
+  for (const v1::PlannedModule& module : made.planned_modules()) {
+    CAIRN_ASSIGN_OR_RETURN(const Layer layer, LayerFromName(module.layer()));
+    part.spec.modules.push_back({module.name(), module.d_in(), module.d_out(), layer});
+    part.bounds.push_back(module.rank_max());
+  }
+  for (const v1::PlannedTensor& tensor : made.planned_tensors()) {
+    part.spec.tensors.push_back({tensor.name(), {tensor.shape().begin(), tensor.shape().end()}});
+  }
   CombineReport& report = part.report;
   report.combine = job.method.combine;
   report.rule = job.method.rule;

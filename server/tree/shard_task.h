@@ -23,6 +23,6 @@ absl::StatusOr<std::vector<v1::ShardTask>> SplitJob(const PublishJob& job, std::
 
 // In a worker. UNAVAILABLE: another worker of the round was lost.
 absl::StatusOr<v1::ShardMade> RunShard(NodeObjects& objects, const v1::ShardTask& task);
-ShardPart PartOf(const v1::ShardMade& made, const PublishJob& job);
+absl::StatusOr<ShardPart> PartOf(const v1::ShardMade& made, const PublishJob& job);
 
 }  // namespace cairn::tree

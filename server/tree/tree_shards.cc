@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -92,11 +91,9 @@ absl::StatusOr<std::vector<ShardPart>> Tree::CombineWith(const std::vector<Worke
     attempt = absl::StrCat(++last_number_);
   }
   const MeetingPlace place(options_.directory / absl::StrCat("group-", attempt));
-  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
   for (std::size_t i = 0; i < members.size(); ++i) {
     tasks[i].set_attempt(attempt);
     tasks[i].set_rendezvous(place.name());
-    tasks[i].set_threads(static_cast<std::uint32_t>(std::max<std::size_t>(1, cores / members.size())));
     tasks[i].set_file(fs::absolute(PartPath(job, attempt, i)).native());
     *sharding.tasks[members[i]].mutable_shard() = std::move(tasks[i]);
     sharding.members.insert(members[i]);
@@ -106,13 +103,16 @@ absl::StatusOr<std::vector<ShardPart>> Tree::CombineWith(const std::vector<Worke
   absl::Status failed;
   for (const auto& [worker, made] : sharding.made) {
     if (made.ok()) {
-      parts.push_back(PartOf(*made, job));
+      CAIRN_ASSIGN_OR_RETURN(ShardPart part, PartOf(*made, job));
+      parts.push_back(std::move(part));
     } else if (failed.ok() || absl::IsUnavailable(failed)) {
       failed = made.status();  // What the others say is that this one left.
     }
   }
-  if (failed.ok()) return parts;
-  return failed;
+  if (!failed.ok()) return failed;
+  spdlog::info("{}: version {}: combined by {} workers, each some of the modules", job.federation, job.version,
+               members.size());
+  return parts;
 }
 
 absl::Status Tree::RunSharding(Sharding& sharding) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -107,6 +108,22 @@ TEST_F(WorkersTest, AnyNumberOfWorkersPublishesTheSameBytes) {
   }
 }
 
+// Rules and guards that look at the updates, and combine rules that decompose modules: each worker has some modules.
+TEST_F(WorkersTest, AnyNumberOfShardsPublishesTheSameBytes) {
+  for (const std::string method :
+       {"stack, rule: \"multi_krum:f=1\", guards: [nnm]", "svd", "stack, rule: flag, guards: [\"arc:f=1\"]",
+        "svd, rule: \"trimmed_mean:f=2\"", "stack, rule: \"centered_clipping:tau=100\"", "residual"}) {
+    ServeWith(0, "durable", method);
+    const std::vector<std::string> alone = RunTwoRounds();
+    for (const int workers : {1, 3}) {
+      ServeWith(workers, workers == 1 ? "memory" : "durable", method);
+      EXPECT_EQ(RunTwoRounds(), alone) << method << ", " << workers << " workers";
+      EXPECT_THAT(server_->Log(), Not(HasSubstr("combines the updates itself")));
+      EXPECT_THAT(server_->Log(), HasSubstr("combined by")) << method;
+    }
+  }
+}
+
 TEST_F(WorkersTest, KilledWorkersAreReplacedAndTheirWorkIsDoneAgain) {
   ServeWith(0, "durable", "mean");
   const std::vector<std::string> alone = RunTwoRounds();
@@ -124,6 +141,27 @@ TEST_F(WorkersTest, KilledWorkersAreReplacedAndTheirWorkIsDoneAgain) {
   ExpectFinished();
   EXPECT_EQ((std::vector<std::string>{Published(1), Published(2)}), alone);
   ExpectFoldedByWorkers();
+}
+
+// Whoever is left begins again, to the same bytes.
+TEST_F(WorkersTest, KilledShardsAreDoneAgain) {
+  const std::string method = "svd, rule: \"multi_krum:f=1\", guards: [nnm]";
+  ServeWith(0, "durable", method);
+  const std::vector<std::string> alone = RunTwoRounds();
+  ServeWith(3, "durable", method);
+  for (std::uint64_t round = 1; round <= 2; ++round) {
+    const std::set<pid_t> before = AwaitWorkers(3);
+    std::thread killer([&] {
+      for (const pid_t worker : before) {
+        absl::SleepFor(absl::Milliseconds(40));
+        kill(worker, SIGKILL);
+      }
+    });
+    RunRound(kMany, round);
+    killer.join();
+    EXPECT_TRUE(Eventually([&] { return Published(round) == alone[round - 1]; })) << "round " << round;
+  }
+  ExpectFinished();
 }
 
 TEST_F(WorkersTest, WorkersEndWithTheirServerHoweverItEnds) {
