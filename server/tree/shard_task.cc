@@ -20,7 +20,7 @@ namespace cairn::tree {
 namespace {
 
 constexpr absl::Duration kPeersTimeout =
-    absl::Minutes(5);  // For the slowest of the others; a lost one is seen at once.
+    absl::Hours(1);  // For the slowest of the others: a lost one is seen at once.
 
 void SetFile(const AdapterFile& file, v1::PublishedFile& out) {
   out.set_sha256(file.sha256);

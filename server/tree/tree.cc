@@ -242,6 +242,7 @@ void Tree::Conclude(Round& round) {
 void Tree::Lose(WorkerId worker) {
   if (sharding_ != nullptr && sharding_->members.count(worker) > 0) {
     sharding_->tasks.erase(worker);
+    sharding_->lost = true;
     sharding_->made.emplace(worker, absl::UnavailableError("a worker was lost"));
   }
   for (auto& [key, round] : rounds_) {

@@ -87,6 +87,7 @@ class Tree final : public Summer, public Sharder {
     std::map<WorkerId, v1::WorkerTask> tasks;  // Of those that have not begun.
     std::map<WorkerId, absl::StatusOr<v1::ShardMade>> made;
     std::set<WorkerId> members;
+    bool lost = false;  // One of them.
   };
 
   Tree(SharedStore* store, TreeOptions options, StreamListener listener);

@@ -18,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kAttemptsMax = 3;  // Each with those that are left.
+constexpr absl::Duration kLossNoticed = absl::Seconds(2);  // By the other members of a lost one's group.
 constexpr char kPartPrefix[] = "shard-";
 
 fs::path PartPath(const PublishJob& job, absl::string_view attempt, std::size_t rank) {
@@ -126,7 +127,16 @@ absl::Status Tree::RunSharding(Sharding& sharding) {
   sharding_ = &sharding;
   changed_.notify_all();
   // Those that are stopped are lost after a while, and so nobody waits for ever.
-  changed_.wait(lock, [&] { return sharding.made.size() == sharding.members.size(); });
+  const auto over = [&] { return sharding.made.size() == sharding.members.size(); };
+  changed_.wait(lock, [&] { return over() || sharding.lost; });
+  // The others may wait for the lost one to join their group. What they hold of other rounds is done again.
+  if (!changed_.wait_for(lock, absl::ToChronoMilliseconds(kLossNoticed), over)) {
+    for (Worker& worker : workers_) {
+      if (sharding.members.count(worker.id) > 0 && sharding.made.count(worker.id) == 0) worker.link->Cut();
+    }
+    changed_.notify_all();
+    changed_.wait(lock, over);
+  }
   sharding_ = nullptr;
   return stopping_ ? absl::UnavailableError("the server is stopping") : absl::OkStatus();
 }
