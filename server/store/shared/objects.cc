@@ -192,6 +192,17 @@ void Objects::GiveSlab(const ObjectKey& key) {
   slabs_.Give(slab);
 }
 
+std::vector<Objects::Orphan> Objects::Orphans() const {
+  std::vector<Orphan> orphans;
+  for (std::uint32_t i = 0; i < table_.view().entries(); ++i) {
+    const ObjectEntry& entry = table_.entry(i);
+    const bool sealed = entry.state == ObjectState::kSealed || entry.state == ObjectState::kSpilled;
+    if (!sealed || entry.epoch == kAgentEpoch || sessions_.Has(entry.epoch)) continue;
+    orphans.push_back({entry.key, {entry.owner_pid, entry.owner_start}});
+  }
+  return orphans;
+}
+
 std::optional<ObjectKey> Objects::OldestUnused() const {
   if (unused_.empty()) return std::nullopt;
   return table_.entry(unused_.begin()->second).key;

@@ -60,6 +60,13 @@ class Objects {
   // Nobody new may have it; it goes when the last lease does. FAILED_PRECONDITION: it is not sealed.
   absl::Status Remove(const ObjectKey& key);
 
+  // Sealed objects of processes whose session has ended, and whose they were.
+  struct Orphan {
+    ObjectKey key;
+    ProcessId owner;
+  };
+  std::vector<Orphan> Orphans() const;
+
   // The sealed object without leases that was used longest ago.
   std::optional<ObjectKey> OldestUnused() const;
   // Ends the lease that the spiller took. True: the object is in its file now, and has left its slab.

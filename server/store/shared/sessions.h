@@ -30,6 +30,7 @@ class Sessions {
   void Ask(Epoch epoch, absl::Time now);
   // Whose it is. Errors as Renew.
   absl::StatusOr<ProcessId> Find(Epoch epoch) const;
+  bool Has(Epoch epoch) const { return sessions_.count(epoch) != 0; }
   // Fences sessions that gave no sign of life and hold something; returns them.
   std::vector<std::pair<Epoch, ProcessId>> Fence(absl::Time now, const std::function<bool(Epoch)>& holds);
   // When the next of those that hold something will be fenced; InfiniteFuture for none.

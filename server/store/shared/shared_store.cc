@@ -127,6 +127,12 @@ void SharedStore::CloseSession(Epoch epoch) {
     LeaveAll(epoch, absl::CancelledError("the session was closed"));
     objects_.Close(epoch);
   });
+  if (options_.on_closed) options_.on_closed();
+}
+
+std::vector<Objects::Orphan> SharedStore::Orphans() const {
+  std::lock_guard lock(mutex_);
+  return objects_.Orphans();
 }
 
 absl::Status SharedStore::Renew(Epoch epoch) {

@@ -41,6 +41,8 @@ struct SharedStoreOptions {
   // pidfd, or after it has compared the start time, since the pid may be another's by now. Called on any thread, the
   // agent's among them: it must not block.
   std::function<void(ProcessId)> on_fenced;
+  // A session has ended: what its worker sealed stays, and nothing more will come. On any thread; must not block.
+  std::function<void()> on_closed;
 };
 
 struct SharedStoreStats {
@@ -81,6 +83,9 @@ class SharedStore {
   absl::StatusOr<ReadableObject> Get(const ObjectKey& key);
   // Lets go of a sealed object: it can no longer be had, and its memory is free once the last lease has ended.
   absl::Status Remove(const ObjectKey& key);
+  // What workers sealed whose sessions have ended. Somebody may have been told of it, or nobody ever will: only who gave
+  // the worker its task knows which, and removes it. Looks at every entry of the table.
+  std::vector<Objects::Orphan> Orphans() const;
   // Makes warm slabs ahead of need, as far as there is room: the first objects of a size then cost what later ones do.
   absl::Status Prefault(std::uint64_t bytes, std::size_t slabs);
   // Takes up an object that was parked (WritableObject::Park). NOT_FOUND: somebody waited for room, and it was given

@@ -56,6 +56,32 @@ TEST_F(SharedStoreTest, SealedBytesAreRead) {
   ExpectEmpty();
 }
 
+// It died between the seal and the word to whoever gave it the task.
+TEST_F(SharedStoreTest, WhatADeadWorkerSealedIsFoundByWhoGaveItTheTask) {
+  int closed = 0;
+  store_.reset();
+  store_ = OpenStore({.budget = 4 * kSlab, .objects_max = 3, .on_closed = [&] { ++closed; }});
+  const ProcessId process{.pid = 4711, .start = 42};
+  const Epoch epoch = store_->OpenSession(process);
+  std::optional<ObjectKey> key;
+  store_->CreateFor(epoch, 10, [&](absl::StatusOr<SharedStore::Lent> lent) {
+    ASSERT_TRUE(lent.ok()) << lent.status();
+    key = lent->entry.key;
+  });
+  ASSERT_TRUE(key.has_value());
+  ASSERT_TRUE(Put(*store_, "the agent's own").ok());
+  ASSERT_TRUE(store_->Seal(epoch, *key, 0).ok());
+  EXPECT_TRUE(store_->Orphans().empty());
+  EXPECT_EQ(closed, 0);
+  store_->CloseSession(epoch);
+  EXPECT_EQ(closed, 1);
+  ASSERT_EQ(store_->Orphans().size(), 1u);
+  EXPECT_EQ(store_->Orphans()[0].key, *key);
+  EXPECT_EQ(store_->Orphans()[0].owner, process);
+  EXPECT_TRUE(store_->Remove(*key).ok());
+  EXPECT_TRUE(store_->Orphans().empty());
+}
+
 TEST_F(SharedStoreTest, AnObjectIsNotHadBeforeItIsSealed) {
   auto object = Waiting(*store_, 10).Take();
   ASSERT_TRUE(object.ok());
