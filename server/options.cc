@@ -88,6 +88,10 @@ absl::Status CheckSizes(const ServerOptions& options) {
     return Wrong("worker_memory", absl::StrCat("expected at least ", FormatBytes(kWorkerMemoryMin), ", got ",
                                                FormatBytes(options.worker_memory)));
   }
+  if (options.worker_lease < kWorkerLeaseMin || options.worker_lease == absl::InfiniteDuration()) {
+    return Wrong("worker_lease", absl::StrCat("expected at least ", absl::FormatDuration(kWorkerLeaseMin), ", got ",
+                                              absl::FormatDuration(options.worker_lease)));
+  }
   return absl::OkStatus();
 }
 
@@ -103,6 +107,7 @@ void FillServerDefaults(v1::ServerConfig& config) {
   if (config.memory_budget().empty()) config.set_memory_budget("512MiB");
   if (config.upload_max().empty()) config.set_upload_max("4GiB");
   if (config.worker_memory().empty()) config.set_worker_memory("1GiB");
+  if (config.worker_lease().empty()) config.set_worker_lease("10s");
   if (config.log_level().empty()) config.set_log_level("info");
   for (v1::FederationConfig& federation : *config.mutable_federations()) FillFederationDefaults(federation);
 }
@@ -129,6 +134,7 @@ absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& confi
   CAIRN_ASSIGN_OR_RETURN(options.memory_budget, ValueOf("memory_budget", ParseBytes(config.memory_budget())));
   CAIRN_ASSIGN_OR_RETURN(options.upload_max, ValueOf("upload_max", ParseBytes(config.upload_max())));
   CAIRN_ASSIGN_OR_RETURN(options.worker_memory, ValueOf("worker_memory", ParseBytes(config.worker_memory())));
+  CAIRN_ASSIGN_OR_RETURN(options.worker_lease, ValueOf("worker_lease", ParseDuration(config.worker_lease())));
   options.workers = config.workers();
   options.workers_by_hand = config.workers_by_hand();
   CAIRN_RETURN_IF_ERROR(CheckSizes(options));

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "server/gateway/credentials.h"
 #include "server/root/federation.h"
 
@@ -37,8 +38,9 @@ struct ServerOptions {
   std::uint64_t memory_budget = 0;  // Bytes.
   std::uint64_t upload_max = 0;     // Bytes.
   bool verify_sha256 = true;
-  std::size_t workers = 0;                           // Processes that add up updates; 0: the server does.
-  std::uint64_t worker_memory = 0;                   // Bytes of shared memory for their sums.
+  std::size_t workers = 0;          // Processes that add up updates; 0: the server does.
+  std::uint64_t worker_memory = 0;  // Bytes of shared memory for their sums.
+  absl::Duration worker_lease = absl::Seconds(10);
   bool workers_by_hand = false;                      // Somebody else starts them.
   std::filesystem::path program = "/proc/self/exe";  // That knows the command `worker`.
   TlsFiles tls;
@@ -58,6 +60,7 @@ absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& confi
 // gRPC's buffers; the rest holds updates.
 inline constexpr std::uint64_t kMemoryBudgetMin = std::uint64_t{256} << 20;
 inline constexpr std::uint64_t kWorkerMemoryMin = std::uint64_t{64} << 20;
+inline constexpr absl::Duration kWorkerLeaseMin = absl::Milliseconds(100);
 inline constexpr std::uint64_t kProgramBytes = std::uint64_t{96} << 20;
 inline constexpr std::uint64_t kNetworkBytes = std::uint64_t{64} << 20;
 

@@ -254,6 +254,8 @@ TEST(OptionsTest, ErrorsNameTheKeyWithoutAFileToo) {
   good.set_listen("127.0.0.1:0");
   good.set_data_dir("out");
   good.set_memory_budget("512MiB");
+  good.set_worker_memory("1GiB");
+  good.set_worker_lease("10s");
   good.set_upload_max("1GiB");
   v1::FederationConfig& federation = *good.add_federations();
   federation.set_name("fed");
@@ -297,6 +299,12 @@ TEST(OptionsTest, SizesHaveBounds) {
   EXPECT_THAT(Refusal(Yaml("upload_max: 65GiB\n")),
               AllOf(HasSubstr("upload_max"), HasSubstr("64GiB"), HasSubstr("65GiB")));
   EXPECT_THAT(Refusal(Yaml("upload_max: 0\n")), HasSubstr("upload_max"));
+}
+
+TEST(OptionsTest, LeaseOfWorkers) {
+  EXPECT_EQ(Load(Yaml())->worker_lease, absl::Seconds(10));
+  EXPECT_EQ(Load(Yaml("worker_lease: 500ms\n"))->worker_lease, absl::Milliseconds(500));
+  EXPECT_THAT(Refusal(Yaml("worker_lease: 50ms\n")), AllOf(HasSubstr("worker_lease"), HasSubstr("100ms")));
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ namespace fs = std::filesystem;
 constexpr char kLockFile[] = "cairn.lock";
 constexpr char kEndpointFile[] = "endpoint";
 constexpr char kNodeEndpointFile[] = "node_endpoint";
+constexpr char kTreeDirectory[] = "node";
 constexpr char kMetricsEndpointFile[] = "metrics_endpoint";
 constexpr char kCacheDirectory[] = "cache";
 constexpr int kNodeStreams = 4096;  // Of one connection: every client's calls, and updates that are fetched.
@@ -113,6 +114,8 @@ absl::Status ServerImpl::LockDirectory(const fs::path& path) {
 absl::Status ServerImpl::OpenStore(const ServerOptions& options) {
   const std::uint64_t budget = options.memory_budget - kProgramBytes - kNetworkBytes;
   const std::uint64_t shared = (options.durable ? 0 : budget) + (options.workers > 0 ? options.worker_memory : 0);
+  std::error_code ignored;
+  if (options.workers == 0) fs::remove_all(options.data_dir / kTreeDirectory, ignored);  // Sockets of one that died.
   if (shared > 0) CAIRN_RETURN_IF_ERROR(StartTree(options, shared));
   if (options.durable) {
     CAIRN_ASSIGN_OR_RETURN(store_, OpenFileStore(options.data_dir, budget));
@@ -128,8 +131,9 @@ absl::Status ServerImpl::StartTree(const ServerOptions& options, std::uint64_t s
   tree::LocalTreeOptions tree{.metrics = &metrics_,
                               .budget = shared,
                               .objects_max = ObjectsMax(options.federations.size()),
-                              .directory = options.data_dir / "node",
+                              .directory = options.data_dir / kTreeDirectory,
                               .spill = options.data_dir / "spill",
+                              .lease = options.worker_lease,
                               .workers = options.workers,
                               .worker = {}};
   if (!options.workers_by_hand) tree.worker = {options.program.native(), "worker"};

@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "server/root/published_files.h"
+#include "server/root/summer.h"
 
 namespace cairn {
 namespace {
@@ -54,8 +55,9 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(CoordinatorOption
 
 Coordinator::~Coordinator() {
   if (!thread_.joinable()) return;
-  publisher_
-      ->Stop();  // Its last result is queued and carried out. What is still queued may start jobs: they are ignored.
+  if (options_.summer != nullptr) options_.summer->Stop();  // The publisher may wait for workers, and they for nothing.
+  // Its last result is queued and carried out. What is still queued may start jobs: they are ignored.
+  publisher_->Stop();
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;

@@ -151,7 +151,7 @@ absl::Status Publishing::SumElsewhere() {
   absl::StatusOr<std::unique_ptr<RoundTotal>> total = job_.summer->Sum(job_);
   if (total.ok()) {
     total_ = *std::move(total);
-  } else if (absl::IsInvalidArgument(total.status())) {
+  } else if (absl::IsCancelled(total.status())) {
     return total.status();
   } else {
     spdlog::warn("{}: version {}: the server adds up the updates itself: {}", job_.federation, job_.version,

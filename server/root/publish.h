@@ -49,7 +49,8 @@ struct Publication {
 // and for rules that need them the clients' histories (server/root/histories.h). Running it again, after a crash at any
 // point, gives the same bytes in the same places. INVALID_ARGUMENT: what the rule refuses, with BlamedClient
 // (aggregators/blame.h) where one update is to blame. FAILED_PRECONDITION: a file would be larger than bytes_max; found
-// out before it is written, unless only a decomposition tells its rank. RESOURCE_EXHAUSTED: disk full.
+// out before it is written, unless only a decomposition tells its rank. RESOURCE_EXHAUSTED: disk full. CANCELLED: the
+// server is stopping.
 absl::StatusOr<Publication> Publish(const PublishJob& job);
 
 }  // namespace cairn

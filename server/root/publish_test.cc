@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "base/limits.h"
 #include "server/root/publish_fixture.h"
+#include "server/root/summer.h"
 
 namespace cairn {
 namespace {
@@ -47,6 +48,41 @@ TEST_F(PublishTest, AVersionIsTheWeightedSumAndOpensAsAnAdapter) {
     EXPECT_EQ(stored.adapter.modules[m].scale, 1);
     EXPECT_LT(reference::MaxDifference(Product(stored.adapter.modules[m]), DenseSum(round, m)), 1e-6);
   }
+}
+
+// Somebody who adds up updates elsewhere, and cannot.
+class FailingSummer final : public Summer {
+ public:
+  explicit FailingSummer(absl::Status why) : why_(std::move(why)) {}
+  void Contributed(const std::string&, std::uint64_t, const Method&, const Contribution&) override {}
+  absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const PublishJob&) override { return why_; }
+  void Stop() override {}
+  void Forget(const std::string&, std::uint64_t) override {}
+
+ private:
+  absl::Status why_;
+};
+
+// A worker that was stopped may have read another object's bytes: an acknowledged update is not dropped on its word.
+TEST_F(PublishTest, WhateverIsWrongWithTheWorkersTheVersionIsTheSame) {
+  const std::vector<Sent> round = {{"a", 3, testing::MakeUpdate(1, testing::kTwoModules, 3, 6)},
+                                   {"b", 1, testing::MakeUpdate(2, testing::kTwoModules, 3, 6)}};
+  const VersionRow alone = Published(Job(1, round, "mean"));
+  for (const absl::Status& why :
+       {absl::UnavailableError("no worker has come"), BlameClient(absl::InvalidArgumentError("other bytes"), "b")}) {
+    FailingSummer summer(why);
+    PublishJob job = Job(1, round, "mean");
+    job.summer = &summer;
+    EXPECT_EQ(Published(job).whole.sha256, alone.whole.sha256) << why;
+  }
+}
+
+TEST_F(PublishTest, AServerThatStopsPublishesNothing) {
+  FailingSummer summer(absl::CancelledError("stopping"));
+  PublishJob job = Job(1, Round(1), "zero_pad");
+  job.summer = &summer;
+  EXPECT_TRUE(absl::IsCancelled(Publish(job).status()));
+  EXPECT_FALSE(fs::exists(Version(1)));
 }
 
 TEST_F(PublishTest, TheWholeIsAllVersionsSoFarAndTheDeltaTheLast) {

@@ -57,6 +57,7 @@ void Publisher::Loop() {
     lock.unlock();
     const auto start = std::chrono::steady_clock::now();
     absl::StatusOr<Publication> publication = PublishCaught(job, store_, nodes_);
+    if (absl::IsCancelled(publication.status())) return;  // The server is stopping.
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     metrics_->ObserveStep(job.federation, Metrics::Step::kPublish, seconds.count());
     metrics_->ObserveAggregation(job.federation, job.method.combine, seconds.count());

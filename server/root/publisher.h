@@ -24,7 +24,8 @@ class Publisher {
 
   // Ignored once stopped.
   void Start(PublishJob job);
-  // Finishes the job in hand and drops the others: after a restart their rounds are still closed and not published.
+  // Finishes the job in hand, unless it was cancelled, and drops the others: after a restart their rounds are still
+  // closed and not published.
   void Stop();
 
  private:

@@ -27,10 +27,13 @@ class Summer {
   // An update of the open round was acknowledged. Does not block. Nothing depends on it: Sum finds what it needs.
   virtual void Contributed(const std::string& federation, std::uint64_t round, const Method& method,
                            const Contribution& contribution) = 0;
-  // The sum over exactly the job's contributions; waits until it is there. INVALID_ARGUMENT, with BlamedClient, when
-  // one of them cannot be added. Any other error: it cannot be had this way now, and the updates must be added up by
-  // whoever wants the sum. REQUIRES: SumsUp(job.method).
+  // The sum over exactly the job's contributions; waits until it is there. CANCELLED: Stop was called. Any other error:
+  // it cannot be had this way now, and the updates must be added up by whoever wants the sum. That goes for
+  // INVALID_ARGUMENT too: an update is not given up because a worker, which may have read something else, says so.
+  // REQUIRES: SumsUp(job.method).
   virtual absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const PublishJob& job) = 0;
+  // From now on every Sum ends with CANCELLED, also those that wait.
+  virtual void Stop() = 0;
   // The round is over: what is left of it may go.
   virtual void Forget(const std::string& federation, std::uint64_t round) = 0;
 };

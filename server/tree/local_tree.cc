@@ -8,11 +8,19 @@
 #include "base/status_macros.h"
 
 namespace cairn::tree {
+namespace {
+
+constexpr double kPatienceLeases = 1.5, kSilenceLeases = 2;
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<LocalTree>> LocalTree::Start(const LocalTreeOptions& options) {
   std::unique_ptr<LocalTree> tree(new LocalTree());
-  SharedStoreOptions shared{
-      .budget = options.budget, .objects_max = options.objects_max, .spill_directory = options.spill};
+  SharedStoreOptions shared{.budget = options.budget,
+                            .objects_max = options.objects_max,
+                            .lease_time = options.lease,
+                            .spill_directory = options.spill};
+  shared.on_closed = [tree = tree.get()] { tree->SessionEnded(); };
   shared.on_fenced = [tree = tree.get()](ProcessId process) { tree->Ended(process); };
   CAIRN_ASSIGN_OR_RETURN(tree->store_, SharedStore::Open(std::move(shared)));
   if (options.workers > 0) CAIRN_RETURN_IF_ERROR(tree->StartWorkers(options));
@@ -21,7 +29,11 @@ absl::StatusOr<std::unique_ptr<LocalTree>> LocalTree::Start(const LocalTreeOptio
 
 absl::Status LocalTree::StartWorkers(const LocalTreeOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(agent_, StoreAgent::Start(store_.get(), options.directory));
-  TreeOptions tree{.metrics = options.metrics, .directory = options.directory, .workers = options.workers};
+  TreeOptions tree{.metrics = options.metrics,
+                   .directory = options.directory,
+                   .workers = options.workers,
+                   .patience = options.lease * kPatienceLeases,
+                   .silence = options.lease * kSilenceLeases};
   tree.on_lost = [this](const ProcessId& process) {
     std::lock_guard lock(mutex_);
     if (processes_ != nullptr) processes_->Kill(process);
@@ -32,7 +44,7 @@ absl::Status LocalTree::StartWorkers(const LocalTreeOptions& options) {
     tree_ = std::move(started);
   }
   if (options.worker.empty()) return absl::OkStatus();
-  WorkerProcesses::Options processes{.command = options.worker, .count = options.workers};
+  WorkerProcesses::Options processes{.command = options.worker, .count = options.workers, .lives_long = options.lease};
   processes.command.insert(processes.command.end(), {"--node", std::filesystem::absolute(options.directory).native(),
                                                      "--parent", absl::StrCat(::getpid())});
   processes.on_ended = [this](const ProcessId& process) { Ended(process); };
@@ -40,6 +52,11 @@ absl::Status LocalTree::StartWorkers(const LocalTreeOptions& options) {
   std::lock_guard lock(mutex_);
   processes_ = std::move(running);
   return absl::OkStatus();
+}
+
+void LocalTree::SessionEnded() {
+  std::lock_guard lock(mutex_);
+  if (tree_ != nullptr) tree_->SessionEnded();
 }
 
 void LocalTree::Ended(const ProcessId& process) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "server/store/shared/shared_store.h"
 #include "server/store/shared/store_agent.h"
 #include "server/tree/tree.h"
@@ -23,6 +24,8 @@ struct LocalTreeOptions {
   std::uint32_t objects_max = 0;    // SharedStoreOptions.
   std::filesystem::path directory;  // For sockets; this node's alone.
   std::filesystem::path spill;      // SharedStoreOptions::spill_directory.
+  // A worker that holds something and gives no sign of life for so long loses it.
+  absl::Duration lease = absl::Seconds(10);
   std::size_t workers = 0;          // Processes; 0: the shared store only.
   std::vector<std::string> worker;  // Program and arguments of one, without what names the node. Empty: they are
                                     // started by somebody else.
@@ -44,6 +47,7 @@ class LocalTree {
   LocalTree() = default;
   absl::Status StartWorkers(const LocalTreeOptions& options);
   void Ended(const ProcessId& process);  // Of a worker: it is, or must be.
+  void SessionEnded();
 
   std::unique_ptr<SharedStore> store_;
   std::unique_ptr<StoreAgent> agent_;

@@ -17,6 +17,7 @@ void RoundSum::Close(UpdateSet wanted) {
   wanted_ = std::move(wanted);
   failure_ = absl::OkStatus();
   failures_ = 0;
+  losses_ = 0;
   attempts_.clear();
   offered_.insert(wanted_->begin(), wanted_->end());
   for (auto& [worker, leaf] : leaves_) {
@@ -174,10 +175,19 @@ void RoundSum::Dropped(WorkerId worker) { leaves_.erase(worker); }
 
 void RoundSum::Failed(WorkerId worker, const absl::Status& why) {
   if (++failures_ >= kAttemptsMax) failure_ = why;
-  Lost(worker);
+  Forget(worker);
 }
 
 void RoundSum::Lost(WorkerId worker) {
+  const auto found = leaves_.find(worker);
+  if (found == leaves_.end()) return;
+  if (wanted_ && found->second.doing && ++losses_ >= kLossesMax) {
+    failure_ = absl::UnavailableError(absl::StrCat(losses_, " workers were lost at work on this round"));
+  }
+  Forget(worker);
+}
+
+void RoundSum::Forget(WorkerId worker) {
   const auto found = leaves_.find(worker);
   if (found == leaves_.end()) return;
   Leaf leaf = std::move(found->second);

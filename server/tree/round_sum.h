@@ -52,6 +52,9 @@ class RoundSum {
   static constexpr std::size_t kUpdatesPerFold = 4;
   // A fold that failed for no reason in the update is tried so often.
   static constexpr int kAttemptsMax = 3;
+  // So many workers may be lost at work on a closed round. Then something in it may be what ends them, and there is
+  // somebody else who can add up the updates.
+  static constexpr int kLossesMax = 5;
 
   // One that was acknowledged. After Close: the round is open again, unless the sum has it.
   void Offer(const UpdateId& update);
@@ -97,6 +100,7 @@ class RoundSum {
     bool taken = false;  // Merged by somebody, or about to be.
   };
 
+  void Forget(WorkerId worker);
   bool IsWanted(const UpdateId& update) const { return !wanted_ || wanted_->count(update) > 0; }
   bool AllWanted(const UpdateSet& updates) const;
   bool MayFold(const Leaf& leaf, std::size_t leaves_max) const;
@@ -118,6 +122,7 @@ class RoundSum {
   std::map<UpdateId, absl::Status> refused_;
   std::map<UpdateId, int> attempts_;
   int failures_ = 0;  // Of merges and seals.
+  int losses_ = 0;
   absl::Status failure_;
   std::vector<PartialId> useless_;
 };

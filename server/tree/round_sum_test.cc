@@ -199,6 +199,33 @@ TEST(RoundSumTest, WhatFailsAgainAndAgainIsGivenUp) {
   EXPECT_TRUE(absl::IsUnavailable(sum.failure()));
 }
 
+TEST(RoundSumTest, ARoundThatLosesWorkerAfterWorkerIsGivenUp) {
+  RoundSum sum;
+  sum.Close(Updates({1, 2}));
+  for (WorkerId worker = 1; worker <= RoundSum::kLossesMax; ++worker) {
+    ASSERT_TRUE(sum.failure().ok());
+    ASSERT_TRUE(sum.Next(worker, 1));
+    sum.Lost(worker);
+  }
+  EXPECT_TRUE(absl::IsUnavailable(sum.failure()));
+  EXPECT_FALSE(sum.Next(100, 1));
+  sum.Close(Updates({1, 2}));  // Another attempt.
+  EXPECT_TRUE(sum.failure().ok());
+  EXPECT_TRUE(sum.Next(101, 1));
+}
+
+TEST(RoundSumTest, IdleWorkersThatGoAreNotTheRoundsFault) {
+  RoundSum sum;
+  sum.Offer(Update(1));
+  sum.Close(Updates({1}));
+  ASSERT_TRUE(sum.Next(1, 1));
+  for (WorkerId worker = 2; worker < 20; ++worker) {
+    EXPECT_FALSE(sum.Next(worker, 1));
+    sum.Lost(worker);
+  }
+  EXPECT_TRUE(sum.failure().ok());
+}
+
 // Anything may happen in any order; at the end the sum has each wanted update once.
 TEST(RoundSumTest, WhateverHappensEachWantedUpdateIsThereOnce) {
   for (unsigned seed = 0; seed < 3000; ++seed) {

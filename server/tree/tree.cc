@@ -31,14 +31,6 @@ class SharedTotal final : public RoundTotal {
 
 UpdateId IdOf(const ReceiptRow& receipt) { return {receipt.client, receipt.sha256}; }
 
-std::vector<ObjectKey> KeysOf(const v1::SealedPartial& partial) {
-  std::vector<ObjectKey> keys;
-  for (const std::string& plane : partial.planes()) {
-    if (const auto key = ObjectKey::FromHex(plane); key.ok()) keys.push_back(*key);
-  }
-  return keys;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Tree>> Tree::Start(SharedStore* store, TreeOptions options) {
@@ -68,7 +60,7 @@ void Tree::Listen() {
     absl::StatusOr<UniqueFd> socket = listener_.Accept();
     if (absl::IsCancelled(socket.status())) return;
     JoinEnded();
-    auto link = socket.ok() ? WorkerLink::Open(*std::move(socket)) : socket.status();
+    auto link = socket.ok() ? WorkerLink::Open(*std::move(socket), options_.silence) : socket.status();
     if (!link.ok()) {
       spdlog::warn("workers: {}", link.status().ToString());
       std::unique_lock lock(mutex_);
@@ -106,6 +98,7 @@ void Tree::Drive(Worker& worker) {
     if (!stopping_) spdlog::warn("worker {} is lost: {}", worker.link->process().pid, ended.ToString());
     Lose(worker.id);
     worker.ended = true;
+    sweep_ = true;
     worker.greeted = false;
     useless = TakeUseless();
   }
@@ -120,8 +113,13 @@ absl::Status Tree::Work(Worker& worker) {
   changed_.notify_all();
   while (true) {
     std::optional<Job> job;
-    changed_.wait(lock, [&] { return stopping_ || worker.link->Gone() || (job = NextFor(worker.id)).has_value(); });
+    changed_.wait(lock,
+                  [&] { return stopping_ || worker.link->Gone() || sweep_ || (job = NextFor(worker.id)).has_value(); });
     if (stopping_) return absl::CancelledError("stopping");
+    if (sweep_ && !job) {
+      RemoveUseless(lock);
+      continue;
+    }
     if (!job) return absl::UnavailableError("it ended");
     ObserveBegin(*job);
     lock.unlock();
@@ -130,11 +128,8 @@ absl::Status Tree::Work(Worker& worker) {
     if (!reply.ok()) return reply.status();
     ObserveEnd(*job, reply->seconds());
     Apply(worker.id, *job, *reply);
-    const std::vector<ObjectKey> useless = TakeUseless();
     changed_.notify_all();
-    lock.unlock();
-    for (const ObjectKey& key : useless) store_->Remove(key).IgnoreError();
-    lock.lock();
+    RemoveUseless(lock);
   }
 }
 
@@ -216,6 +211,8 @@ void Tree::Apply(WorkerId worker, const Job& job, const v1::WorkerReply& reply) 
     if (reply.lost()) round.sum.Lost(worker);
   } else if (!status.ok()) {
     spdlog::warn("{}: round {}: a worker failed: {}", job.round.first, job.round.second, status.ToString());
+    const std::vector<ObjectKey> sealed = KeysOf(reply.sealed());  // Of a seal that went half way.
+    useless_.insert(useless_.end(), sealed.begin(), sealed.end());
     round.sum.Failed(worker, status);
   } else if (std::holds_alternative<Merge>(*job.action)) {
     round.sum.Merged(worker);
@@ -225,48 +222,6 @@ void Tree::Apply(WorkerId worker, const Job& job, const v1::WorkerReply& reply) 
     round.sum.Sealed(worker, partial);
   }
   Conclude(round);
-}
-
-// Lets go of what the round does not need any more.
-void Tree::Conclude(Round& round) {
-  std::vector<PartialId> gone = round.sum.TakeUseless();
-  for (const PartialId id : gone) {
-    const auto partial = round.partials.find(id);
-    if (partial == round.partials.end()) continue;
-    const std::vector<ObjectKey> keys = KeysOf(partial->second);
-    useless_.insert(useless_.end(), keys.begin(), keys.end());
-    round.partials.erase(partial);
-  }
-}
-
-void Tree::Lose(WorkerId worker) {
-  if (sharding_ != nullptr && sharding_->members.count(worker) > 0) {
-    sharding_->tasks.erase(worker);
-    sharding_->lost = true;
-    sharding_->made.emplace(worker, absl::UnavailableError("a worker was lost"));
-  }
-  for (auto& [key, round] : rounds_) {
-    round.sum.Lost(worker);
-    Conclude(round);
-  }
-}
-
-std::vector<ObjectKey> Tree::TakeUseless() {
-  for (auto entry = rounds_.begin(); entry != rounds_.end();) {
-    Round& round = entry->second;
-    const bool held = std::any_of(workers_.begin(), workers_.end(),
-                                  [&](const Worker& worker) { return !worker.ended && round.sum.Holds(worker.id); });
-    if (!round.over || held) {
-      ++entry;
-      continue;
-    }
-    for (const auto& [id, partial] : round.partials) {
-      const std::vector<ObjectKey> keys = KeysOf(partial);
-      useless_.insert(useless_.end(), keys.begin(), keys.end());
-    }
-    entry = rounds_.erase(entry);
-  }
-  return std::exchange(useless_, {});
 }
 
 Tree::Round& Tree::RoundOf(const RoundKey& key, const Method& method) {
@@ -311,7 +266,7 @@ absl::StatusOr<std::unique_ptr<RoundTotal>> Tree::Sum(const PublishJob& job) {
   const auto idle = [this] {
     return std::none_of(workers_.begin(), workers_.end(), [](const Worker& worker) { return worker.greeted; });
   };
-  const auto over = [&] { return stopping_ || round.sum.finished() || !round.sum.failure().ok(); };
+  const auto over = [&] { return stopping_ || sums_end_ || round.sum.finished() || !round.sum.failure().ok(); };
   while (!over()) {
     if (!idle()) {
       changed_.wait(lock, [&] { return over() || idle(); });
@@ -320,7 +275,7 @@ absl::StatusOr<std::unique_ptr<RoundTotal>> Tree::Sum(const PublishJob& job) {
       return absl::UnavailableError(absl::StrCat("no worker has come for ", absl::FormatDuration(options_.patience)));
     }
   }
-  if (stopping_) return absl::UnavailableError("the server is stopping");
+  if (stopping_ || sums_end_) return absl::CancelledError("the server is stopping");
   CAIRN_RETURN_IF_ERROR(round.sum.failure());
   const v1::SealedPartial total = round.partials.at(*round.sum.finished());
   lock.unlock();
@@ -341,15 +296,20 @@ absl::StatusOr<std::unique_ptr<RoundTotal>> Tree::TotalOf(const v1::SealedPartia
   return std::make_unique<SharedTotal>(std::move(view), std::move(objects));
 }
 
-void Tree::Forget(const std::string& federation, std::uint64_t number) {
-  std::vector<ObjectKey> useless;
+void Tree::Stop() {
   {
     std::lock_guard lock(mutex_);
-    for (auto& [key, round] : rounds_) round.over = round.over || (key.first == federation && key.second <= number);
-    useless = TakeUseless();
+    sums_end_ = true;
   }
   changed_.notify_all();
-  for (const ObjectKey& key : useless) store_->Remove(key).IgnoreError();
+}
+
+void Tree::SessionEnded() {
+  {
+    std::lock_guard lock(mutex_);
+    sweep_ = true;
+  }
+  changed_.notify_all();
 }
 
 void Tree::WorkerEnded(const ProcessId& process) {

@@ -39,6 +39,8 @@ struct TreeOptions {
   std::function<void(ProcessId)> on_lost = [](ProcessId) {};
   // With nobody to do the work for so long, Sum gives up.
   absl::Duration patience = absl::Seconds(15);
+  // A worker at work that says nothing for so long is stopped, or waits for memory that nobody will give back.
+  absl::Duration silence = absl::Seconds(20);
 };
 
 class Tree final : public Summer, public Sharder {
@@ -53,9 +55,12 @@ class Tree final : public Summer, public Sharder {
   absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const PublishJob& job) override;
   void Forget(const std::string& federation, std::uint64_t round) override;
   absl::StatusOr<std::vector<ShardPart>> Combine(const PublishJob& job) override;
+  void Stop() override;
 
   // Its lease ran out, or its process ended: what it is doing will come to nothing.
   void WorkerEnded(const ProcessId& process);
+  // A worker has left the store (SharedStoreOptions::on_closed): it may have sealed what it could not tell of.
+  void SessionEnded();
   std::size_t workers() const;
 
  private:
@@ -95,6 +100,7 @@ class Tree final : public Summer, public Sharder {
   void Drive(Worker& worker);
   absl::Status Work(Worker& worker);
   void JoinEnded();
+  static std::vector<ObjectKey> KeysOf(const v1::SealedPartial& partial);
   absl::StatusOr<std::unique_ptr<RoundTotal>> TotalOf(const v1::SealedPartial& partial);
   std::vector<WorkerId> Greeted() const;
   absl::StatusOr<std::vector<ShardPart>> CombineWith(const std::vector<WorkerId>& members, const PublishJob& job);
@@ -112,6 +118,8 @@ class Tree final : public Summer, public Sharder {
   void Conclude(Round& round);
   void Lose(WorkerId worker);
   std::vector<ObjectKey> TakeUseless();
+  void FindOrphans();
+  void RemoveUseless(std::unique_lock<std::mutex>& lock);
 
   SharedStore* store_;
   const TreeOptions options_;
@@ -119,6 +127,8 @@ class Tree final : public Summer, public Sharder {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;
+  bool sums_end_ = false;          // Stop was called.
+  bool sweep_ = false;             // Workers have ended since the last FindOrphans.
   std::uint64_t last_number_ = 0;  // Of rounds, partials and workers.
   std::map<RoundKey, Round> rounds_;
   std::list<Worker> workers_;

@@ -4,27 +4,21 @@
 #include <sys/socket.h>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "server/store/shared/packet_socket.h"
 #include "server/tree/unix_stream.h"
 #include "server/tree/worker.h"
 
 namespace cairn::tree {
-namespace {
 
-constexpr absl::Duration kSilenceMax = absl::Seconds(20);  // A worker at work says every two seconds that it is.
-
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<WorkerLink>> WorkerLink::Open(UniqueFd socket) {
+absl::StatusOr<std::unique_ptr<WorkerLink>> WorkerLink::Open(UniqueFd socket, absl::Duration silence) {
   CAIRN_ASSIGN_OR_RETURN(const ProcessId process, PeerOf(socket.get()));
-  return std::unique_ptr<WorkerLink>(new WorkerLink(std::move(socket), process));
+  return std::unique_ptr<WorkerLink>(new WorkerLink(std::move(socket), process, silence));
 }
 
 absl::Status WorkerLink::Greet() {
   v1::WorkerMessage message;
-  CAIRN_RETURN_IF_ERROR(ReceiveMessage(socket_.get(), kSilenceMax, message));
+  CAIRN_RETURN_IF_ERROR(ReceiveMessage(socket_.get(), silence_, message));
   if (message.hello().protocol() == kTreeProtocol) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat("worker ", process_.pid, ": expected protocol ", kTreeProtocol,
                                                     ", got ", message.hello().protocol(),
@@ -35,7 +29,7 @@ absl::StatusOr<v1::WorkerReply> WorkerLink::Call(const v1::WorkerTask& task) {
   CAIRN_RETURN_IF_ERROR(SendMessage(socket_.get(), task));
   while (true) {
     v1::WorkerMessage message;
-    CAIRN_RETURN_IF_ERROR(ReceiveMessage(socket_.get(), kSilenceMax, message));
+    CAIRN_RETURN_IF_ERROR(ReceiveMessage(socket_.get(), silence_, message));
     if (message.has_reply()) return std::move(*message.mutable_reply());
   }
 }

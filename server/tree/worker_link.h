@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "base/files.h"
 #include "proto/cairn/v1/tree.pb.h"
 #include "server/store/shared/process_id.h"
@@ -16,7 +17,8 @@ namespace cairn::tree {
 class WorkerLink {
  public:
   // UNAVAILABLE, NOT_FOUND: the other end has gone. PERMISSION_DENIED: it is another user's.
-  static absl::StatusOr<std::unique_ptr<WorkerLink>> Open(UniqueFd socket);
+  // `silence`: a worker at work speaks more often.
+  static absl::StatusOr<std::unique_ptr<WorkerLink>> Open(UniqueFd socket, absl::Duration silence);
 
   // Once, first of all. FAILED_PRECONDITION: it speaks another version. Else as Call.
   absl::Status Greet();
@@ -31,9 +33,11 @@ class WorkerLink {
   const ProcessId& process() const { return process_; }
 
  private:
-  WorkerLink(UniqueFd socket, ProcessId process) : socket_(std::move(socket)), process_(process) {}
+  WorkerLink(UniqueFd socket, ProcessId process, absl::Duration silence)
+      : socket_(std::move(socket)), process_(process), silence_(silence) {}
   UniqueFd socket_;
   ProcessId process_;
+  const absl::Duration silence_;
 };
 
 }  // namespace cairn::tree

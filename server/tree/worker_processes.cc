@@ -22,7 +22,6 @@ namespace cairn::tree {
 namespace {
 
 constexpr absl::Duration kPauseMin = absl::Milliseconds(100), kPauseMax = absl::Seconds(5);
-constexpr absl::Duration kLivesLong = absl::Seconds(10);  // Then the next one may start at once.
 
 // Debian 12's C library has no wrappers for some of these.
 int OpenPid(pid_t pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
@@ -123,7 +122,7 @@ void WorkerProcesses::Reap(Process& process) {
   int status = 0;
   ::waitpid(process.id.pid, &status, 0);
   const absl::Time now = absl::Now();
-  const bool lived = now - process.started > kLivesLong;
+  const bool lived = now - process.started > options_.lives_long;
   process.pause = lived ? absl::ZeroDuration() : std::min(kPauseMax, std::max(kPauseMin, process.pause * 2));
   process.start_at = now + process.pause;
   spdlog::warn("worker {} ended with {}; another starts in {}", process.id.pid, HowItEnded(status),

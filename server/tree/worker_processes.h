@@ -25,6 +25,7 @@ class WorkerProcesses {
   struct Options {
     std::vector<std::string> command;  // Program and arguments of one worker.
     std::size_t count = 0;
+    absl::Duration lives_long = absl::Seconds(10);  // One that did: the next may start at once.
     // One has ended; called on a thread of this object, and must not wait for it.
     std::function<void(const ProcessId&)> on_ended = [](const ProcessId&) {};
   };

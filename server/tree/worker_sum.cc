@@ -134,22 +134,20 @@ v1::WorkerReply WorkerSum::Merge(const v1::SealedPartial& partial) {
   return reply;
 }
 
-absl::StatusOr<v1::SealedPartial> WorkerSum::DoSeal() {
+absl::Status WorkerSum::DoSeal(v1::SealedPartial& sealed) {
   if (!sum_) return absl::FailedPreconditionError("there is nothing to seal");
-  v1::SealedPartial sealed;
   sealed.set_index(sum_->Index());
   for (std::unique_ptr<SumPlane>& plane : std::move(*sum_).TakePlanes()) {
     CAIRN_ASSIGN_OR_RETURN(const ObjectKey key, objects_->Seal(std::move(plane)));
     sealed.add_planes(key.ToHex());
   }
-  return sealed;
+  return absl::OkStatus();
 }
 
 v1::WorkerReply WorkerSum::Seal() {
   v1::WorkerReply reply;
-  absl::StatusOr<v1::SealedPartial> sealed = DoSeal();
-  SetStatus(sealed.status(), *reply.mutable_status());
-  if (sealed.ok()) *reply.mutable_sealed() = *std::move(sealed);
+  // With an error it has the planes that were sealed before: they are the dispatcher's to remove.
+  SetStatus(DoSeal(*reply.mutable_sealed()), *reply.mutable_status());
   sum_.reset();
   return reply;
 }

@@ -29,7 +29,7 @@ class WorkerSum {
   std::vector<absl::Status> AddEach(absl::Span<const std::unique_ptr<Input>> inputs);
   absl::Status AddAll(absl::Span<const std::unique_ptr<Input>> inputs);
   absl::Status DoMerge(const v1::SealedPartial& partial);
-  absl::StatusOr<v1::SealedPartial> DoSeal();
+  absl::Status DoSeal(v1::SealedPartial& sealed);
   // Whether what was added last may have been another object's bytes, or none.
   absl::Status CheckRead(absl::Span<const std::unique_ptr<Input>> inputs) const;
 
