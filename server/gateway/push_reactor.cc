@@ -202,7 +202,11 @@ absl::Status PushReactor::ContinueDigest() {
     if (gateway_.verify_sha256) sha_.Update(bytes);
     checked.Update(check_->Feed(bytes));
   });
-  return read.ok() ? checked : read;
+  CAIRN_RETURN_IF_ERROR(read);
+  if (checked.ok()) return absl::OkStatus();
+  // It was looked at when it came: the disk has changed it since, and the client is asked for it again.
+  return absl::DataLossError(
+      absl::StrCat("what is here of this upload is not what came; send it again: ", checked.message()));
 }
 
 void PushReactor::TakeFrame(const grpc::ByteBuffer& message) {

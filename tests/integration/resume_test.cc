@@ -26,7 +26,7 @@ constexpr std::uint64_t kHalf = limits::kChunkBytes + 500'001;  // In the middle
 
 UpdateBytes Update(std::uint64_t seed) { return MakeUpdateBytes(seed, kModules, kRank, kRank, DType::kF32); }
 
-class ResumeTest : public ::testing::TestWithParam<const char*> {
+class ResumeTestBase : public ::testing::Test {
  protected:
   void Serve(const std::string& more = "") {
     server_ = std::make_unique<ServerProcess>(directory_.path(),
@@ -79,6 +79,8 @@ class ResumeTest : public ::testing::TestWithParam<const char*> {
   v1::PushHeader header_;
 };
 
+class ResumeTest : public ResumeTestBase, public ::testing::WithParamInterface<const char*> {};
+
 TEST_P(ResumeTest, ABrokenUploadGoesOnAtItsByte) {
   Serve(GetParam());
   SendHalf();
@@ -98,7 +100,7 @@ INSTANTIATE_TEST_SUITE_P(InBothModes, ResumeTest, ::testing::Values("durability:
                            return std::string(info.param) == "durability: memory\n" ? "Memory" : "Durable";
                          });
 
-class RestartTest : public ResumeTest {};
+class RestartTest : public ResumeTestBase {};
 
 TEST_F(RestartTest, AnUploadGoesOnAfterTheServerWasKilled) {
   Serve();
@@ -120,14 +122,17 @@ TEST_F(RestartTest, OtherBytesStartFromTheBeginning) {
             absl::StatusCode::kAborted);
 }
 
-// The bytes that were there before the kill are hashed again: a wrong one among them is found.
-TEST_F(RestartTest, BytesThatChangedOnTheDiskAreFound) {
+class ChangedOnDiskTest : public ResumeTestBase, public ::testing::WithParamInterface<int> {};
+
+// The bytes that were there before the kill are looked at again: a wrong one among them is found, and it is not the
+// client's fault.
+TEST_P(ChangedOnDiskTest, IsFoundAndAskedForAgain) {
   Serve();
   SendHalf();
   server_->Kill();
   for (const auto& entry : std::filesystem::directory_iterator(server_->data_dir() / "uploads")) {
     std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(1'000'000);
+    file.seekp(GetParam());
     file.put('\0').put('\0').put('\0').put('\0');
   }
   ASSERT_TRUE(server_->Start().ok());
@@ -135,6 +140,7 @@ TEST_F(RestartTest, BytesThatChangedOnTheDiskAreFound) {
   EXPECT_EQ(SendRest().status().code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(ResumePoint(*connection_, header_)->offset(), 0u);  // The next attempt does not meet them again.
 }
+INSTANTIATE_TEST_SUITE_P(HeaderAndValues, ChangedOnDiskTest, ::testing::Values(20, 1'000'000));
 
 TEST_F(RestartTest, ClientsReconnectAndTheRoundGoesOn) {
   Serve();
