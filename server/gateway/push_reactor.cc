@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "aggregators/registry.h"
+#include "base/failpoint.h"
 #include "base/limits.h"
 #include "base/lost_pages.h"
 #include "base/status_macros.h"
@@ -133,6 +134,7 @@ absl::string_view PushReactor::ReasonOfHeader(const absl::Status& status) const 
 }
 
 void PushReactor::TakeHeader(const grpc::ByteBuffer& message) {
+  CAIRN_FAILPOINT("gateway.before_header").IgnoreError();
   if (absl::Status status = ParseHeader(message); !status.ok()) {
     return Refuse({status, ReasonOfHeader(status)});
   }
@@ -178,6 +180,7 @@ void PushReactor::Opened(absl::StatusOr<std::unique_ptr<Upload>> upload) {
   if (cancelled_) return Refuse(Cancelled());
   position_ = header_.offset();
   ReportProgress(true);
+  CAIRN_FAILPOINT("gateway.after_header").IgnoreError();
   phase_ = Phase::kChunks;
   begun_ = absl::Now();
   gateway_.watch->Touch(watch_id_);
@@ -224,6 +227,7 @@ void PushReactor::TakeFrame(const grpc::ByteBuffer& message) {
 }
 
 bool PushReactor::TakeChunk(const wire::ReceivedFrame& frame) {
+  CAIRN_FAILPOINT("gateway.before_chunk").IgnoreError();
   const std::uint64_t bytes = frame.prefix().payload_bytes;
   gateway_.metrics->BytesReceived(key_.federation, bytes);
   auto refuse = [&](absl::Status status, absl::string_view reason, bool keep) {
@@ -246,6 +250,7 @@ bool PushReactor::TakeChunk(const wire::ReceivedFrame& frame) {
   const absl::Time start = absl::Now();
   if (absl::Status status = upload_->Append(slices); !status.ok()) return refuse(status, "storage", true);
   written_ += absl::Now() - start;
+  CAIRN_FAILPOINT("gateway.after_chunk").IgnoreError();
   return true;
 }
 
@@ -286,10 +291,12 @@ void PushReactor::TakeTrailer(const wire::ReceivedFrame& frame) {
 }
 
 void PushReactor::Seal(const std::string& sha256) {
+  CAIRN_FAILPOINT("gateway.before_seal").IgnoreError();
   auto shape = check_->Finish();
   const absl::Time start = absl::Now();
   absl::Status sealed = shape.ok() ? gateway_.store->Seal(std::move(upload_), sha256) : absl::OkStatus();
   absl::StatusOr<std::string> frozen = std::string();
+  CAIRN_FAILPOINT("gateway.after_seal").IgnoreError();
   if (shape.ok() && sealed.ok() && combine_->HasFrozenParts(**shape)) frozen = FrozenParts((*shape)->config, sha256);
   std::lock_guard lock(mutex_);
   if (!shape.ok()) return Refuse({shape.status(), "format"});
@@ -324,11 +331,13 @@ void PushReactor::ReportProgress(bool force) {
 }
 
 void PushReactor::Accept(const ReceiptRow& row) {
+  CAIRN_FAILPOINT("gateway.before_acknowledgement").IgnoreError();
   phase_ = Phase::kFinished;
   if (in_flight_) gateway_.metrics->InFlight(key_.federation, -1);
   const grpc::Slice slice(ToProto(row).SerializeAsString());
   *response_ = grpc::ByteBuffer(&slice, 1);
   Finish(grpc::Status::OK);
+  CAIRN_FAILPOINT("gateway.after_acknowledgement").IgnoreError();
 }
 
 void PushReactor::Refuse(Refusal refusal) {

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/failpoint.h"
 #include "base/status_macros.h"
 #include "server/root/published_files.h"
 #include "server/root/summer.h"
@@ -336,7 +337,9 @@ void Coordinator::RunBatch(std::vector<Task> batch) {
   for (Task& task : batch) replies.push_back(task(begun));
   absl::Status committed = begun;
   if (begun.ok()) {
+    CAIRN_FAILPOINT("root.before_commit").IgnoreError();
     committed = database_->Commit();
+    CAIRN_FAILPOINT("root.after_commit").IgnoreError();
     if (!committed.ok()) Reload();
   }
   if (!committed.ok()) {

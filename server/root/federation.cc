@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "aggregators/blame.h"
+#include "base/failpoint.h"
 #include "base/ids.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
@@ -255,6 +256,7 @@ absl::Status Federation::PublishingEnded(std::uint64_t round, absl::StatusOr<Pub
     ShowClients(/*published_now=*/true);
     if (error) host_.metrics->SetPublishedError(name(), *error);
     if (sums_up_) host_.summer->Forget(name(), number);
+    CAIRN_FAILPOINT("root.before_retain").IgnoreError();
     const absl::Status status = host_.store->Retain(name(), number + 1, {});
     if (!status.ok()) spdlog::warn("{}: after publishing version {}: {}", name(), number, status.ToString());
     if (host_.nodes != nullptr) host_.nodes->Remind(name());
@@ -297,6 +299,7 @@ absl::Status Federation::Drop(const ReceiptRow& receipt, const absl::Status& why
 }
 
 void Federation::PointLatest(std::uint64_t version) {
+  CAIRN_FAILPOINT("root.before_latest").IgnoreError();
   const absl::Status status = PointLatestAt(host_.data_dir, name(), version);
   if (!status.ok()) spdlog::warn("{}: pointing latest at version {}: {}", name(), version, status.ToString());
 }

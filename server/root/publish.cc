@@ -20,6 +20,7 @@
 #include "aggregators/result_config.h"
 #include "aggregators/result_writer.h"
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "base/files.h"
 #include "base/limits.h"
 #include "base/lost_pages.h"
@@ -216,8 +217,10 @@ absl::StatusOr<AdapterFile> Publishing::Keep(ResultWriter writer, absl::Span<con
   if (!job_.base_model.empty()) config.base_model = job_.base_model;
   AdapterFile file{"", written.bytes, SerializePeftConfig(config)};
   CAIRN_ASSIGN_OR_RETURN(file.sha256, DigestOf(temporary()));
+  CAIRN_RETURN_IF_ERROR(CAIRN_FAILPOINT("publish.before_rename"));
   const fs::path path = AdapterPath(job_.data_dir, job_.federation, file.sha256);
   if (rename(temporary().c_str(), path.c_str()) != 0) return ErrnoStatus(errno, "rename", temporary());
+  CAIRN_FAILPOINT("publish.after_rename").IgnoreError();
   CAIRN_RETURN_IF_ERROR(SyncDirectory(path.parent_path()));
   return file;
 }
@@ -296,6 +299,7 @@ void Publishing::Tell() const {
 
 absl::StatusOr<Publication> Publishing::Run() {
   CAIRN_RETURN_IF_ERROR(SumElsewhere());
+  CAIRN_FAILPOINT("publish.after_sum").IgnoreError();
   CAIRN_RETURN_IF_ERROR(round_.Gather());
   VersionRow row;
   row.federation = job_.federation;
@@ -303,6 +307,7 @@ absl::StatusOr<Publication> Publishing::Run() {
   CAIRN_ASSIGN_OR_RETURN(const AdapterFile combined, Combine(row));
   if (round_.combine().round_start() != RoundStart::kWarm) row.delta = combined;
   CAIRN_ASSIGN_OR_RETURN(row.whole, Extend(combined));
+  CAIRN_FAILPOINT("publish.before_directory").IgnoreError();
   CAIRN_RETURN_IF_ERROR(round_.earlier().Extend(round_.updates()));
   CAIRN_RETURN_IF_ERROR(WriteVersionDirectory(job_.data_dir, job_.federation, job_.version, row.whole));
   return Publication{std::move(row), Outcomes()};

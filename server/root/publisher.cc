@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/status_macros.h"
 #include "server/root/gather.h"
 
@@ -55,12 +56,14 @@ void Publisher::Loop() {
     PublishJob job = std::move(jobs_.front());
     jobs_.pop_front();
     lock.unlock();
+    CAIRN_FAILPOINT("publisher.before_start").IgnoreError();
     const auto start = std::chrono::steady_clock::now();
     absl::StatusOr<Publication> publication = PublishCaught(job, store_, nodes_);
     if (absl::IsCancelled(publication.status())) return;  // The server is stopping.
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     metrics_->ObserveStep(job.federation, Metrics::Step::kPublish, seconds.count());
     metrics_->ObserveAggregation(job.federation, job.method.combine, seconds.count());
+    CAIRN_FAILPOINT("publisher.before_record").IgnoreError();
     done_(job, std::move(publication));
   }
 }

@@ -14,6 +14,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/files.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
@@ -109,6 +110,7 @@ class FileStore final : public Store {
 
   absl::Status Seal(std::unique_ptr<Upload> upload, const std::string& sha256) override {
     auto& file = static_cast<FileUpload&>(*upload);
+    CAIRN_RETURN_IF_ERROR(CAIRN_FAILPOINT("store.before_seal"));
     if (absl::Status synced = file.Sync(); !synced.ok()) {
       // The kernel has marked the pages clean: another sync would succeed without having written them.
       unlink(file.path().c_str());
@@ -116,11 +118,13 @@ class FileStore final : public Store {
     }
     const fs::path target = Object(file.key().federation, UpdateName(file.key().client, sha256));
     CAIRN_RETURN_IF_ERROR(MakeDirectories(target.parent_path()));
+    CAIRN_FAILPOINT("store.after_sync").IgnoreError();
     // The first seal stands: its bytes may have been acknowledged.
     if (renameat2(AT_FDCWD, file.path().c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) != 0) {
       if (errno != EEXIST) return ErrnoStatus(errno, "rename", file.path());
       unlink(file.path().c_str());
     }
+    CAIRN_FAILPOINT("store.after_rename").IgnoreError();
     return SyncDirectory(target.parent_path());
   }
 
@@ -245,6 +249,7 @@ absl::Status FileUpload::Append(absl::Span<const absl::string_view> slices) {
 }
 
 absl::Status FileUpload::WriteAll(std::vector<iovec> parts) {
+  CAIRN_RETURN_IF_ERROR(CAIRN_FAILPOINT("store.append"));
   std::size_t at = 0;
   while (at < parts.size()) {
     const int count = static_cast<int>(std::min<std::size_t>(parts.size() - at, IOV_MAX));

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "base/status_macros.h"
 #include "server/store/shared/shared_store.h"
 #include "server/store/store.h"
@@ -206,6 +207,7 @@ void SharedMemoryStore::Ended(const UploadKey& key, std::optional<WritableObject
 
 absl::Status SharedMemoryStore::Seal(std::unique_ptr<Upload> upload, const std::string& sha256) {
   auto& memory = static_cast<MemoryUpload&>(*upload);
+  CAIRN_RETURN_IF_ERROR(CAIRN_FAILPOINT("store.before_seal"));
   CAIRN_ASSIGN_OR_RETURN(const ObjectKey object, memory.Seal());
   bool first;
   {

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/status_macros.h"
 #include "server/tree/task_status.h"
 #include "server/tree/update_place.h"
@@ -123,7 +124,9 @@ absl::Status Tree::Work(Worker& worker) {
     if (!job) return absl::UnavailableError("it ended");
     ObserveBegin(*job);
     lock.unlock();
+    CAIRN_FAILPOINT("tree.before_task").IgnoreError();
     const absl::StatusOr<v1::WorkerReply> reply = worker.link->Call(job->task);
+    CAIRN_FAILPOINT("tree.after_reply").IgnoreError();
     lock.lock();
     if (!reply.ok()) return reply.status();
     ObserveEnd(*job, reply->seconds());

@@ -69,7 +69,8 @@ absl::StatusOr<std::vector<ShardPart>> Tree::Combine(const PublishJob& job) {
     {
       std::unique_lock lock(mutex_);
       changed_.wait_for(lock, absl::ToChronoMilliseconds(options_.patience),
-                        [this] { return stopping_ || !Greeted().empty(); });
+                        [this] { return stopping_ || sums_end_ || !Greeted().empty(); });
+      if (stopping_ || sums_end_) return absl::CancelledError("the server is stopping");
       members = Greeted();
     }
     if (members.empty()) break;
@@ -128,17 +129,18 @@ absl::Status Tree::RunSharding(Sharding& sharding) {
   changed_.notify_all();
   // Those that are stopped are lost after a while, and so nobody waits for ever.
   const auto over = [&] { return sharding.made.size() == sharding.members.size(); };
-  changed_.wait(lock, [&] { return over() || sharding.lost; });
+  const auto ends = [&] { return over() || stopping_ || sums_end_; };
+  changed_.wait(lock, [&] { return ends() || sharding.lost; });
   // The others may wait for the lost one to join their group. What they hold of other rounds is done again.
-  if (!changed_.wait_for(lock, absl::ToChronoMilliseconds(kLossNoticed), over)) {
+  if (!changed_.wait_for(lock, absl::ToChronoMilliseconds(kLossNoticed), ends)) {
     for (Worker& worker : workers_) {
       if (sharding.members.count(worker.id) > 0 && sharding.made.count(worker.id) == 0) worker.link->Cut();
     }
     changed_.notify_all();
-    changed_.wait(lock, over);
+    changed_.wait(lock, ends);
   }
   sharding_ = nullptr;
-  return stopping_ ? absl::UnavailableError("the server is stopping") : absl::OkStatus();
+  return over() ? absl::OkStatus() : absl::CancelledError("the server is stopping");
 }
 
 }  // namespace cairn::tree

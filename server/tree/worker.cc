@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/status_macros.h"
 #include "proto/cairn/v1/tree.pb.h"
 #include "server/tree/life_signs.h"
@@ -69,17 +70,23 @@ class Worker {
     switch (task.task_case()) {
       case v1::WorkerTask::kFold: {
         const auto sum = sums_.try_emplace(task.sum(), objects_).first;
+        CAIRN_FAILPOINT("worker.before_fold").IgnoreError();
         reply = sum->second.Fold(task.fold());
+        CAIRN_FAILPOINT("worker.after_fold").IgnoreError();
         break;
       }
       case v1::WorkerTask::kMerge: {
         const auto sum = sums_.try_emplace(task.sum(), objects_).first;
+        CAIRN_FAILPOINT("worker.before_merge").IgnoreError();
         reply = sum->second.Merge(task.merge());
+        CAIRN_FAILPOINT("worker.after_merge").IgnoreError();
         break;
       }
       case v1::WorkerTask::kSeal: {
         const auto sum = sums_.try_emplace(task.sum(), objects_).first;
+        CAIRN_FAILPOINT("worker.before_seal").IgnoreError();
         reply = sum->second.Seal();
+        CAIRN_FAILPOINT("worker.after_seal").IgnoreError();
         reply.set_lost(true);
         break;
       }

@@ -10,6 +10,7 @@
 #include "adapter/lora.h"
 #include "aggregators/blame.h"
 #include "aggregators/registry.h"
+#include "base/failpoint.h"
 #include "base/lost_pages.h"
 #include "base/status_macros.h"
 #include "server/root/update.h"
@@ -97,6 +98,7 @@ v1::WorkerReply WorkerSum::Fold(const v1::FoldTask& task) {
     v1::TaskStatus* const result = reply.add_updates();
     auto input = begun.ok() ? Open(place, task.combine()) : absl::StatusOr<std::unique_ptr<Input>>(begun);
     SetStatus(input.status(), *result);
+    CAIRN_FAILPOINT("worker.in_fold").IgnoreError();
     if (!input.ok()) continue;
     inputs.push_back(*std::move(input));
     of_inputs.push_back(result);
@@ -138,6 +140,7 @@ absl::Status WorkerSum::DoSeal(v1::SealedPartial& sealed) {
   if (!sum_) return absl::FailedPreconditionError("there is nothing to seal");
   sealed.set_index(sum_->Index());
   for (std::unique_ptr<SumPlane>& plane : std::move(*sum_).TakePlanes()) {
+    CAIRN_FAILPOINT("worker.before_plane_seal").IgnoreError();
     CAIRN_ASSIGN_OR_RETURN(const ObjectKey key, objects_->Seal(std::move(plane)));
     sealed.add_planes(key.ToHex());
   }

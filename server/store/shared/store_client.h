@@ -110,6 +110,8 @@ class StoreClient : public std::enable_shared_from_this<StoreClient> {
   // What the table says, without a message and without a lease. Errors as TableView::Find.
   absl::StatusOr<ObjectEntry> Find(const ObjectKey& key) const { return table_.Find(key); }
 
+  const TableView& table() const { return table_; }
+
   // Readable when the agent wants a slab back, or has gone: a worker that waits for other things polls it, and then
   // calls ServeAgent.
   int fd() const { return socket_.get(); }
