@@ -170,7 +170,7 @@ absl::StatusOr<std::optional<JoinedShards>> Publishing::CombineElsewhere() {
                            JoinedShards::Open(*std::move(parts)));
     return std::optional<JoinedShards>(std::move(joined));
   }
-  if (absl::IsInvalidArgument(parts.status())) return parts.status();
+  if (absl::IsInvalidArgument(parts.status()) || absl::IsCancelled(parts.status())) return parts.status();
   spdlog::warn("{}: version {}: the server combines the updates itself: {}", job_.federation, job_.version,
                parts.status().ToString());
   return std::optional<JoinedShards>();
