@@ -164,6 +164,31 @@ TEST_F(WorkersTest, KilledShardsAreDoneAgain) {
   ExpectFinished();
 }
 
+// How often the process' threads gave up the processor: a thread that sleeps does not.
+std::string Switches(pid_t pid) {
+  std::string all;
+  for (const fs::directory_entry& task : fs::directory_iterator(absl::StrCat("/proc/", pid, "/task"))) {
+    const auto status = ReadFile(task.path() / "status", limits::kMiB);
+    const std::size_t at = status.ok() ? status->find("voluntary_ctxt_switches") : std::string::npos;
+    if (at != std::string::npos) absl::StrAppend(&all, status->substr(at, status->find('\n', at) - at), "\n");
+  }
+  return all;
+}
+
+TEST_F(WorkersTest, IdleWorkersSleep) {
+  ServeWith(2, "durable", "mean");
+  for (const pid_t worker : AwaitWorkers(2)) {
+    std::string before;
+    EXPECT_TRUE(Eventually([&] {  // It may be starting still.
+      before = Switches(worker);
+      absl::SleepFor(absl::Milliseconds(300));
+      return Switches(worker) == before;
+    }));
+    absl::SleepFor(absl::Milliseconds(1000));
+    EXPECT_EQ(Switches(worker), before);
+  }
+}
+
 TEST_F(WorkersTest, WorkersEndWithTheirServerHoweverItEnds) {
   ServeWith(2, "durable", "mean");
   std::set<pid_t> workers = AwaitWorkers(2);
