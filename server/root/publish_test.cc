@@ -65,8 +65,9 @@ class FailingSummer final : public Summer {
 
 // A worker that was stopped may have read another object's bytes: an acknowledged update is not dropped on its word.
 TEST_F(PublishTest, WhateverIsWrongWithTheWorkersTheVersionIsTheSame) {
-  const std::vector<Sent> round = {{"a", 3, testing::MakeUpdate(1, testing::kTwoModules, 3, 6)},
-                                   {"b", 1, testing::MakeUpdate(2, testing::kTwoModules, 3, 6)}};
+  std::vector<Sent> round;
+  round.push_back({"a", 3, testing::MakeUpdate(1, testing::kTwoModules, 3, 6)});
+  round.push_back({"b", 1, testing::MakeUpdate(2, testing::kTwoModules, 3, 6)});
   const VersionRow alone = Published(Job(1, round, "mean"));
   for (const absl::Status& why :
        {absl::UnavailableError("no worker has come"), BlameClient(absl::InvalidArgumentError("other bytes"), "b")}) {
