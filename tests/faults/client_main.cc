@@ -1,3 +1,5 @@
+// faults_client push ADDRESS FEDERATION CLIENT ROUND: sends one update of the small federations (tests/faults/world.h).
+//
 // faults_client ADDRESS INDEX RANK DIRECTORY: a trainer whose update is a pure function of the client, the round and
 // the bytes of the version it starts from, so that any number of interrupted attempts must lead to the same federation.
 #include <cstdio>
@@ -13,6 +15,7 @@
 #include "base/status_macros.h"
 #include "client/sdk/client.h"
 #include "tests/faults/scenario.h"
+#include "tests/faults/world.h"
 #include "tests/integration/remote.h"
 
 namespace cairn::faults {
@@ -67,10 +70,25 @@ absl::Status Run(const std::string& address, const Trainer& trainer) {
   }
 }
 
+// It may well be killed on the way, or come too late.
+absl::Status PushSmall(const std::string& address, std::size_t federation, std::size_t client, std::uint64_t number) {
+  CAIRN_ASSIGN_OR_RETURN(
+      const auto sdk,
+      Client::Join(testing::FastOptions(address, kSmallFederations.at(federation).name, SmallClient(client)), {}));
+  const testing::UpdateBytes update = SmallUpdate(federation, client, number);
+  Round round;
+  round.number = number;
+  return sdk->PushBytes(round, update.config_json, update.safetensors, ExamplesOf(client, number)).status();
+}
+
 }  // namespace
 }  // namespace cairn::faults
 
 int main(int argc, char** argv) {
+  const auto number = [&](int i) { return std::strtoul(argv[i], nullptr, 10); };
+  if (argc == 6 && std::string(argv[1]) == "push") {
+    return cairn::faults::PushSmall(argv[2], number(3), number(4), number(5)).ok() ? 0 : 1;
+  }
   if (argc != 5) {
     std::fprintf(stderr, "usage: %s ADDRESS INDEX RANK DIRECTORY\n", argv[0]);
     return 2;

@@ -70,9 +70,13 @@ ServerProcess::~ServerProcess() {
 absl::Status ServerProcess::Launch() {
   std::error_code ignored;
   fs::remove(data_dir() / "endpoint", ignored);  // Of a server that was killed.
-  std::vector<std::string> words = {BuiltProgram("cairn")};
+  std::vector<std::string> words;
+  if (!environment_.empty()) words.push_back("/usr/bin/env");  // Which becomes the server: the process is the same.
+  words.insert(words.end(), environment_.begin(), environment_.end());
+  words.push_back(BuiltProgram("cairn"));
   words.insert(words.end(), command_.begin(), command_.end());
   words.insert(words.end(), {"--config", config_path().string()});
+  words.insert(words.end(), arguments_.begin(), arguments_.end());
   CAIRN_ASSIGN_OR_RETURN(Child child, Child::Spawn(std::move(words), directory_ / "server.log"));
   child_.emplace(std::move(child));
   return absl::OkStatus();

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -28,6 +29,11 @@ class ServerProcess {
                 const std::string& host = "127.0.0.1");
   ~ServerProcess();  // Kills it; shows its log when the test has failed.
 
+  // Of the command line, behind those that name the configuration; from the next start on.
+  void set_arguments(std::vector<std::string> arguments) { arguments_ = std::move(arguments); }
+  // "NAME=VALUE" each, beside those of this process; likewise.
+  void set_environment(std::vector<std::string> environment) { environment_ = std::move(environment); }
+
   // Returns once it is ready. INTERNAL with its log when it ends first. The address stays the same over restarts.
   absl::Status Start();
   // The same without waiting until it is ready.
@@ -50,6 +56,7 @@ class ServerProcess {
   const std::filesystem::path directory_;
   const std::string config_, address_;
   const std::vector<std::string> command_;
+  std::vector<std::string> arguments_, environment_;
   std::string metrics_address_;
   std::optional<Child> child_;
 };

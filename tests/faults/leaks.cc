@@ -1,0 +1,127 @@
+#include "tests/faults/leaks.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/files.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+#include "server/store/shared/store_client.h"
+
+namespace cairn::faults {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Of what ends by itself: a worker that was stopped has its lease time, one that was killed is waited for.
+constexpr absl::Duration kPatience = absl::Seconds(20);
+constexpr std::uint64_t kSlabMin = std::uint64_t{2} << 20;
+constexpr std::size_t kOtherMappings = 8;  // The table, and copies on their way between processes.
+
+// Slabs are anonymous files; the name is the kernel's.
+std::size_t SlabsOpenIn(pid_t pid) {
+  std::size_t slabs = 0;
+  std::error_code gone;
+  const fs::path fds = absl::StrCat("/proc/", pid, "/fd");
+  for (fs::directory_iterator fd(fds, gone), end; !gone && fd != end; fd.increment(gone)) {
+    std::error_code closed;
+    slabs += absl::StartsWith(fs::read_symlink(fd->path(), closed).string(), "/memfd:") ? 1 : 0;
+  }
+  return slabs;
+}
+
+std::size_t SlabsMappedIn(pid_t pid) {
+  const auto maps = ReadFile(absl::StrCat("/proc/", pid, "/maps"), limits::kGiB);
+  std::size_t slabs = 0;
+  for (std::size_t at = 0; maps.ok() && (at = maps->find("/memfd:", at)) != std::string::npos; ++at) ++slabs;
+  return slabs;
+}
+
+absl::Status CheckNoFiles(const fs::path& directory) {
+  std::error_code missing;
+  for (fs::recursive_directory_iterator file(directory, missing), end; !missing && file != end;
+       file.increment(missing)) {
+    if (!file->is_directory()) return absl::InternalError(absl::StrCat("left over: ", file->path().string()));
+  }
+  return absl::OkStatus();
+}
+
+// Every process of a run has its directory in its arguments.
+absl::Status CheckNoProcess(const fs::path& directory) {
+  for (const fs::directory_entry& entry : fs::directory_iterator("/proc")) {
+    int pid = 0;
+    if (!absl::SimpleAtoi(entry.path().filename().string(), &pid)) continue;
+    const auto command = ReadFile(entry.path() / "cmdline", limits::kMiB);
+    if (command.ok() && absl::StrContains(*command, directory.string() + "/")) {
+      return absl::InternalError(absl::StrCat("process ", pid, " is left over: ", *command));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ObjectCount> CountObjects(const fs::path& node_dir) {
+  CAIRN_ASSIGN_OR_RETURN(const auto client, StoreClient::Connect(node_dir));
+  ObjectCount count;
+  for (std::uint32_t i = 0; i < client->table().entries(); ++i) {
+    CAIRN_ASSIGN_OR_RETURN(const ObjectEntry entry, client->table().Read(i));
+    count.writing += entry.state == ObjectState::kWriting;
+    count.sealed += entry.state == ObjectState::kSealed;
+    count.removed += entry.state == ObjectState::kRemoved;
+    count.spilled += entry.state == ObjectState::kSpilled;
+  }
+  return count;
+}
+
+absl::Status AwaitNoObjects(FaultyServer& server, std::size_t parked) {
+  CAIRN_RETURN_IF_ERROR(server.AwaitReady());
+  if (server.workers() == 0) return absl::OkStatus();  // Nobody serves the table.
+  const absl::Time end = absl::Now() + kPatience;
+  while (true) {
+    CAIRN_RETURN_IF_ERROR(server.Tend());
+    const absl::StatusOr<ObjectCount> count = CountObjects(server.node_dir());
+    if (count.ok() && count->writing <= parked && count->all() == count->writing) return absl::OkStatus();
+    if (absl::Now() > end) {
+      CAIRN_RETURN_IF_ERROR(count.status());
+      return absl::InternalError(absl::StrCat("leaked objects: ", count->writing, " unsealed, ", count->sealed,
+                                              " sealed, ", count->removed, " removed, ", count->spilled, " spilled"));
+    }
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+}
+
+absl::Status CheckSlabs(FaultyServer& server, std::uint64_t budget) {
+  const std::size_t most = budget / kSlabMin + kOtherMappings;
+  std::set<pid_t> processes = server.Workers();
+  processes.insert(server.process().child().pid());
+  for (const pid_t pid : processes) {
+    const std::size_t open = SlabsOpenIn(pid), mapped = SlabsMappedIn(pid);
+    if (open <= most && mapped <= most) continue;
+    return absl::InternalError(
+        absl::StrCat("process ", pid, " has ", open, " slabs open and ", mapped, " mapped; the budget is of ", most));
+  }
+  return absl::OkStatus();
+}
+
+std::set<std::string> SharedMemoryNames() {
+  std::set<std::string> names;
+  std::error_code missing;
+  for (fs::directory_iterator file("/dev/shm", missing), end; !missing && file != end; file.increment(missing)) {
+    names.insert(file->path().filename());
+  }
+  return names;
+}
+
+absl::Status CheckNothingLeft(const fs::path& directory, const fs::path& data_dir) {
+  CAIRN_RETURN_IF_ERROR(CheckNoProcess(directory));
+  for (const char* name : {"uploads", "objects", "spill"}) CAIRN_RETURN_IF_ERROR(CheckNoFiles(data_dir / name));
+  std::error_code missing;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(data_dir, missing)) {
+    if (entry.is_socket()) return absl::InternalError(absl::StrCat("left over: ", entry.path().string()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::faults
