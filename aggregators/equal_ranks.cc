@@ -9,7 +9,8 @@ namespace {
 absl::Status CheckEqualRankAndScale(absl::string_view rule, absl::string_view here, const LoraModule& ours,
                                     const std::pair<std::string, const LoraModule*>* other) {
   if (other == nullptr) return absl::OkStatus();
-  const auto& [there, theirs] = *other;
+  const std::string& there = other->first;
+  const LoraModule* theirs = other->second;
   const auto differs = [&](absl::string_view what, double is, double was) {
     return absl::InvalidArgumentError(absl::StrCat("rule ", rule, ": module ", ours.name, ": client ", here, " has ",
                                                    what, " ", is, ", client ", there, " has ", what, " ", was, "; ",
