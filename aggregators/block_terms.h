@@ -1,12 +1,16 @@
-// One client's part in one block of a sum: from a view's bytes to int64 terms in the planes of their window.
+// Clients' parts in one block of a sum: from views' bytes to int64 terms in the planes of their windows.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "aggregators/factor.h"
+#include "aggregators/kernels/terms_at_once.h"
 #include "aggregators/kernels/window_sum.h"
 
 namespace cairn::internal {
@@ -25,18 +29,35 @@ struct SumBlock {
 // Gives the block's rows x columns numbers in a plane; nothing when the plane cannot be made.
 using BlockMemory = absl::FunctionRef<absl::Span<std::int64_t>(int plane)>;
 
+// One client's view, taken block by block.
+struct BlockSource {
+  const ScaledView* scaled = nullptr;
+  std::optional<int> window = std::nullopt;  // In the block before: mostly that of the next one, too.
+};
+
 // Keeps memory between calls. Not thread-safe.
 class BlockTerms {
  public:
-  // Adds coefficient * view, which lies in the upper left corner of the accumulator, where it meets the block. It is
-  // read twice, the second time from the cache. `memory` of a plane that the block has not used is overwritten.
-  Folded Add(const ScaledView& scaled, const SumBlock& block, kernels::BlockWindows& windows, BlockMemory memory);
+  // Adds coefficient * view of each source, which lies in the upper left corner of the accumulator, where it meets the
+  // block. `memory` of a plane that the block has not used is overwritten. Windows are guessed, and then sources are
+  // added at once in one pass; where the guess was wrong, and whatever else is not as usual, by itself and in two. What
+  // comes out is the same. kNotFinite: for *failed; others may have been added.
+  Folded Add(absl::Span<BlockSource> sources, const SumBlock& block, kernels::BlockWindows& windows, BlockMemory memory,
+             std::size_t* failed);
 
  private:
+  // Of the sources whose terms are not in the sum yet.
+  using Waiting = std::vector<BlockSource*>;
+
+  Folded AddGuessed(int window, const SumBlock& block, kernels::BlockWindows& windows, BlockMemory memory);
+  Folded AddAtOnce(absl::Span<BlockSource* const> sources, int window, const SumBlock& block,
+                   kernels::BlockWindows& windows, BlockMemory memory);
+  Folded AddMeasured(BlockSource& source, const SumBlock& block, kernels::BlockWindows& windows, BlockMemory memory);
   template <typename T>
   absl::Span<const T> Read(const TensorView& view, std::int64_t first, std::int64_t count, std::vector<T>& tile);
 
-  std::vector<float> floats_;
+  Waiting waiting_, guessed_;
+  std::array<std::vector<float>, kernels::kTermsAtOnce> floats_;
   std::vector<double> doubles_;
 };
 

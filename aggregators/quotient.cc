@@ -35,10 +35,12 @@ class Tile {
     finite_.assign(windows_.size(), true);
   }
 
-  void Add(const ScaledView& scaled) {
+  void Add(absl::Span<internal::BlockSource> sources) {
     for (std::size_t b = 0; b < windows_.size(); ++b) {
       const SumBlock block = BlockOf(b);
-      const Folded folded = terms_.Add(scaled, block, windows_[b], [&](int plane) { return SumsOf(block, plane); });
+      std::size_t failed;
+      const Folded folded = terms_.Add(
+          sources, block, windows_[b], [&](int plane) { return SumsOf(block, plane); }, &failed);
       if (folded != Folded::kDone) finite_[b] = false;
     }
   }
@@ -100,10 +102,12 @@ class Quotient final : public internal::FactorOf<Quotient> {
     const std::int64_t end = first + static_cast<std::int64_t>(out.size()) / columns(), unit = shape_.block_rows;
     const std::int64_t begin = first / unit * unit, blocks_end = std::min(rows(), (end + unit - 1) / unit * unit);
     Tile tile(unit, columns());
+    std::vector<internal::BlockSource> sources;
+    for (const ScaledView& scaled : views_) sources.push_back({&scaled});
     std::int64_t resident_from = begin;
     internal::ForTiles(begin, blocks_end - begin, columns(), unit, [&](std::int64_t row, std::int64_t count) {
       tile.Begin(row, count);
-      for (const ScaledView& scaled : views_) tile.Add(scaled);
+      tile.Add(absl::MakeSpan(sources));
       const std::int64_t from = std::max(first, row), to = std::min(end, row + count);
       tile.Read(from, shape_.divisor, out.subspan((from - first) * columns(), (to - from) * columns()));
       if ((row + count - resident_from) * row_bytes_ < kResidentBytesMax) return;

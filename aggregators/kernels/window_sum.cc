@@ -5,21 +5,12 @@
 #include <cassert>
 #include <cmath>
 #include <cstddef>
-#include <cstring>
+
+#include "aggregators/kernels/window_unit.h"
 
 namespace cairn::kernels {
 namespace {
 
-// Adding 1.5 * 2^52 to a float64 below 2^51 leaves the rounded integer in its low bits. (Before AVX-512 there is no
-// vector conversion to int64, and the scalar one is slower than memory.)
-constexpr double kMagic = 6'755'399'441'055'744.0;
-constexpr int kUnitExponent = -32;  // Of window 0: 16 bits of the window and 32 below.
-
-double UnitOf(int window) { return std::ldexp(1.0, kWindowBits * window + kUnitExponent); }
-double PerUnitOf(int window) { return std::ldexp(1.0, -kWindowBits * window - kUnitExponent); }
-
-// As unsigned, where an overflow, of planes that hold anything, is defined.
-std::uint64_t Rounded(double units) { return std::bit_cast<std::uint64_t>(units + kMagic); }
 void Increase(std::int64_t& sum, std::uint64_t by) {
   sum = static_cast<std::int64_t>(static_cast<std::uint64_t>(sum) + by);
 }
@@ -33,8 +24,11 @@ double ToDouble(std::int64_t value) {
   return (high - 0x1.00000801p84) + low;  // 2^84 + 2^63 + 2^52
 }
 
-// In this order, and factor * per_unit at once for float32 only, which it cannot overflow: a greatest magnitude m of
-// the window gives factor * per_unit <= 2^48 / (m / factor), and float32 has nothing below 2^-149.
+// Multiplying by a power of two is exact unless it leaves float64's exponents, so the order makes no difference to the
+// bits. float32 takes factor * per_unit at once: with a greatest magnitude m = factor * x of the window, it is m *
+// per_unit / x, where m * per_unit is in [2^32, 2^48) and x in [2^-149, 2^128): in [2^-96, 2^197), never an overflow
+// nor subnormal. In kWindowMin, m may be smaller; there per_unit = 2^960, which makes even the least factor, 2^-1074,
+// an ordinary number, and factor * x that would lose bits as a subnormal is far below half a unit either way.
 struct Terms {
   double factor, per_unit;
   double operator()(float x) const { return factor * per_unit * x; }
@@ -51,8 +45,7 @@ struct Remainders {
 
 template <typename T, typename Convert>
 [[gnu::always_inline]] inline void AddRun(const T* in, std::size_t count, const Convert& convert, std::int64_t* sum) {
-  const std::uint64_t magic = std::bit_cast<std::uint64_t>(kMagic);
-  for (std::size_t i = 0; i < count; ++i) Increase(sum[i], Rounded(convert(in[i])) - magic);
+  for (std::size_t i = 0; i < count; ++i) Increase(sum[i], Rounded(convert(in[i])) - kRoundedZero);
 }
 
 template <typename T, typename Convert>

@@ -1,22 +1,20 @@
 #include "aggregators/partial/fold.h"
 
-#include <algorithm>
 #include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "aggregators/blame.h"
-#include "aggregators/factor_views.h"
 
 namespace cairn::internal {
 namespace {
 
 using kernels::BlockWindows;
 
-// An update's terms for one accumulator.
-struct UpdateTerms {
-  const PartialSum::Update* update = nullptr;
-  ScaledView terms;
+// Those that add to one accumulator, and what they add.
+struct UpdateSources {
+  std::vector<const PartialSum::Update*> updates;
+  std::vector<ScaledView> views;  // One for each.
 };
 
 class UpdateFold {
@@ -24,35 +22,27 @@ class UpdateFold {
   UpdateFold(const Accumulator& accumulator, BlockWindows* windows, GrowingPlanes& planes)
       : accumulator_(accumulator), windows_(windows), planes_(planes) {}
 
-  // Run by run of blocks, so that the accumulators stay in the cache from one update to the next.
-  absl::Status Add(absl::Span<const UpdateTerms> updates, BlockTerms& scratch) {
-    const std::int64_t row = accumulator_.block_rows * accumulator_.columns;
-    const std::int64_t run = std::max<std::int64_t>(1, kTileElements / std::max<std::int64_t>(1, row));
-    for (std::int64_t first = 0; first < accumulator_.blocks(); first += run) {
-      const std::int64_t end = std::min(first + run, accumulator_.blocks());
-      for (const UpdateTerms& update : updates) {
-        for (std::int64_t b = first; b < end; ++b) {
-          const Folded folded = AddBlock(update.terms, b, scratch);
-          if (folded != Folded::kDone) return Failed(folded, update);
-        }
-      }
+  absl::Status Add(const UpdateSources& with, BlockTerms& scratch) {
+    std::vector<BlockSource> sources;
+    for (const ScaledView& view : with.views) sources.push_back({&view});
+    for (std::int64_t b = 0; b < accumulator_.blocks(); ++b) {
+      const SumBlock block = accumulator_.Block(b);
+      std::size_t failed = 0;
+      const Folded folded = scratch.Add(
+          absl::MakeSpan(sources), block, windows_[accumulator_.first_block + b],
+          [&](int plane) { return planes_.At(plane, accumulator_.OffsetOf(block), block.rows * block.columns); },
+          &failed);
+      if (folded == Folded::kNoPlane) return planes_.status();
+      if (folded == Folded::kNotFinite) return NotFinite(*with.updates[failed]);
     }
     return absl::OkStatus();
   }
 
  private:
-  Folded AddBlock(const ScaledView& terms, std::int64_t b, BlockTerms& scratch) {
-    const SumBlock block = accumulator_.Block(b);
-    return scratch.Add(terms, block, windows_[accumulator_.first_block + b], [&](int plane) {
-      return planes_.At(plane, accumulator_.OffsetOf(block), block.rows * block.columns);
-    });
-  }
-
-  absl::Status Failed(Folded folded, const UpdateTerms& update) const {
-    if (folded == Folded::kNoPlane) return planes_.status();
-    const Contributor& who = update.update->who;
+  absl::Status NotFinite(const PartialSum::Update& update) const {
+    const Contributor& who = update.who;
     const std::map<std::string, ClientUpdate> one = {
-        {who.client, {who.client, static_cast<double>(who.examples), update.update->adapter, ""}}};
+        {who.client, {who.client, static_cast<double>(who.examples), update.adapter, ""}}};
     const absl::Status status =
         Blame(absl::OutOfRangeError(absl::StrCat("client ", who.client, ": values that overflow float64 in a sum")),
               one, accumulator_.name);
@@ -85,11 +75,13 @@ absl::Status FoldUpdates(absl::Span<const PartialSum::Update> updates, const Lay
                          std::vector<BlockWindows>& windows, GrowingPlanes& planes) {
   BlockTerms scratch;
   for (const Accumulator& accumulator : layout.accumulators) {
-    std::vector<UpdateTerms> with;
+    UpdateSources with;
     for (const PartialSum::Update& update : updates) {
-      UpdateTerms one{&update, {}};
+      ScaledView view;
       const auto examples = static_cast<double>(update.who.examples);
-      if (TermsOf(*update.adapter, accumulator, examples, &one.terms)) with.push_back(std::move(one));
+      if (!TermsOf(*update.adapter, accumulator, examples, &view)) continue;
+      with.updates.push_back(&update);
+      with.views.push_back(std::move(view));
     }
     const absl::Status status = UpdateFold(accumulator, windows.data(), planes).Add(with, scratch);
     if (!status.ok()) return status;
