@@ -83,8 +83,8 @@ class SharedStore {
   absl::StatusOr<ReadableObject> Get(const ObjectKey& key);
   // Lets go of a sealed object: it can no longer be had, and its memory is free once the last lease has ended.
   absl::Status Remove(const ObjectKey& key);
-  // What workers sealed whose sessions have ended. Somebody may have been told of it, or nobody ever will: only who gave
-  // the worker its task knows which, and removes it. Looks at every entry of the table.
+  // What workers sealed whose sessions have ended. Somebody may have been told of it, or nobody ever will: only who
+  // gave the worker its task knows which, and removes it. Looks at every entry of the table.
   std::vector<Objects::Orphan> Orphans() const;
   // Makes warm slabs ahead of need, as far as there is room: the first objects of a size then cost what later ones do.
   absl::Status Prefault(std::uint64_t bytes, std::size_t slabs);
