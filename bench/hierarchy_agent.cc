@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "bench/hierarchy_slab.h"
 #include "bench/hierarchy_sockets.h"
-#include "server/store/slab.h"
 
 namespace cairn::bench {
 

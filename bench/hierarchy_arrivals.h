@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "bench/hierarchy_channel.h"
-#include "server/store/slab.h"
+#include "bench/hierarchy_slab.h"
 
 namespace cairn::bench {
 

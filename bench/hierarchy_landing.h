@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/status_macros.h"
-#include "server/store/slab.h"
+#include "bench/hierarchy_slab.h"
 
 namespace cairn::bench {
 

@@ -116,6 +116,7 @@ absl::Status Publishing::CheckSize(const AdapterSpec& spec, absl::Span<const std
 
 absl::StatusOr<AdapterFile> Publishing::Combine(VersionRow& row) {
   CAIRN_RETURN_IF_ERROR(MakeDirectories(temporary().parent_path()));
+  RemoveShardFiles(job_.data_dir, job_.federation);  // Of a process that died.
   CAIRN_ASSIGN_OR_RETURN(const std::optional<JoinedShards> shards, CombineElsewhere());
   if (shards) {
     if (round_.pipeline().publish().kind == PublishForm::Kind::kStack) {
@@ -170,7 +171,7 @@ absl::StatusOr<std::optional<JoinedShards>> Publishing::CombineElsewhere() {
                            JoinedShards::Open(*std::move(parts)));
     return std::optional<JoinedShards>(std::move(joined));
   }
-  if (absl::IsInvalidArgument(parts.status()) || absl::IsCancelled(parts.status())) return parts.status();
+  if (absl::IsCancelled(parts.status())) return parts.status();
   spdlog::warn("{}: version {}: the server combines the updates itself: {}", job_.federation, job_.version,
                parts.status().ToString());
   return std::optional<JoinedShards>();

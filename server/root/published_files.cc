@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "adapter/directory.h"
 #include "adapter/peft_config.h"
@@ -18,6 +19,8 @@ namespace cairn {
 
 namespace fs = std::filesystem;
 
+constexpr char kShardPrefix[] = "shard-";
+
 fs::path AdapterPath(const fs::path& data_dir, const std::string& federation, const std::string& sha256) {
   return data_dir / "adapters" / federation / (sha256 + ".safetensors");
 }
@@ -27,6 +30,18 @@ fs::path VersionDirectory(const fs::path& data_dir, const std::string& federatio
 }
 
 // A directory that any PEFT program can open. The tensors are a hard link to the content-addressed file.
+fs::path ShardPath(const fs::path& data_dir, const std::string& federation, const std::string& name) {
+  return AdapterPath(data_dir, federation, kShardPrefix + name);
+}
+
+void RemoveShardFiles(const fs::path& data_dir, const std::string& federation) {
+  std::error_code error;
+  for (const fs::directory_entry& entry :
+       fs::directory_iterator(ShardPath(data_dir, federation, "").parent_path(), error)) {
+    if (absl::StartsWith(entry.path().filename().native(), kShardPrefix)) fs::remove(entry.path(), error);
+  }
+}
+
 absl::Status WriteVersionDirectory(const fs::path& data_dir, const std::string& federation, std::uint64_t version,
                                    const AdapterFile& whole) {
   const fs::path directory = VersionDirectory(data_dir, federation, version);

@@ -15,6 +15,12 @@ std::filesystem::path AdapterPath(const std::filesystem::path& data_dir, const s
 std::filesystem::path VersionDirectory(const std::filesystem::path& data_dir, const std::string& federation,
                                        std::uint64_t version);
 
+// What a process that combines some of a round's modules writes before they are joined; and to remove all of these, of
+// attempts that came to nothing.
+std::filesystem::path ShardPath(const std::filesystem::path& data_dir, const std::string& federation,
+                                const std::string& name);
+void RemoveShardFiles(const std::filesystem::path& data_dir, const std::string& federation);
+
 // Makes published/<federation>/v<version>/ of an adapter that is at its AdapterPath.
 absl::Status WriteVersionDirectory(const std::filesystem::path& data_dir, const std::string& federation,
                                    std::uint64_t version, const AdapterFile& whole);

@@ -59,7 +59,12 @@ void Publisher::Loop() {
     CAIRN_FAILPOINT("publisher.before_start").IgnoreError();
     const auto start = std::chrono::steady_clock::now();
     absl::StatusOr<Publication> publication = PublishCaught(job, store_, nodes_);
-    if (absl::IsCancelled(publication.status())) return;  // The server is stopping.
+    if (absl::IsCancelled(publication.status())) {
+      lock.lock();
+      if (stopping_) return;
+      publication = absl::UnavailableError(publication.status().message());  // Somebody else's.
+      lock.unlock();
+    }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     metrics_->ObserveStep(job.federation, Metrics::Step::kPublish, seconds.count());
     metrics_->ObserveAggregation(job.federation, job.method.combine, seconds.count());

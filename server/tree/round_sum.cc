@@ -89,7 +89,8 @@ std::optional<Action> RoundSum::Next(WorkerId worker, std::size_t leaves_max) {
   if (leaf.useless) {
     leaf.doing = Drop{};
   } else if (!pending_.empty()) {
-    if (MayFold(leaf, leaves_max)) leaf.doing = FoldNext();
+    // An open round that costs one worker after the other waits until it is closed.
+    if (losses_ < kLossesMax && MayFold(leaf, leaves_max)) leaf.doing = FoldNext();
   } else if (wanted_) {
     leaf.doing = Finish(worker, leaf);
   }
@@ -174,14 +175,16 @@ void RoundSum::Sealed(WorkerId worker, PartialId partial) {
 void RoundSum::Dropped(WorkerId worker) { leaves_.erase(worker); }
 
 void RoundSum::Failed(WorkerId worker, const absl::Status& why) {
-  if (++failures_ >= kAttemptsMax) failure_ = why;
+  const auto found = leaves_.find(worker);
+  const bool useless = found != leaves_.end() && found->second.useless;  // Its partial may have gone meanwhile.
+  if (!useless && ++failures_ >= kAttemptsMax) failure_ = why;
   Forget(worker);
 }
 
 void RoundSum::Lost(WorkerId worker) {
   const auto found = leaves_.find(worker);
   if (found == leaves_.end()) return;
-  if (wanted_ && found->second.doing && ++losses_ >= kLossesMax) {
+  if (found->second.doing && ++losses_ >= kLossesMax) {
     failure_ = absl::UnavailableError(absl::StrCat(losses_, " workers were lost at work on this round"));
   }
   Forget(worker);
@@ -237,12 +240,6 @@ absl::Status RoundSum::failure() const {
     if (IsWanted(update)) return why;
   }
   return failure_;
-}
-
-std::vector<PartialId> RoundSum::partials() const {
-  std::vector<PartialId> ids;
-  for (const auto& [id, partial] : partials_) ids.push_back(id);
-  return ids;
 }
 
 bool RoundSum::Holds(WorkerId worker) const {

@@ -29,6 +29,7 @@ using PartialId = std::uint64_t;
 struct UpdateId {
   std::string client;
   std::string sha256;
+  std::string rest = {};  // What else there is to an update: with another, it is another.
   auto operator<=>(const UpdateId&) const = default;
 };
 using UpdateSet = std::set<UpdateId>;
@@ -80,8 +81,7 @@ class RoundSum {
 
   // Partials that nobody will ask for again, since the last call.
   std::vector<PartialId> TakeUseless() { return std::exchange(useless_, {}); }
-  // All that there are, when the round is over.
-  std::vector<PartialId> partials() const;
+  bool closed() const { return wanted_.has_value(); }
   // Whether the worker holds anything of this round.
   bool Holds(WorkerId worker) const;
   std::size_t waiting() const { return pending_.size(); }

@@ -19,8 +19,7 @@
 namespace cairn::tree {
 namespace {
 
-constexpr absl::Duration kPeersTimeout =
-    absl::Hours(1);  // For the slowest of the others: a lost one is seen at once.
+constexpr absl::Duration kPeersTimeout = absl::Hours(1);  // For the slowest of the others: a lost one is seen at once.
 
 void SetFile(const AdapterFile& file, v1::PublishedFile& out) {
   out.set_sha256(file.sha256);

@@ -6,6 +6,12 @@
 
 namespace cairn::tree {
 
+namespace {
+
+constexpr int kLastCode = static_cast<int>(absl::StatusCode::kUnauthenticated);
+
+}  // namespace
+
 void SetStatus(const absl::Status& status, v1::TaskStatus& message) {
   message.set_code(static_cast<int>(status.code()));
   message.set_message(std::string(status.message()));
@@ -13,7 +19,12 @@ void SetStatus(const absl::Status& status, v1::TaskStatus& message) {
 }
 
 absl::Status StatusOf(const v1::TaskStatus& message) {
-  const absl::Status status(static_cast<absl::StatusCode>(message.code()), message.message());
+  auto code = static_cast<absl::StatusCode>(message.code());
+  // Cancelled is what this process says of itself.
+  if (code == absl::StatusCode::kCancelled || message.code() < 0 || message.code() > kLastCode) {
+    code = absl::StatusCode::kUnavailable;
+  }
+  const absl::Status status(code, message.message());
   return message.blamed().empty() ? status : BlameClient(status, message.blamed());
 }
 

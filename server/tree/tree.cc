@@ -6,7 +6,9 @@
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
+#include "base/digest.h"
 #include "base/failpoint.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 #include "server/tree/task_status.h"
 #include "server/tree/update_place.h"
@@ -30,11 +32,29 @@ class SharedTotal final : public RoundTotal {
   PartialView view_;
 };
 
-UpdateId IdOf(const ReceiptRow& receipt) { return {receipt.client, receipt.sha256}; }
+UpdateId IdOf(const ReceiptRow& receipt) {
+  return {receipt.client, receipt.sha256, absl::StrCat(receipt.examples, " ", Sha256Hex(receipt.adapter_config))};
+}
+
+// Whether a sum is that of the job's updates: what is published does not rest on the dispatcher's books alone.
+absl::Status CheckTotal(const PartialView& total, const PublishJob& job) {
+  std::map<std::string, const ReceiptRow*> receipts;
+  for (const Contribution& contribution : job.contributions) {
+    receipts.emplace(contribution.receipt.client, &contribution.receipt);
+  }
+  bool same = total.combine() == job.method.combine && total.contributors().size() == receipts.size();
+  for (const Contributor& who : total.contributors()) {
+    const auto found = receipts.find(who.client);
+    same = same && found != receipts.end() && found->second->sha256 == who.sha256 &&
+           found->second->examples == who.examples;
+  }
+  return same ? absl::OkStatus() : absl::InternalError("the workers' sum is not that of the round's updates");
+}
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Tree>> Tree::Start(SharedStore* store, TreeOptions options) {
+  RemoveGroups(options.directory);  // Of a process that died.
   CAIRN_ASSIGN_OR_RETURN(StreamListener listener, StreamListener::Open(options.directory));
   return std::unique_ptr<Tree>(new Tree(store, std::move(options), std::move(listener)));
 }
@@ -70,6 +90,10 @@ void Tree::Listen() {
     }
     std::lock_guard lock(mutex_);
     if (stopping_) return;
+    if (workers_.size() >= limits::kWorkersMax) {
+      spdlog::warn("workers: more than {} connections: one is closed", limits::kWorkersMax);
+      continue;
+    }
     Worker& worker = workers_.emplace_back();
     worker.id = ++last_number_;
     worker.link = *std::move(link);
@@ -96,7 +120,7 @@ void Tree::Drive(Worker& worker) {
   std::vector<ObjectKey> useless;
   {
     std::lock_guard lock(mutex_);
-    if (!stopping_) spdlog::warn("worker {} is lost: {}", worker.link->process().pid, ended.ToString());
+    if (!stopping_ && !sums_end_) spdlog::warn("worker {} is lost: {}", worker.link->process().pid, ended.ToString());
     Lose(worker.id);
     worker.ended = true;
     sweep_ = true;
@@ -128,12 +152,21 @@ absl::Status Tree::Work(Worker& worker) {
     const absl::StatusOr<v1::WorkerReply> reply = worker.link->Call(job->task);
     CAIRN_FAILPOINT("tree.after_reply").IgnoreError();
     lock.lock();
-    if (!reply.ok()) return reply.status();
-    ObserveEnd(*job, reply->seconds());
-    Apply(worker.id, *job, *reply);
+    // A message that is too large is no fault of the worker.
+    if (!reply.ok() && !absl::IsResourceExhausted(reply.status())) return reply.status();
+    if (reply.ok()) ObserveEnd(*job, reply->seconds());
+    Apply(worker.id, *job, reply.ok() ? *reply : Failure(*job, reply.status()));
     changed_.notify_all();
     RemoveUseless(lock);
   }
+}
+
+// The reply to a task that was not given.
+v1::WorkerReply Tree::Failure(const Job& job, const absl::Status& why) {
+  v1::WorkerReply reply;
+  SetStatus(why, *reply.mutable_status());
+  for (int i = 0; i < job.task.fold().updates_size(); ++i) SetStatus(why, *reply.add_updates());
+  return reply;
 }
 
 std::optional<Tree::Job> Tree::NextFor(WorkerId worker) {
@@ -141,11 +174,11 @@ std::optional<Tree::Job> Tree::NextFor(WorkerId worker) {
     auto task = sharding_->tasks.extract(worker);
     if (!task.empty()) return Job{{}, std::nullopt, std::move(task.mapped())};
   }
-  for (auto& [key, round] : rounds_) {
-    if (round.over) {
-      if (round.sum.Holds(worker)) return JobOf(key, round, Drop{});
-    } else if (auto action = round.sum.Next(worker, LeavesMax(round))) {
-      return JobOf(key, round, *std::move(action));
+  for (const bool closed : {true, false}) {  // The publisher waits for those that are.
+    for (auto& [key, round] : rounds_) {
+      if (round.over && round.sum.Holds(worker)) return JobOf(key, round, Drop{});
+      if (round.over || round.sum.closed() != closed) continue;
+      if (auto action = round.sum.Next(worker, LeavesMax(round))) return JobOf(key, round, *std::move(action));
     }
   }
   return std::nullopt;
@@ -202,6 +235,7 @@ void Tree::Apply(WorkerId worker, const Job& job, const v1::WorkerReply& reply) 
   if (!job.action) {
     if (sharding_ == nullptr) return;
     sharding_->made.emplace(worker, status.ok() ? absl::StatusOr<v1::ShardMade>(reply.made()) : status);
+    if (!status.ok()) sharding_->lost = true;  // The others may wait for it to join their group.
     return;
   }
   Round& round = rounds_.at(job.round);
@@ -282,7 +316,9 @@ absl::StatusOr<std::unique_ptr<RoundTotal>> Tree::Sum(const PublishJob& job) {
   CAIRN_RETURN_IF_ERROR(round.sum.failure());
   const v1::SealedPartial total = round.partials.at(*round.sum.finished());
   lock.unlock();
-  return TotalOf(total);
+  CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<RoundTotal> sum, TotalOf(total));
+  CAIRN_RETURN_IF_ERROR(CheckTotal(sum->view(), job));
+  return sum;
 }
 
 // Without the lock: the store may have to say that a worker is late.

@@ -105,6 +105,8 @@ class Tree final : public Summer, public Sharder {
   std::vector<WorkerId> Greeted() const;
   absl::StatusOr<std::vector<ShardPart>> CombineWith(const std::vector<WorkerId>& members, const PublishJob& job);
   absl::Status RunSharding(Sharding& sharding);
+  static void RemoveGroups(const std::filesystem::path& directory);
+  static v1::WorkerReply Failure(const Job& job, const absl::Status& why);
 
   // With mutex_ held.
   Round& RoundOf(const RoundKey& key, const Method& method);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <random>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -17,21 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kAttemptsMax = 3;  // Each with those that are left.
+constexpr int kAttemptsMax = 3;                            // Each with those that are left.
 constexpr absl::Duration kLossNoticed = absl::Seconds(2);  // By the other members of a lost one's group.
-constexpr char kPartPrefix[] = "shard-";
-
-fs::path PartPath(const PublishJob& job, absl::string_view attempt, std::size_t rank) {
-  return AdapterPath(job.data_dir, job.federation, absl::StrCat(kPartPrefix, attempt, "-", rank));
-}
-
-// Of attempts that came to nothing, of this process and of others before it.
-void RemoveParts(const PublishJob& job) {
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(PartPath(job, "", 0).parent_path(), error)) {
-    if (absl::StartsWith(entry.path().filename().native(), kPartPrefix)) fs::remove(entry.path(), error);
-  }
-}
+constexpr char kGroupPrefix[] = "group-";
 
 // A place for the members to find each other.
 class MeetingPlace {
@@ -52,6 +41,13 @@ class MeetingPlace {
 
 }  // namespace
 
+void Tree::RemoveGroups(const fs::path& directory) {
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
+    if (absl::StartsWith(entry.path().filename().native(), kGroupPrefix)) fs::remove_all(entry.path(), error);
+  }
+}
+
 std::vector<WorkerId> Tree::Greeted() const {
   std::vector<WorkerId> ids;
   for (const Worker& worker : workers_) {
@@ -64,7 +60,7 @@ absl::StatusOr<std::vector<ShardPart>> Tree::Combine(const PublishJob& job) {
   std::lock_guard one_at_a_time(sharding_mutex_);
   absl::Status last = absl::UnavailableError("no worker is there");
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    RemoveParts(job);
+    RemoveShardFiles(job.data_dir, job.federation);
     std::vector<WorkerId> members;
     {
       std::unique_lock lock(mutex_);
@@ -75,12 +71,13 @@ absl::StatusOr<std::vector<ShardPart>> Tree::Combine(const PublishJob& job) {
     }
     if (members.empty()) break;
     auto parts = CombineWith(members, job);
+    if (parts.ok()) return parts;
+    RemoveShardFiles(job.data_dir, job.federation);
     if (!absl::IsUnavailable(parts.status())) return parts;
     last = parts.status();
     spdlog::warn("{}: version {}: {}; once more with those that are left", job.federation, job.version,
                  last.ToString());
   }
-  RemoveParts(job);
   return last;
 }
 
@@ -88,15 +85,14 @@ absl::StatusOr<std::vector<ShardPart>> Tree::CombineWith(const std::vector<Worke
   CAIRN_ASSIGN_OR_RETURN(std::vector<v1::ShardTask> tasks, SplitJob(job, members.size()));
   Sharding sharding;
   std::string attempt;
-  {
-    std::lock_guard lock(mutex_);
-    attempt = absl::StrCat(++last_number_);
-  }
-  const MeetingPlace place(options_.directory / absl::StrCat("group-", attempt));
+  // Nobody has met there before, in an earlier process of this server neither.
+  attempt = absl::StrCat("a", absl::Hex(std::random_device()(), absl::kZeroPad8),
+                         absl::Hex(std::random_device()(), absl::kZeroPad8));
+  const MeetingPlace place(options_.directory / absl::StrCat(kGroupPrefix, attempt));
   for (std::size_t i = 0; i < members.size(); ++i) {
     tasks[i].set_attempt(attempt);
     tasks[i].set_rendezvous(place.name());
-    tasks[i].set_file(fs::absolute(PartPath(job, attempt, i)).native());
+    tasks[i].set_file(fs::absolute(ShardPath(job.data_dir, job.federation, absl::StrCat(attempt, "-", i))).native());
     *sharding.tasks[members[i]].mutable_shard() = std::move(tasks[i]);
     sharding.members.insert(members[i]);
   }

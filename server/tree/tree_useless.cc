@@ -36,8 +36,8 @@ void Tree::Conclude(Round& round) {
 void Tree::Lose(WorkerId worker) {
   if (sharding_ != nullptr && sharding_->members.count(worker) > 0) {
     sharding_->tasks.erase(worker);
-    sharding_->lost = true;
-    sharding_->made.emplace(worker, absl::UnavailableError("a worker was lost"));
+    const auto made = sharding_->made.emplace(worker, absl::UnavailableError("a worker was lost"));
+    sharding_->lost = sharding_->lost || made.second;  // One that has finished is not missed.
   }
   for (auto& [key, round] : rounds_) {
     round.sum.Lost(worker);

@@ -42,6 +42,7 @@ absl::Status SendAll(int socket, absl::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN) return absl::DeadlineExceededError("the other end does not read");
     if (sent < 0) return Gone("send");
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }

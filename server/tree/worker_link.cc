@@ -13,6 +13,9 @@ namespace cairn::tree {
 
 absl::StatusOr<std::unique_ptr<WorkerLink>> WorkerLink::Open(UniqueFd socket, absl::Duration silence) {
   CAIRN_ASSIGN_OR_RETURN(const ProcessId process, PeerOf(socket.get()));
+  // One that is stopped does not read either.
+  const timeval longest = absl::ToTimeval(silence);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof(longest));
   return std::unique_ptr<WorkerLink>(new WorkerLink(std::move(socket), process, silence));
 }
 

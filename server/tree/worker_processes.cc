@@ -77,12 +77,16 @@ void WorkerProcesses::Spawn(Process& process) {
   arguments.push_back(nullptr);
   process.started = absl::Now();
   pid_t pid = 0;
-  const int error = ::posix_spawn(&pid, arguments[0], nullptr, nullptr, arguments.data(), environ);
+  posix_spawnattr_t apart;  // Ctrl-C is for the server, which ends them.
+  posix_spawnattr_init(&apart);
+  posix_spawnattr_setflags(&apart, POSIX_SPAWN_SETPGROUP);
+  const int error = ::posix_spawn(&pid, arguments[0], nullptr, &apart, arguments.data(), environ);
+  posix_spawnattr_destroy(&apart);
   UniqueFd handle(error == 0 ? OpenPid(pid) : -1);
-  if (handle) {
-    const absl::StatusOr<ProcessId> id = FindProcess(pid);
+  const absl::StatusOr<ProcessId> id = handle ? FindProcess(pid) : absl::NotFoundError("it did not start");
+  if (handle && id.ok()) {
     std::lock_guard lock(mutex_);
-    process.id = id.value_or(ProcessId{pid, 0});
+    process.id = *id;
     process.handle = std::move(handle);
     return;
   }

@@ -105,7 +105,13 @@ v1::WorkerReply WorkerSum::Fold(const v1::FoldTask& task) {
   }
   const std::vector<absl::Status> results = AddEach(inputs);
   for (std::size_t i = 0; i < results.size(); ++i) SetStatus(results[i], *of_inputs[i]);
-  reply.set_lost(!begun.ok() || !sum_->usable().ok() || !CheckRead(inputs).ok());
+  const absl::Status read = CheckRead(inputs);
+  // Whatever was found of an update whose bytes were not there says nothing of the update.
+  for (v1::TaskStatus& result : *reply.mutable_updates()) {
+    if (!read.ok()) SetStatus(read, result);
+  }
+  const bool empty = !begun.ok() || !sum_->usable().ok() || sum_->contributors().empty();
+  reply.set_lost(empty || !read.ok());
   return reply;
 }
 
