@@ -212,13 +212,6 @@ absl::StatusOr<ReceiptRow> Federation::Acknowledge(const SealedUpdate& update) {
   return receipt;
 }
 
-// To those who add up updates while others still come in.
-void Federation::Hand(const ReceiptRow& receipt) {
-  if (!sums_up_) return;
-  auto blob = host_.store->Find(name(), UpdateName(receipt.client, receipt.sha256));
-  if (blob.ok()) host_.summer->Contributed(name(), receipt.round, options_.method, {receipt, *std::move(blob)});
-}
-
 absl::Status Federation::CheckThere(const SealedUpdate& update) const {
   if (!update.node.empty()) {
     if (host_.present.count(update.node) != 0) return absl::OkStatus();

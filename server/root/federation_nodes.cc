@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "server/root/federation.h"
+#include "server/root/summer.h"
 
 namespace cairn {
 
@@ -74,6 +75,13 @@ absl::Status Federation::AddLost(std::vector<OutcomeRow>& outcomes) const {
   }
   std::sort(outcomes.begin(), outcomes.end(), [](const auto& a, const auto& b) { return a.client < b.client; });
   return absl::OkStatus();
+}
+
+// To those who add up updates while others still come in.
+void Federation::Hand(const ReceiptRow& receipt) {
+  if (!sums_up_) return;
+  auto blob = host_.store->Find(name(), UpdateName(receipt.client, receipt.sha256));
+  if (blob.ok()) host_.summer->Contributed(name(), receipt.round, options_.method, {receipt, *std::move(blob)});
 }
 
 }  // namespace cairn
