@@ -4,7 +4,7 @@ if(CAIRN_SIMULATION)
     hierarchy_agent.cc hierarchy_axpy.cc hierarchy_batches.cc hierarchy_bench.cc hierarchy_channel.cc hierarchy_clients.cc
     hierarchy_contender.cc hierarchy_goals.cc hierarchy_grpc.cc hierarchy_memory.cc hierarchy_options.cc
     hierarchy_order.cc hierarchy_payload.cc hierarchy_reducer.cc hierarchy_redis.cc hierarchy_redis_client.cc
-    hierarchy_roles.cc hierarchy_samples.cc hierarchy_shared.cc hierarchy_sockets.cc hierarchy_speed.cc
+    hierarchy_roles.cc hierarchy_samples.cc hierarchy_shared.cc hierarchy_slab.cc hierarchy_sockets.cc hierarchy_speed.cc
     hierarchy_unix.cc resident.cc)
   target_link_libraries(hierarchy_bench PRIVATE
     cairn_aggregator_testing cairn_pipeline cairn_proto cairn_shared_store cairn_simulation CLI11::CLI11

@@ -18,11 +18,10 @@ namespace cairn::bench {
 // Thread-safe.
 class Arrivals {
  public:
-  explicit Arrivals(const HierarchyEnds& ends)
-      : bytes_(ends.bytes), pool_(SlabPool::RoundUp(ends.bytes) * static_cast<std::size_t>(ends.in_flight)) {}
+  explicit Arrivals(const HierarchyEnds& ends) : bytes_(ends.bytes), pool_(ends.bytes) {}
 
   // Memory for the next update: whoever waits until its bytes come finds some.
-  absl::StatusOr<Slab> Room() { return pool_.Take(bytes_); }
+  absl::StatusOr<Slab> Room() { return pool_.Take(); }
 
   void Put(absl::StatusOr<Slab> slab) {
     std::lock_guard lock(mutex_);

@@ -16,8 +16,8 @@ namespace cairn::bench {
 class Landing {
  public:
   static absl::StatusOr<Landing> Make(std::uint64_t bytes) {
-    auto pool = std::make_unique<SlabPool>(SlabPool::RoundUp(bytes));
-    CAIRN_ASSIGN_OR_RETURN(Slab slab, pool->Take(bytes));
+    auto pool = std::make_unique<SlabPool>(bytes);
+    CAIRN_ASSIGN_OR_RETURN(Slab slab, pool->Take());
     return Landing(bytes, std::move(pool), std::move(slab));
   }
   absl::Span<char> room() const { return {slab_.data(), bytes_}; }
