@@ -56,8 +56,8 @@ inline constexpr std::uint64_t kPayloadBytesMax = 64ULL * kGiB;  // One upload. 
 inline constexpr std::uint64_t kAdapterCacheBytesMax = 16ULL * kGiB;
 
 // Shared memory of one node.
-inline constexpr std::uint32_t kSharedObjectsMax = 1'048'576;  // Entries of one object table, 64 bytes each.
-inline constexpr std::size_t kStoreSessionsMax = 1'024;        // Workers connected to one store.
+inline constexpr std::uint32_t kSharedObjectsMax = 1'048'576;   // Entries of one object table, 64 bytes each.
+inline constexpr std::size_t kStoreSessionsMax = 1'024;         // Workers connected to one store.
 inline constexpr std::size_t kTreeMessageBytesMax = 64 * kMiB;  // Between a node's dispatcher and a worker.
 inline constexpr std::size_t kWorkersMax = 256;                 // Processes that one server starts.
 

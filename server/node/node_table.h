@@ -10,9 +10,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/worker_pool.h"
 #include "proto/cairn/v1/node.pb.h"
 #include "server/node/incoming_update.h"
-#include "base/worker_pool.h"
 #include "server/root/nodes.h"
 #include "server/store/store.h"
 

@@ -29,8 +29,8 @@ struct CoordinatorOptions {
   std::filesystem::path data_dir;
   bool durable = true;
   std::vector<FederationOptions> federations;
-  Nodes* nodes = nullptr;  // Null: there are none. Outlives the coordinator.
-  Summer* summer = nullptr;    // Both must outlive the coordinator, and may be null.
+  Nodes* nodes = nullptr;    // Null: there are none. Outlives the coordinator.
+  Summer* summer = nullptr;  // Both must outlive the coordinator, and may be null.
   Sharder* sharder = nullptr;
 };
 

@@ -167,8 +167,7 @@ absl::StatusOr<std::optional<JoinedShards>> Publishing::CombineElsewhere() {
   if (job_.sharder == nullptr) return std::optional<JoinedShards>();
   absl::StatusOr<std::vector<ShardPart>> parts = job_.sharder->Combine(job_);
   if (parts.ok()) {
-    CAIRN_ASSIGN_OR_RETURN(JoinedShards joined,
-                           JoinedShards::Open(*std::move(parts)));
+    CAIRN_ASSIGN_OR_RETURN(JoinedShards joined, JoinedShards::Open(*std::move(parts)));
     return std::optional<JoinedShards>(std::move(joined));
   }
   if (absl::IsCancelled(parts.status())) return parts.status();
