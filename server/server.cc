@@ -115,7 +115,9 @@ absl::Status ServerImpl::OpenStore(const ServerOptions& options) {
   const std::uint64_t budget = options.memory_budget - kProgramBytes - kNetworkBytes;
   const std::uint64_t shared = (options.durable ? 0 : budget) + (options.workers > 0 ? options.worker_memory : 0);
   std::error_code ignored;
-  if (options.workers == 0) fs::remove_all(options.data_dir / kTreeDirectory, ignored);  // Sockets of one that died.
+  // Sockets of one that died. (A gateway has a file of that name, which says who it is.)
+  const fs::path sockets = options.data_dir / kTreeDirectory;
+  if (options.workers == 0 && fs::is_directory(sockets, ignored)) fs::remove_all(sockets, ignored);
   if (shared > 0) CAIRN_RETURN_IF_ERROR(StartTree(options, shared));
   if (options.durable) {
     CAIRN_ASSIGN_OR_RETURN(store_, OpenFileStore(options.data_dir, budget));

@@ -127,6 +127,8 @@ TEST_F(NodesTest, PublishTheBytesThatASingleServerPublishes) {
 TEST_F(NodesTest, AKilledGatewayHasWhatItAcknowledged) {
   ServeNodes("  - {name: f, combine: stack, rounds: 1, clients: {min: 3}}\n");
   ASSERT_TRUE(Push("bob").ok());
+  const auto identity = ReadFile(n2_->data_dir() / "node", limits::kMiB);
+  ASSERT_TRUE(identity.ok()) << identity.status();
   n2_->Kill();
   ASSERT_TRUE(Push("ada").ok());
   ASSERT_TRUE(Push("cyd").ok());
@@ -134,6 +136,7 @@ TEST_F(NodesTest, AKilledGatewayHasWhatItAcknowledged) {
   ASSERT_TRUE(held.ok()) << held.status();
   EXPECT_THAT(held->waiting_for(), HasSubstr("waiting for node n2 with 1 update"));
   ASSERT_TRUE(n2_->Start().ok());
+  EXPECT_EQ(ReadFile(n2_->data_dir() / "node", limits::kMiB).value_or(""), *identity) << "it is the same node";
   const auto published = AwaitVersion(1);
   ASSERT_TRUE(published.ok()) << published.status();
   EXPECT_EQ(published->version(), 1u);
