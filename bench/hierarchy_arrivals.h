@@ -28,6 +28,15 @@ class Arrivals {
     waiting_.push_back(std::move(slab));
     changed_.notify_one();
   }
+  // Puts what `receive` gives until it gives an error, which is put last.
+  template <typename Receive>
+  void Fill(Receive receive) {
+    for (bool ok = true; ok;) {
+      absl::StatusOr<Slab> slab = receive();
+      ok = slab.ok();
+      Put(std::move(slab));
+    }
+  }
   absl::StatusOr<Arrival> Take() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !waiting_.empty(); });

@@ -34,7 +34,10 @@ class RedisOutbox final : public Outbox {
 class RedisInbox final : public Inbox {
  public:
   RedisInbox(const HierarchyEnds& ends, RedisClient client)
-      : bytes_(ends.bytes), client_(std::move(client)), arrivals_(ends), thread_([this] { Run(); }) {}
+      : bytes_(ends.bytes),
+        client_(std::move(client)),
+        arrivals_(ends),
+        thread_([this] { arrivals_.Fill([this] { return Receive(); }); }) {}
   ~RedisInbox() override {
     shutdown(client_.fd(), SHUT_RDWR);
     thread_.join();
@@ -50,13 +53,6 @@ class RedisInbox final : public Inbox {
     CAIRN_RETURN_IF_ERROR(client_.Get(key, {slab.data(), bytes_}));
     CAIRN_RETURN_IF_ERROR(client_.Unlink(key));
     return slab;
-  }
-  void Run() {
-    for (bool ok = true; ok;) {
-      absl::StatusOr<Slab> slab = Receive();
-      ok = slab.ok();
-      arrivals_.Put(std::move(slab));
-    }
   }
 
   const std::uint64_t bytes_;

@@ -25,7 +25,8 @@ class UnixOutbox final : public Outbox {
 
 class UnixInbox final : public Inbox {
  public:
-  explicit UnixInbox(const HierarchyEnds& ends) : ends_(ends), arrivals_(ends), thread_([this] { Run(); }) {}
+  explicit UnixInbox(const HierarchyEnds& ends)
+      : ends_(ends), arrivals_(ends), thread_([this] { arrivals_.Fill([this] { return Receive(); }); }) {}
   ~UnixInbox() override {
     shutdown(ends_.data, SHUT_RDWR);
     thread_.join();
@@ -40,13 +41,6 @@ class UnixInbox final : public Inbox {
     CAIRN_ASSIGN_OR_RETURN(Slab slab, arrivals_.Room());
     CAIRN_RETURN_IF_ERROR(ReceiveAll(ends_.data, {slab.data(), ends_.bytes}));
     return slab;
-  }
-  void Run() {
-    for (bool ok = true; ok;) {
-      absl::StatusOr<Slab> slab = Receive();
-      ok = slab.ok();
-      arrivals_.Put(std::move(slab));
-    }
   }
 
   const HierarchyEnds ends_;

@@ -60,7 +60,6 @@ absl::StatusOr<std::vector<ShardPart>> Tree::Combine(const PublishJob& job) {
   std::lock_guard one_at_a_time(sharding_mutex_);
   absl::Status last = absl::UnavailableError("no worker is there");
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    RemoveShardFiles(job.data_dir, job.federation);
     std::vector<WorkerId> members;
     {
       std::unique_lock lock(mutex_);

@@ -3,7 +3,6 @@
 #include <google/protobuf/message_lite.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "base/unix_socket.h"
 
 namespace cairn::tree {
 namespace {
@@ -23,16 +23,6 @@ namespace fs = std::filesystem;
 
 constexpr char kSocketName[] = "tree.sock";
 constexpr std::size_t kLengthBytes = 4;
-
-absl::StatusOr<sockaddr_un> AddressOf(const fs::path& path) {
-  sockaddr_un address{.sun_family = AF_UNIX};
-  if (path.native().size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(absl::StrCat("socket ", path.native(), ": expected a path of at most ",
-                                                   sizeof(address.sun_path) - 1, " bytes, got ", path.native().size()));
-  }
-  std::memcpy(address.sun_path, path.c_str(), path.native().size() + 1);
-  return address;
-}
 
 absl::Status Gone(absl::string_view what) {
   return absl::UnavailableError(absl::StrCat(what, ": ", errno == 0 ? "the other end has gone" : strerror(errno)));
@@ -80,15 +70,8 @@ absl::Status ReceiveAll(int socket, absl::Duration timeout, char* bytes, std::si
 
 absl::StatusOr<StreamListener> StreamListener::Open(const fs::path& directory) {
   const fs::path path = directory / kSocketName;
-  CAIRN_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
   StreamListener listener;
-  listener.fd_ = UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!listener.fd_) return ErrnoStatus(errno, "open", path);
-  ::unlink(path.c_str());  // Of one that died: who has the directory's lock may.
-  if (::bind(listener.fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
-      ::listen(listener.fd_.get(), SOMAXCONN) != 0) {
-    return ErrnoStatus(errno, "listen on", path);
-  }
+  CAIRN_ASSIGN_OR_RETURN(listener.fd_, ListenAt(path, SOCK_STREAM));  // Who has the directory's lock may.
   listener.path_ = path;
   return listener;
 }
@@ -110,13 +93,7 @@ absl::StatusOr<UniqueFd> StreamListener::Accept() {
 void StreamListener::Close() { ::shutdown(fd_.get(), SHUT_RDWR); }
 
 absl::StatusOr<UniqueFd> ConnectToStream(const fs::path& directory) {
-  const fs::path path = directory / kSocketName;
-  CAIRN_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd) return ErrnoStatus(errno, "open", path);
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return fd;
-  if (errno == ECONNREFUSED) return Gone(absl::StrCat("connect to ", path.native()));
-  return ErrnoStatus(errno, "connect to", path);
+  return ConnectTo(directory / kSocketName, SOCK_STREAM);
 }
 
 absl::Status SendMessage(int socket, const google::protobuf::MessageLite& message) {

@@ -68,28 +68,22 @@ class Worker {
   v1::WorkerReply Do(const v1::WorkerTask& task) {
     v1::WorkerReply reply;
     switch (task.task_case()) {
-      case v1::WorkerTask::kFold: {
-        const auto sum = sums_.try_emplace(task.sum(), objects_).first;
+      case v1::WorkerTask::kFold:
         CAIRN_FAILPOINT("worker.before_fold").IgnoreError();
-        reply = sum->second.Fold(task.fold());
+        reply = SumOf(task).Fold(task.fold());
         CAIRN_FAILPOINT("worker.after_fold").IgnoreError();
         break;
-      }
-      case v1::WorkerTask::kMerge: {
-        const auto sum = sums_.try_emplace(task.sum(), objects_).first;
+      case v1::WorkerTask::kMerge:
         CAIRN_FAILPOINT("worker.before_merge").IgnoreError();
-        reply = sum->second.Merge(task.merge());
+        reply = SumOf(task).Merge(task.merge());
         CAIRN_FAILPOINT("worker.after_merge").IgnoreError();
         break;
-      }
-      case v1::WorkerTask::kSeal: {
-        const auto sum = sums_.try_emplace(task.sum(), objects_).first;
+      case v1::WorkerTask::kSeal:
         CAIRN_FAILPOINT("worker.before_seal").IgnoreError();
-        reply = sum->second.Seal();
+        reply = SumOf(task).Seal();
         CAIRN_FAILPOINT("worker.after_seal").IgnoreError();
         reply.set_lost(true);
         break;
-      }
       case v1::WorkerTask::kDrop:
         reply.set_lost(true);
         break;
@@ -102,6 +96,8 @@ class Worker {
     if (reply.lost()) sums_.erase(task.sum());
     return reply;
   }
+
+  WorkerSum& SumOf(const v1::WorkerTask& task) { return sums_.try_emplace(task.sum(), objects_).first->second; }
 
   void Combine(const v1::ShardTask& task, v1::WorkerReply& reply) {
     absl::StatusOr<v1::ShardMade> made = absl::InternalError("no result");

@@ -4,7 +4,6 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
+#include "base/unix_socket.h"
 
 namespace cairn {
 namespace {
@@ -22,16 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kSocketName[] = "store.sock";
-
-absl::StatusOr<sockaddr_un> AddressOf(const fs::path& path) {
-  sockaddr_un address{.sun_family = AF_UNIX};
-  if (path.native().size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(absl::StrCat("socket ", path.native(), ": expected a path of at most ",
-                                                   sizeof(address.sun_path) - 1, " bytes, got ", path.native().size()));
-  }
-  std::memcpy(address.sun_path, path.c_str(), path.native().size() + 1);
-  return address;
-}
 
 absl::StatusOr<UniqueFd> PrivateDirectory(const fs::path& directory) {
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return ErrnoStatus(errno, "create", directory);
@@ -57,15 +47,10 @@ absl::StatusOr<PacketListener> PacketListener::Open(const fs::path& directory) {
     return absl::UnavailableError(absl::StrCat("another process serves objects in ", directory.native()));
   }
   const fs::path path = directory / kSocketName;
-  CAIRN_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
-  listener.fd_ = UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   listener.spare_ = UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  if (!listener.fd_ || !listener.spare_) return ErrnoStatus(errno, "open", path);
-  ::unlink(path.c_str());  // Of one that died: the lock says that it is nobody's.
-  if (::bind(listener.fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
-      ::listen(listener.fd_.get(), SOMAXCONN) != 0) {
-    return ErrnoStatus(errno, "listen on", path);
-  }
+  if (!listener.spare_) return ErrnoStatus(errno, "open", path);
+  // What is there is of one that died: the lock says that it is nobody's.
+  CAIRN_ASSIGN_OR_RETURN(listener.fd_, ListenAt(path, SOCK_SEQPACKET | SOCK_NONBLOCK));
   listener.path_ = path;
   return listener;
 }
@@ -87,13 +72,7 @@ absl::StatusOr<UniqueFd> PacketListener::Accept() {
 }
 
 absl::StatusOr<UniqueFd> ConnectToPackets(const fs::path& directory) {
-  const fs::path path = directory / kSocketName;
-  CAIRN_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
-  UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  if (!fd) return ErrnoStatus(errno, "open", path);
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return fd;
-  if (errno == ECONNREFUSED) return Unavailable(absl::StrCat("connect to ", path.native()));
-  return ErrnoStatus(errno, "connect to", path);
+  return ConnectTo(directory / kSocketName, SOCK_SEQPACKET);
 }
 
 absl::StatusOr<ProcessId> PeerOf(int socket) {
