@@ -57,6 +57,10 @@ class PartialView {
   const AdapterSpec& spec() const;                       // Every module and tensor that some client has.
   const std::vector<std::int64_t>& ranks() const;        // Of the result, by module of spec().
 
+  // What Parse makes this of: to hand it on as it is.
+  std::string Index() const;
+  const std::vector<absl::Span<const std::int64_t>>& planes() const { return planes_; }
+
   // The result: modules and then tensors to the sink, in order. FAILED_PRECONDITION without contributors. OUT_OF_RANGE,
   // with the module's name, when the sink says so of combined values; the sink's first error ends the report.
   // Factors are computed from the planes as they are read.

@@ -139,6 +139,7 @@ absl::StatusOr<PartialView> PartialView::Parse(absl::string_view index, Planes p
   return PartialView(std::move(parsed.state), std::move(planes));
 }
 
+std::string PartialView::Index() const { return internal::SerializeIndex(*state_, static_cast<int>(planes_.size())); }
 const std::string& PartialView::combine() const { return state_->combine; }
 const std::vector<Contributor>& PartialView::contributors() const { return state_->contributors; }
 absl::uint128 PartialView::examples() const { return state_->examples; }
