@@ -203,7 +203,9 @@ absl::StatusOr<PipelinePlan> Pipeline::Plan() {
   CAIRN_RETURN_IF_ERROR(CheckForm());
   CAIRN_RETURN_IF_ERROR(CheckMemory());
   CAIRN_RETURN_IF_ERROR(CheckShards());
-  if (weighing_->needs_gram() || weighing_->drops_not_finite()) CAIRN_RETURN_IF_ERROR(aggregator_->CheckBytes());
+  const bool looks = weighing_->drops_not_finite() && !options_.known_finite;
+  if (weighing_->needs_gram() || weighing_->rule().coordinate_wise() || looks)
+    CAIRN_RETURN_IF_ERROR(aggregator_->CheckBytes());
   if (weighing_->needs_gram()) aggregator_->UseOrderedSums();
   const Shard* const shard = options_.shard.get();
   const GramOptions options{

@@ -1,6 +1,8 @@
 #include "cli/gateway.h"
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/status_macros.h"
@@ -18,9 +20,11 @@ constexpr char kFooter[] =
     "  cairn gateway --root 127.0.0.1:7072 --node n1 --listen 127.0.0.1:7070 --data-dir out/n1\n"
     "  cairn gateway --root 127.0.0.1:7072 --node n2 --listen 127.0.0.2:7070 --data-dir out/n2\n"
     "\n"
-    "127.0.0.1:7072 is the root's `node_listen`. What clients send stays in the gateway's data directory until the "
-    "root\n"
-    "fetches it to publish the round; an acknowledged update survives the death of either process. When the root is\n"
+    "127.0.0.1:7072 is the root's `node_listen`. What clients send stays in the gateway's data directory; to publish "
+    "the\n"
+    "round, the root asks for the sum of it where the combine rule adds up (mean, ffa, zero_pad, dense_mean, "
+    "core_mean),\n"
+    "or fetches it. An acknowledged update survives the death of either process. When the root is\n"
     "away, clients are told to try again; when a node is away, `on_node_loss` of the federation says what becomes of "
     "its\n"
     "updates. With --config, a YAML file may set what flags do not: TLS, memory, durability. docs/operations.md.\n";
@@ -28,6 +32,7 @@ constexpr char kFooter[] =
 struct Flags {
   std::string config, root, node, listen, metrics_listen, data_dir;
   bool print_config = false;
+  std::optional<std::uint32_t> workers;
 };
 
 absl::Status RunGateway(const Flags& flags) {
@@ -40,6 +45,7 @@ absl::Status RunGateway(const Flags& flags) {
   if (!flags.metrics_listen.empty()) config.set_metrics_listen(flags.metrics_listen);
   if (flags.metrics_listen.empty() && flags.config.empty()) config.set_metrics_listen("off");
   if (!flags.data_dir.empty()) config.set_data_dir(flags.data_dir);
+  if (flags.workers) config.set_workers(*flags.workers);
   return RunServer(config, Role::kGateway, flags.print_config);
 }
 
@@ -55,6 +61,9 @@ void AddGateway(CLI::App& app) {
   command->add_option("--metrics-listen", flags->metrics_listen,
                       "host:port for metrics. Without --config, default off");
   command->add_option("--data-dir", flags->data_dir, "Directory for what must survive");
+  command->add_option("-w,--workers", flags->workers,
+                      "Processes that add up this node's updates while others still come in. Default 0: the gateway "
+                      "does, when the root asks for the sum");
   command->add_flag("--print-config", flags->print_config, "Print the effective configuration and exit");
   command->footer(kFooter);
   command->callback([flags] { Conclude("gateway", RunGateway(*flags)); });

@@ -47,7 +47,10 @@ absl::Status Work(const Flags& flags) {
 void AddWorker(CLI::App& app) {
   CLI::App* command = app.add_subcommand("worker", "Fold the updates of one node; `cairn serve` starts them itself");
   auto flags = std::make_shared<Flags>();
-  command->add_option("-n,--node", flags->node, "Directory of the node: DATA_DIR/node of its server")->required();
+  command
+      ->add_option("-n,--node", flags->node,
+                   "Directory of the node: DATA_DIR/node of its server, DATA_DIR/workers of its gateway")
+      ->required();
   command->add_option("--parent", flags->parent, "End with this process, which started it")->group("");
   command->footer(kFooter);
   command->callback([flags] { Conclude("worker", Work(*flags)); });

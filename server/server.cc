@@ -33,9 +33,10 @@ namespace fs = std::filesystem;
 constexpr char kLockFile[] = "cairn.lock";
 constexpr char kEndpointFile[] = "endpoint";
 constexpr char kNodeEndpointFile[] = "node_endpoint";
-constexpr char kTreeDirectory[] = "node";
 constexpr char kMetricsEndpointFile[] = "metrics_endpoint";
 constexpr char kCacheDirectory[] = "cache";
+constexpr char kTreeDirectory[] = "node";
+constexpr char kGatewayTreeDirectory[] = "workers";  // There, `node` is the file with its name.
 constexpr int kNodeStreams = 4096;  // Of one connection: every client's calls, and updates that are fetched.
 
 // Objects of the shared store: the updates of every federation's open round and of the one that is being published,
@@ -43,6 +44,10 @@ constexpr int kNodeStreams = 4096;  // Of one connection: every client's calls, 
 std::uint32_t ObjectsMax(std::size_t federations) {
   const std::uint64_t objects = 3 * limits::kCohortClientsMax * std::max<std::uint64_t>(federations, 1);
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(objects, limits::kSharedObjectsMax));
+}
+
+fs::path TreeDirectory(const ServerOptions& options) {
+  return options.data_dir / (options.role == Role::kGateway ? kGatewayTreeDirectory : kTreeDirectory);
 }
 
 class ServerImpl final : public Server {
@@ -115,9 +120,7 @@ absl::Status ServerImpl::OpenStore(const ServerOptions& options) {
   const std::uint64_t budget = options.memory_budget - kProgramBytes - kNetworkBytes;
   const std::uint64_t shared = (options.durable ? 0 : budget) + (options.workers > 0 ? options.worker_memory : 0);
   std::error_code ignored;
-  // Sockets of one that died. (A gateway has a file of that name, which says who it is.)
-  const fs::path sockets = options.data_dir / kTreeDirectory;
-  if (options.workers == 0 && fs::is_directory(sockets, ignored)) fs::remove_all(sockets, ignored);
+  if (options.workers == 0) fs::remove_all(TreeDirectory(options), ignored);  // Sockets of one that died.
   if (shared > 0) CAIRN_RETURN_IF_ERROR(StartTree(options, shared));
   if (options.durable) {
     CAIRN_ASSIGN_OR_RETURN(store_, OpenFileStore(options.data_dir, budget));
@@ -133,7 +136,7 @@ absl::Status ServerImpl::StartTree(const ServerOptions& options, std::uint64_t s
   tree::LocalTreeOptions tree{.metrics = &metrics_,
                               .budget = shared,
                               .objects_max = ObjectsMax(options.federations.size()),
-                              .directory = options.data_dir / kTreeDirectory,
+                              .directory = TreeDirectory(options),
                               .spill = options.data_dir / "spill",
                               .lease = options.worker_lease,
                               .workers = options.workers,
@@ -191,8 +194,13 @@ absl::Status ServerImpl::ServeNodes(const ServerOptions& options) {
 
 absl::Status ServerImpl::OpenRemoteRoot(const ServerOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(const NodeIdentity identity, LoadNodeIdentity(options.data_dir, options.node));
-  RemoteRootOptions root{options.root, options.root_tls, identity.name, identity.directory,
-                         options.data_dir / kCacheDirectory};
+  RemoteRootOptions root{options.root,
+                         options.root_tls,
+                         identity.name,
+                         identity.directory,
+                         options.data_dir / kCacheDirectory,
+                         options.data_dir,
+                         tree_ != nullptr ? tree_->summer() : nullptr};
   CAIRN_ASSIGN_OR_RETURN(remote_root_, RemoteRoot::Open(std::move(root), store_.get()));
   return absl::OkStatus();
 }

@@ -86,6 +86,8 @@ struct Metrics::Families {
   Family<Gauge>& in_flight = GaugeFamily("cairn_inflight_uploads", "Uploads in progress.");
   Family<Counter>& received = CounterFamily("cairn_received_bytes_total", "Payload bytes received from clients.");
   Family<Counter>& sent = CounterFamily("cairn_sent_bytes_total", "Payload bytes sent to clients.");
+  Family<Counter>& node_bytes = CounterFamily(
+      "cairn_node_bytes_total", "Payload bytes that nodes brought to the root: updates, or sums of them.");
   Family<Histogram>& step_seconds =
       HistogramFamily("cairn_step_seconds", "Time of each step from an update's first byte to the published version.");
   Family<Histogram>& aggregation =
@@ -231,6 +233,11 @@ void Metrics::InFlight(absl::string_view federation, int delta) {
 
 void Metrics::BytesReceived(absl::string_view federation, std::uint64_t bytes) {
   families_->received.Add({{"federation", Text(federation)}}).Increment(static_cast<double>(bytes));
+}
+
+void Metrics::NodeBytes(absl::string_view federation, absl::string_view kind, std::uint64_t bytes) {
+  families_->node_bytes.Add({{"federation", Text(federation)}, {"kind", Text(kind)}})
+      .Increment(static_cast<double>(bytes));
 }
 
 void Metrics::BytesSent(absl::string_view federation, std::uint64_t bytes) {

@@ -58,6 +58,9 @@ class Metrics {
   void BytesReceived(absl::string_view federation, std::uint64_t bytes);
   void BytesSent(absl::string_view federation, std::uint64_t bytes);
 
+  // At the root: payload bytes that nodes brought; `kind`: "update" or "sum".
+  void NodeBytes(absl::string_view federation, absl::string_view kind, std::uint64_t bytes);
+
   // Of an update's way from its first byte to the version that it is in: receive (header to trailer, as fast as the
   // client sends), write (of that, copying to where the update lies), seal (until nothing can take it away), queue
   // (until a worker begins with it), fold (into a partial sum, each update's part of it), merge (of a worker's partial

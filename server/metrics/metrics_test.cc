@@ -55,6 +55,7 @@ TEST(Metrics, ObservesAndMeasures) {
   metrics.BytesReceived("f", 7);
   metrics.BytesReceived("f", 8);
   metrics.BytesSent("f", 9);
+  metrics.NodeBytes("f", "sum", 7);
   const std::string text = metrics.Render();
   EXPECT_THAT(text, HasSubstr("cairn_round_phase_seconds_bucket{federation=\"f\",phase=\"open\",le=\"10\"} 0"));
   EXPECT_THAT(text, HasSubstr("cairn_round_phase_seconds_bucket{federation=\"f\",phase=\"open\",le=\"30\"} 1"));
@@ -65,6 +66,7 @@ TEST(Metrics, ObservesAndMeasures) {
   EXPECT_THAT(text, HasSubstr("cairn_memory_used_bytes 10"));
   EXPECT_THAT(text, HasSubstr("cairn_memory_budget_bytes 100"));
   EXPECT_THAT(text, HasSubstr("cairn_received_bytes_total{federation=\"f\"} 15"));
+  EXPECT_THAT(text, HasSubstr("cairn_node_bytes_total{federation=\"f\",kind=\"sum\"} 7"));
   EXPECT_THAT(text, HasSubstr("cairn_sent_bytes_total{federation=\"f\"} 9"));
   EXPECT_THAT(text, Not(HasSubstr("federation=\"\"")));
 }

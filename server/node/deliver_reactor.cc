@@ -21,20 +21,27 @@ DeliverReactor::DeliverReactor(const GatewayContext& gateway, grpc::CallbackServ
 absl::Status DeliverReactor::TakeHeader(const wire::ReceivedFrame& frame) {
   CAIRN_ASSIGN_OR_RETURN(const std::string bytes, frame.Payload());
   v1::DeliverHeader header;
-  if (frame.prefix().kind != wire::FrameKind::kHeader || !header.ParseFromString(bytes)) {
-    return absl::InvalidArgumentError("expected a DeliverHeader first");
+  if (begun_ || !header.ParseFromString(bytes)) return absl::InvalidArgumentError("not the header of a delivery");
+  if (incoming_ == nullptr) {
+    CAIRN_RETURN_IF_ERROR(allows_(header.node()));
+    CAIRN_ASSIGN_OR_RETURN(incoming_, table_->Take(header.node(), header.fetch()));
   }
-  CAIRN_RETURN_IF_ERROR(allows_(header.node()));
-  CAIRN_ASSIGN_OR_RETURN(incoming_, table_->Take(header.node(), header.fetch()));
-  return FromProto(header.failure());
+  const absl::Status failure = FromProto(header.failure());
+  // Here, that would mean that the root is stopping.
+  if (absl::IsCancelled(failure)) return absl::UnavailableError(failure.message());
+  CAIRN_RETURN_IF_ERROR(failure);
+  begun_ = !header.working();
+  return incoming_->Begin(header);
 }
 
 absl::Status DeliverReactor::Take(const grpc::ByteBuffer& message) {
   CAIRN_ASSIGN_OR_RETURN(const wire::ReceivedFrame frame, wire::ReceivedFrame::Parse(message));
-  if (incoming_ == nullptr) return TakeHeader(frame);
+  if (frame.prefix().kind == wire::FrameKind::kHeader) return TakeHeader(frame);
+  if (!begun_) return absl::InvalidArgumentError("expected a DeliverHeader first");
   whole_ = frame.prefix().kind == wire::FrameKind::kTrailer;
   if (whole_) return absl::OkStatus();
   if (absl::Status status = frame.VerifyChecksum(); !status.ok()) return absl::UnavailableError(status.message());
+  gateway_.metrics->NodeBytes(incoming_->federation(), incoming_->kind(), frame.prefix().payload_bytes);
   return incoming_->Append(frame.slices());
 }
 

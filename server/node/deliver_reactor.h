@@ -1,4 +1,4 @@
-// One stream of Deliver, at the root: header, chunks, trailer.
+// One stream of Deliver, at the root: headers, chunks, trailer.
 #pragma once
 
 #include <grpcpp/support/byte_buffer.h>
@@ -36,9 +36,10 @@ class DeliverReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   const Allows allows_;
   StreamWatch::Id watch_id_;
   std::mutex mutex_;
+  bool begun_ = false;  // The header is there that says what comes.
   bool whole_ = false;
   grpc::ByteBuffer buffer_;
-  std::shared_ptr<IncomingUpdate> incoming_;
+  std::shared_ptr<Incoming> incoming_;
 };
 
 }  // namespace cairn

@@ -1,18 +1,23 @@
 #include "server/node/delivery.h"
 
 #include <algorithm>
+#include <chrono>
+#include <future>
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/digest.h"
 #include "base/limits.h"
 #include "server/node/raw_call.h"
+#include "server/root/partial_bytes.h"
 #include "wire/frame.h"
 
 namespace cairn {
 namespace {
 
 constexpr std::uint64_t kDropInterval = 16 * limits::kMiB;  // How much of the mapping stays resident.
+constexpr std::chrono::seconds kWorkingInterval(10);        // Far below kStreamIdleMax.
 
 absl::StatusOr<std::shared_ptr<const Blob>> FindBytes(const v1::FetchOrder& order, Store& store) {
   auto blob = store.Find(order.federation(), order.name());
@@ -34,22 +39,78 @@ bool SendChunks(RawCall& call, const std::shared_ptr<const Blob>& blob, std::uin
   return true;
 }
 
-}  // namespace
+// What is sent of a sum lives until gRPC has sent it.
+struct SentSum {
+  std::unique_ptr<RoundTotal> total;
+  std::string index;
+};
 
-absl::Status Deliver(RootConnection& root, const std::string& node, const v1::FetchOrder& order, Store& store) {
-  const auto blob = FindBytes(order, store);
+bool SendSum(RawCall& call, const std::shared_ptr<const SentSum>& sum) {
+  for (absl::string_view rest : PiecesOf(sum->index, sum->total->view())) {
+    for (; !rest.empty(); rest.remove_prefix(std::min(limits::kChunkBytes, rest.size()))) {
+      if (!call.Write(wire::ChunkFrame(rest.substr(0, limits::kChunkBytes), [sum] {}))) return false;
+    }
+  }
+  return true;
+}
+
+v1::DeliverHeader HeaderFor(const std::string& node, std::uint64_t fetch) {
   v1::DeliverHeader header;
   header.set_node(node);
-  header.set_fetch(order.fetch());
-  if (!blob.ok()) *header.mutable_failure() = ToProto(blob.status());
-  RawCall call(root, "/cairn.v1.Node/Deliver");
-  bool open = call.Write(wire::ControlFrame(wire::FrameKind::kHeader, header.SerializeAsString()));
-  if (open && blob.ok()) open = SendChunks(call, *blob, order.offset());
-  if (open && blob.ok()) open = call.Write(wire::ControlFrame(wire::FrameKind::kTrailer, ""));
+  header.set_fetch(fetch);
+  return header;
+}
+
+bool SendHeader(RawCall& call, const v1::DeliverHeader& header) {
+  return call.Write(wire::ControlFrame(wire::FrameKind::kHeader, header.SerializeAsString()));
+}
+
+absl::Status End(RawCall& call, bool open, bool whole) {
+  if (open && whole) open = call.Write(wire::ControlFrame(wire::FrameKind::kTrailer, ""));
   if (open) call.WritesDone();
   grpc::ByteBuffer reply;
   while (call.Read(&reply)) continue;
   return call.Finish();
+}
+
+void SetLayout(const PartialLayout& layout, v1::SumLayout& message) {
+  message.set_index_bytes(layout.index_bytes);
+  message.set_planes(layout.planes);
+  message.set_plane_bytes(layout.plane_bytes);
+}
+
+}  // namespace
+
+absl::Status Deliver(RootConnection& root, const std::string& node, const v1::FetchOrder& order, Store& store) {
+  const auto blob = FindBytes(order, store);
+  v1::DeliverHeader header = HeaderFor(node, order.fetch());
+  if (!blob.ok()) *header.mutable_failure() = ToProto(blob.status());
+  RawCall call(root, "/cairn.v1.Node/Deliver");
+  bool open = SendHeader(call, header);
+  if (open && blob.ok()) open = SendChunks(call, *blob, order.offset());
+  return End(call, open, blob.ok());
+}
+
+absl::Status DeliverSum(RootConnection& root, const std::string& node, std::uint64_t fetch, const MakeSum& sum) {
+  std::future<absl::StatusOr<std::unique_ptr<RoundTotal>>> made = std::async(std::launch::async, sum);
+  RawCall call(root, "/cairn.v1.Node/Deliver");
+  v1::DeliverHeader header = HeaderFor(node, fetch);
+  header.set_working(true);
+  bool open = true;
+  do {
+    open = open && SendHeader(call, header);
+  } while (made.wait_for(kWorkingInterval) != std::future_status::ready);
+  absl::StatusOr<std::unique_ptr<RoundTotal>> total = made.get();
+  header.set_working(false);
+  if (!total.ok()) {
+    *header.mutable_failure() = ToProto(total.status());
+    return End(call, open && SendHeader(call, header), false);
+  }
+  std::string index = (*total)->view().Index();
+  const auto sent = std::make_shared<const SentSum>(SentSum{*std::move(total), std::move(index)});
+  SetLayout(LayoutOf(sent->index, sent->total->view()), *header.mutable_sum());
+  open = open && SendHeader(call, header) && SendSum(call, sent);
+  return End(call, open, true);
 }
 
 }  // namespace cairn

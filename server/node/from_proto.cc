@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "aggregators/blame.h"
 
 namespace cairn {
 namespace {
@@ -123,13 +124,15 @@ absl::Status FromGrpc(const grpc::Status& status) {
 }
 
 absl::Status FromProto(const v1::Failure& failure) {
-  return absl::Status(static_cast<absl::StatusCode>(failure.code()), failure.message());
+  const absl::Status status(static_cast<absl::StatusCode>(failure.code()), failure.message());
+  return failure.blamed().empty() ? status : BlameClient(status, failure.blamed());
 }
 
 v1::Failure ToProto(const absl::Status& status) {
   v1::Failure failure;
   failure.set_code(status.raw_code());
   failure.set_message(std::string(status.message()));
+  failure.set_blamed(BlamedClient(status).value_or(""));
   return failure;
 }
 

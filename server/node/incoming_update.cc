@@ -1,26 +1,18 @@
 #include "server/node/incoming_update.h"
 
-#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace cairn {
-namespace {
-
-constexpr std::chrono::seconds kStartMax(30);  // Until the node begins to bring what it was asked for.
-
-}  // namespace
-
 absl::Status IncomingUpdate::ContinueDigest() {
   if (!verify_) return absl::OkStatus();
   return upload_->ReadBack([this](absl::string_view bytes) { sha_.Update(bytes); });
 }
 
-bool IncomingUpdate::Take() {
-  std::lock_guard lock(mutex_);
-  if (end_) return false;
-  return !std::exchange(taken_, true);
+absl::Status IncomingUpdate::Begin(const v1::DeliverHeader& header) {
+  if (header.working() || header.has_sum()) return absl::InvalidArgumentError("an update was asked for, not a sum");
+  return absl::OkStatus();
 }
 
 absl::Status IncomingUpdate::Append(absl::Span<const absl::string_view> slices) {
@@ -29,22 +21,6 @@ absl::Status IncomingUpdate::Append(absl::Span<const absl::string_view> slices) 
   }
   const absl::Status appended = upload_->Append(slices);
   return absl::IsOutOfRange(appended) ? absl::DataLossError(appended.message()) : appended;
-}
-
-void IncomingUpdate::End(const absl::Status& status) {
-  std::lock_guard lock(mutex_);
-  if (!end_) end_ = status;
-  ended_.notify_one();
-}
-
-absl::Status IncomingUpdate::Await() {
-  std::unique_lock lock(mutex_);
-  if (!ended_.wait_for(lock, kStartMax, [this] { return end_ || taken_; })) {
-    end_ = absl::UnavailableError(absl::StrCat("node ", node_, " does not bring its update"));
-  }
-  // Whoever brings it ends it: a stream without progress is ended by its watch.
-  ended_.wait(lock, [this] { return end_.has_value(); });
-  return *end_;
 }
 
 absl::Status IncomingUpdate::Seal(Store& store) {

@@ -51,6 +51,7 @@ class NodeService final : public Base {
       if (admission->receipt) *reply->mutable_receipt() = ToProto(*admission->receipt);
       if (admission->spec != nullptr) *reply->mutable_spec() = ToProto(*admission->spec);
       reply->set_combine(admission->combine);
+      reply->set_sums_up(admission->sums_up);
       reactor->Finish(grpc::Status::OK);
     });
     return reactor;

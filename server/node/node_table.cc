@@ -5,15 +5,28 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "server/node/incoming_sum.h"
+#include "server/node/incoming_update.h"
+#include "server/node/sum_order.h"
 
 namespace cairn {
 namespace {
 
 absl::Status Away(const std::string& node) { return absl::UnavailableError(absl::StrCat("node ", node, " is away")); }
 
+v1::RootNotice FetchOrderOf(std::uint64_t fetch, const UploadKey& key, std::uint64_t offset) {
+  v1::RootNotice notice;
+  v1::FetchOrder& order = *notice.mutable_fetch();
+  order.set_fetch(fetch);
+  order.set_federation(key.federation);
+  order.set_name(UpdateName(key.client, key.sha256));
+  order.set_offset(offset);
+  return notice;
+}
+
 }  // namespace
 
-absl::StatusOr<NodeTable::Session> NodeTable::Arrive(const std::string& node, const std::string& directory,
+absl::StatusOr<NodeTable::Session> NodeTable::Arrive(const std::string& node, const std::string& directory, bool sums,
                                                      Notify notify) {
   std::lock_guard lock(mutex_);
   const auto there = attending_.find(node);
@@ -21,7 +34,7 @@ absl::StatusOr<NodeTable::Session> NodeTable::Arrive(const std::string& node, co
     return absl::AlreadyExistsError(
         absl::StrCat("a node \"", node, "\" with another data directory attends: give this one another name"));
   }
-  attending_[node] = {next_, directory, std::move(notify)};
+  attending_[node] = {next_, directory, sums, std::move(notify)};
   return next_++;
 }
 
@@ -38,7 +51,7 @@ bool NodeTable::Leave(Session session) {
   return false;
 }
 
-absl::StatusOr<std::shared_ptr<IncomingUpdate>> NodeTable::Take(const std::string& node, std::uint64_t fetch) {
+absl::StatusOr<std::shared_ptr<Incoming>> NodeTable::Take(const std::string& node, std::uint64_t fetch) {
   std::lock_guard lock(mutex_);
   const auto found = incoming_.find(fetch);
   if (found == incoming_.end() || found->second->node() != node || !found->second->Take()) {
@@ -53,20 +66,27 @@ absl::StatusOr<std::unique_ptr<Upload>> NodeTable::Begin(const UploadKey& key) {
   return begun.get_future().get();
 }
 
-absl::Status NodeTable::Order(std::uint64_t fetch, const UploadKey& key,
-                              const std::shared_ptr<IncomingUpdate>& incoming) {
-  v1::RootNotice notice;
-  v1::FetchOrder& order = *notice.mutable_fetch();
-  order.set_fetch(fetch);
-  order.set_federation(key.federation);
-  order.set_name(UpdateName(key.client, key.sha256));
-  order.set_offset(incoming->received());
+absl::StatusOr<std::uint64_t> NodeTable::NewFetch(const std::string& node, bool sum) {
   std::lock_guard lock(mutex_);
-  const auto there = attending_.find(incoming->node());
-  if (there == attending_.end()) return Away(incoming->node());
-  incoming_[fetch] = incoming;
-  there->second.notify(notice);
-  return absl::OkStatus();
+  const auto there = attending_.find(node);
+  if (there == attending_.end()) return Away(node);
+  if (sum && !there->second.sums) return absl::UnimplementedError("it is of a release that does not add up");
+  return next_++;
+}
+
+absl::Status NodeTable::Await(std::uint64_t fetch, const std::shared_ptr<Incoming>& incoming,
+                              const std::vector<v1::RootNotice>& notices) {
+  {
+    std::lock_guard lock(mutex_);
+    const auto there = attending_.find(incoming->node());
+    if (there == attending_.end()) return Away(incoming->node());
+    incoming_[fetch] = incoming;
+    for (const v1::RootNotice& notice : notices) there->second.notify(notice);
+  }
+  const absl::Status status = incoming->Await();
+  std::lock_guard lock(mutex_);
+  incoming_.erase(fetch);
+  return status;
 }
 
 absl::Status NodeTable::Fetch(const std::string& node, const UploadKey& key) {
@@ -79,23 +99,20 @@ absl::Status NodeTable::Fetch(const std::string& node, const UploadKey& key) {
 
 absl::Status NodeTable::FetchOnce(const std::string& node, const UploadKey& key, bool* resumed) {
   if (store_->Find(key.federation, UpdateName(key.client, key.sha256)).ok()) return absl::OkStatus();
-  std::uint64_t fetch;
-  {
-    std::lock_guard lock(mutex_);
-    if (attending_.count(node) == 0) return Away(node);
-    fetch = next_++;
-  }
+  CAIRN_ASSIGN_OR_RETURN(const std::uint64_t fetch, NewFetch(node, /*sum=*/false));
   CAIRN_ASSIGN_OR_RETURN(auto upload, Begin(key));
   const auto incoming = std::make_shared<IncomingUpdate>(key, node, std::move(upload), verify_);
   *resumed = incoming->received() > 0;
   CAIRN_RETURN_IF_ERROR(incoming->ContinueDigest());
-  absl::Status status = Order(fetch, key, incoming);
-  if (status.ok()) status = incoming->Await();
-  {
-    std::lock_guard lock(mutex_);
-    incoming_.erase(fetch);
-  }
-  return status.ok() ? incoming->Seal(*store_) : status;
+  CAIRN_RETURN_IF_ERROR(Await(fetch, incoming, {FetchOrderOf(fetch, key, incoming->received())}));
+  return incoming->Seal(*store_);
+}
+
+absl::StatusOr<std::unique_ptr<RoundTotal>> NodeTable::Sum(const std::string& node, const PublishJob& job) {
+  CAIRN_ASSIGN_OR_RETURN(const std::uint64_t fetch, NewFetch(node, /*sum=*/true));
+  const auto incoming = std::make_shared<IncomingSum>(node, job);
+  CAIRN_RETURN_IF_ERROR(Await(fetch, incoming, SumOrdersOf(fetch, job)));
+  return incoming->Finish();
 }
 
 void NodeTable::Remind(const std::string& federation) {

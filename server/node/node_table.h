@@ -7,12 +7,13 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/worker_pool.h"
 #include "proto/cairn/v1/node.pb.h"
-#include "server/node/incoming_update.h"
+#include "server/node/incoming.h"
 #include "server/root/nodes.h"
 #include "server/store/store.h"
 
@@ -28,34 +29,39 @@ class NodeTable final : public Nodes {
 
   // A node's stream begins. ALREADY_EXISTS: a node of this name but with another data directory attends. An older
   // stream of the same node counts no more. `notify` must not block, and is not called any more once Leave has
-  // returned.
-  absl::StatusOr<Session> Arrive(const std::string& node, const std::string& directory, Notify notify);
+  // returned. `sums`: v1::AttendRequest::sums.
+  absl::StatusOr<Session> Arrive(const std::string& node, const std::string& directory, bool sums, Notify notify);
   // Whether the node is away now; what was being fetched from it has failed.
   bool Leave(Session session);
 
   // What a node brings. NOT_FOUND: nobody waits for it.
-  absl::StatusOr<std::shared_ptr<IncomingUpdate>> Take(const std::string& node, std::uint64_t fetch);
+  absl::StatusOr<std::shared_ptr<Incoming>> Take(const std::string& node, std::uint64_t fetch);
 
   absl::Status Fetch(const std::string& node, const UploadKey& key) override;
+  absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const std::string& node, const PublishJob& job) override;
   void Remind(const std::string& federation) override;
 
  private:
   struct Attending {
     Session session = 0;
     std::string directory;
+    bool sums = false;
     Notify notify;
   };
   absl::StatusOr<std::unique_ptr<Upload>> Begin(const UploadKey& key);
   // `resumed`: whether it went on with what an attempt before it had left.
   absl::Status FetchOnce(const std::string& node, const UploadKey& key, bool* resumed);
-  absl::Status Order(std::uint64_t fetch, const UploadKey& key, const std::shared_ptr<IncomingUpdate>& incoming);
+  absl::StatusOr<std::uint64_t> NewFetch(const std::string& node, bool sum);
+  // Sends the notices, and waits until what they ask for has come, or not.
+  absl::Status Await(std::uint64_t fetch, const std::shared_ptr<Incoming>& incoming,
+                     const std::vector<v1::RootNotice>& notices);
 
   Store* store_;
   const bool verify_;
   std::mutex mutex_;
   std::uint64_t next_ = 1;
-  std::map<std::string, Attending> attending_;                         // By node.
-  std::map<std::uint64_t, std::shared_ptr<IncomingUpdate>> incoming_;  // By fetch.
+  std::map<std::string, Attending> attending_;                   // By node.
+  std::map<std::uint64_t, std::shared_ptr<Incoming>> incoming_;  // By fetch.
   WorkerPool opener_{1};
 };
 

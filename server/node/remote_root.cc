@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "server/gateway/convert.h"
 #include "server/node/delivery.h"
+#include "server/node/sum_order.h"
 
 namespace cairn {
 namespace {
@@ -45,6 +46,7 @@ absl::StatusOr<Admission> AdmissionOf(const absl::StatusOr<v1::AdmissionReply>& 
   if (reply->has_receipt()) admission.receipt = FromProto(reply->receipt());
   CAIRN_ASSIGN_OR_RETURN(admission.spec, SpecOf(reply->has_spec(), reply->spec()));
   admission.combine = reply->combine();
+  admission.sums_up = reply->sums_up();
   return admission;
 }
 
@@ -57,6 +59,7 @@ absl::StatusOr<std::unique_ptr<RemoteRoot>> RemoteRoot::Open(RemoteRootOptions o
   v1::AttendRequest request;
   request.set_node(root->options_.node);
   request.set_directory(root->options_.directory);
+  request.set_sums(true);
   root->attendance_ =
       std::make_unique<Attendance>(&root->connection_, std::move(request),
                                    [self = root.get()](const v1::RootNotice& notice) { self->OnNotice(notice); });
@@ -67,12 +70,18 @@ RemoteRoot::RemoteRoot(RemoteRootOptions options, Store* store, std::shared_ptr<
                        std::unique_ptr<AdapterCache> cache)
     : options_(std::move(options)),
       store_(store),
+      sums_(options_.node, options_.data_dir, store, options_.workers),
       retention_(store, [this](const std::string& federation) { return AskKept(federation); }),
       connection_(options_.address, credentials),
       teller_(&connection_),
       fetcher_(&connection_, std::move(cache)),
       deliverers_(std::make_unique<WorkerPool>(kWorkers)),
       workers_(std::make_unique<WorkerPool>(kWorkers)) {}
+
+void RemoteRoot::Close() {
+  sums_.Stop();
+  connection_.Close();
+}
 
 RemoteRoot::~RemoteRoot() {
   Close();
@@ -107,9 +116,22 @@ void RemoteRoot::OnNotice(const v1::RootNotice& notice) {
       const absl::Status delivered = Deliver(connection_, options_.node, order, *store_);
       if (!delivered.ok()) spdlog::warn("{}: bringing {}: {}", order.federation(), order.name(), delivered.ToString());
     });
+  } else if (notice.has_sum()) {
+    OnSumOrder(notice.sum());
   } else if (!notice.keep().empty()) {
     Tidy(notice.keep());
   }
+}
+
+void RemoteRoot::OnSumOrder(const v1::SumOrder& piece) {
+  if (!JoinSumOrder(piece, sum_order_)) return;
+  Work(deliverers_, [this, order = std::exchange(sum_order_, {})] {
+    const absl::Status delivered =
+        DeliverSum(connection_, options_.node, order.fetch(), [&] { return sums_.Sum(order); });
+    if (!delivered.ok()) {
+      spdlog::warn("{}: bringing the sum of round {}: {}", order.federation(), order.round(), delivered.ToString());
+    }
+  });
 }
 
 void RemoteRoot::Tidy(const std::string& federation) {
@@ -127,6 +149,7 @@ absl::StatusOr<Kept> RemoteRoot::AskKept(const std::string& federation) {
   const absl::Status asked = FromGrpc(connection_.node().Keep(&context, request, &reply));
   connection_.calls().Remove(&context);
   CAIRN_RETURN_IF_ERROR(asked);
+  if (reply.round() > 0) sums_.Forget(federation, reply.round() - 1);
   return Kept{reply.round(), {reply.names().begin(), reply.names().end()}};
 }
 
@@ -162,7 +185,12 @@ void RemoteRoot::CheckUpload(const UploadKey& key, Done<Admission> done) {
       [this](auto* context, auto* request, auto* reply, auto done) {
         connection_.node().async()->CheckUpload(context, request, reply, std::move(done));
       },
-      std::move(request), [done = std::move(done)](const auto& reply) { done(AdmissionOf(reply)); });
+      std::move(request),
+      [this, federation = key.federation, done = std::move(done)](const auto& reply) {
+        const absl::StatusOr<Admission> admission = AdmissionOf(reply);
+        if (admission.ok()) sums_.Know(federation, *admission);
+        done(admission);
+      });
 }
 
 void RemoteRoot::Progress(const UploadKey& key, std::uint64_t received) { teller_.Progress(key, received); }
@@ -215,6 +243,7 @@ void RemoteRoot::OnContributed(const v1::ContributeRequest& request, const absl:
   const bool counts_here = reply.ok() && reply->node() == options_.node && reply->receipt().round() == request.round();
   // Not after UNAVAILABLE: the client comes again, and the next connection asks.
   if (!counts_here && !absl::IsUnavailable(reply.status())) Tidy(request.federation());
+  if (counts_here) sums_.Contributed(request);
 }
 
 void RemoteRoot::FindVersion(const std::string& federation, std::uint64_t version, bool delta, Done<VersionFile> done) {

@@ -1,5 +1,5 @@
-// The root as a gateway of another process sees it. Updates stay in this node's store until the root fetches them;
-// published adapters are fetched once for all clients of the node.
+// The root as a gateway of another process sees it. Updates stay in this node's store: the root asks for their sum, or
+// fetches them; published adapters are fetched once for all clients of the node.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@
 #include "server/gateway/credentials.h"
 #include "server/node/adapter_fetcher.h"
 #include "server/node/attendance.h"
+#include "server/node/node_sums.h"
 #include "server/node/retention.h"
 #include "server/node/root_connection.h"
 #include "server/node/upload_teller.h"
@@ -31,6 +32,8 @@ struct RemoteRootOptions {
   std::string node;                 // The node's name.
   std::string directory;            // v1::AttendRequest::directory
   std::filesystem::path cache_dir;  // For published adapters.
+  std::filesystem::path data_dir;   // For sums that this process makes.
+  Summer* workers = nullptr;        // Who adds up the node's updates, and outlives the RemoteRoot. Null: this process.
 };
 
 class RemoteRoot final : public Root {
@@ -41,7 +44,7 @@ class RemoteRoot final : public Root {
   ~RemoteRoot() override;
 
   // Ends every call, and what is asked from now on ends at once: so that a gateway need not wait for the root to stop.
-  void Close() { connection_.Close(); }
+  void Close();
 
   // Whether the root knows that this node is there.
   absl::Status attended() const { return attendance_->state(); }
@@ -68,6 +71,7 @@ class RemoteRoot final : public Root {
   using Pool = std::unique_ptr<WorkerPool>;
   void Work(Pool& pool, std::function<void()> task);  // Unless this object is at its end.
   void Tidy(const std::string& federation);
+  void OnSumOrder(const v1::SumOrder& piece);
   absl::StatusOr<Kept> AskKept(const std::string& federation);
   absl::StatusOr<v1::ContributeRequest> RequestFor(const SealedUpdate& update) const;
   void OnContributed(const v1::ContributeRequest& request, const absl::StatusOr<v1::ContributeReply>& reply);
@@ -75,6 +79,7 @@ class RemoteRoot final : public Root {
 
   const RemoteRootOptions options_;
   Store* store_;
+  NodeSums sums_;
   Retention retention_;
   RootConnection connection_;
   UploadTeller teller_;
@@ -85,6 +90,7 @@ class RemoteRoot final : public Root {
   std::map<std::string, std::unique_ptr<WatchFeed>> feeds_;  // By federation; they stay.
   std::map<Subscription, WatchFeed*> subscriptions_;
   Subscription next_subscription_ = 1;
+  v1::SumOrder sum_order_;     // So far. Used by the thread of notices alone.
   Pool deliverers_, workers_;  // For what the root waits for, and for the rest. Null: at the end.
   std::unique_ptr<Attendance> attendance_;
 };

@@ -1,150 +1,29 @@
 // A node's view of the root, against a real root over loopback, in one process.
-#include "server/node/remote_root.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/gateway/gateway.h"
-#include "server/node/node_service.h"
-#include "server/node/node_table.h"
-#include "server/root/testing.h"
-#include "server/store/testing.h"
+#include "server/node/testing.h"
 
 namespace cairn {
 namespace {
 
-using testing::FederationFor;
+using testing::Await;
 using ::testing::HasSubstr;
+using testing::Large;
+using testing::TestNode;
+using testing::TestRoot;
+using testing::TwoClients;
 using testing::Update;
 using testing::UpdateBytes;
-
-constexpr std::uint64_t kBudget = 64 << 20;
-
-template <typename Result, typename Call>
-Result Await(Call call) {
-  auto promise = std::make_shared<std::promise<Result>>();
-  call([promise](Result result) { promise->set_value(std::move(result)); });
-  return promise->get_future().get();
-}
-
-// The coordinator with what nodes connect to.
-class TestRoot {
- public:
-  explicit TestRoot(FederationOptions federation) : federation_(std::move(federation)) {}
-  ~TestRoot() { Stop(); }
-
-  void Start() {
-    store_ = *OpenFileStore(directory.path(), kBudget);
-    table_ = std::make_unique<NodeTable>(store_.get(), /*verify=*/true);
-    auto opened =
-        Coordinator::Open({directory.path(), true, {federation_}, table_.get()}, store_.get(), &metrics_, &clock);
-    ASSERT_TRUE(opened.ok()) << opened.status();
-    coordinator_ = *std::move(opened);
-    const GatewayOptions options{address_, {}, kBudget, kBudget, true, 256, false};
-    auto gateway =
-        Gateway::Start(options, coordinator_.get(), store_.get(), &metrics_, [this](const GatewayContext& context) {
-          return MakeNodeService(context, coordinator_.get(), table_.get(), false);
-        });
-    ASSERT_TRUE(gateway.ok()) << gateway.status();
-    gateway_ = *std::move(gateway);
-    address_ = gateway_->address();
-  }
-  void Stop() {
-    gateway_.reset();
-    coordinator_.reset();
-    table_.reset();
-    store_.reset();
-  }
-  Coordinator* operator->() { return coordinator_.get(); }
-  const std::string& address() const { return address_; }
-
-  TestDirectory directory;
-  FakeClock clock{absl::FromUnixSeconds(1'000'000)};
-
- private:
-  FederationOptions federation_;
-  std::string address_ = "127.0.0.1:0";
-  Metrics metrics_{"test"};
-  std::unique_ptr<Store> store_;
-  std::unique_ptr<NodeTable> table_;
-  std::unique_ptr<Coordinator> coordinator_;
-  std::unique_ptr<Gateway> gateway_;
-};
-
-// A node without its gateway.
-class TestNode {
- public:
-  explicit TestNode(std::string name) : name_(std::move(name)) {}
-
-  void Start(const std::string& root, const std::string& identity = "") {
-    store_ = *OpenFileStore(directory.path(), kBudget);
-    auto opened = RemoteRoot::Open(
-        {root, {}, name_, identity.empty() ? directory.path().string() : identity, directory / "cache"}, store_.get());
-    ASSERT_TRUE(opened.ok()) << opened.status();
-    root_ = *std::move(opened);
-  }
-  void Stop() {
-    root_.reset();
-    store_.reset();
-  }
-  void AwaitAttended() {
-    while (!root_->attended().ok()) std::this_thread::yield();
-  }
-  RemoteRoot* operator->() { return root_.get(); }
-  Store& store() { return *store_; }
-
-  absl::StatusOr<JoinResult> Join(const std::string& client, const std::string& federation = "fed") {
-    return Await<absl::StatusOr<JoinResult>>([&](auto done) { root_->Join(federation, client, std::nullopt, done); });
-  }
-  absl::StatusOr<Admission> CheckUpload(const UploadKey& key) {
-    return Await<absl::StatusOr<Admission>>([&](auto done) { root_->CheckUpload(key, done); });
-  }
-  // What a gateway does with a whole upload.
-  absl::StatusOr<ReceiptRow> Push(const std::string& client, std::uint64_t round, const UpdateBytes& bytes) {
-    SealedUpdate update;
-    update.key = {"fed", round, client, Sha256Hex(bytes.safetensors), bytes.safetensors.size()};
-    update.examples = 1;
-    update.adapter_config = bytes.config_json;
-    update.frozen = std::string();
-    auto upload = testing::Begun(*store_, update.key, &opener_).Take();
-    EXPECT_TRUE(upload.ok() && (*upload)->Append({bytes.safetensors}).ok());
-    EXPECT_TRUE(store_->Seal(*std::move(upload), update.key.sha256).ok());
-    return Await<absl::StatusOr<ReceiptRow>>([&](auto done) { root_->Contribute(update, done); });
-  }
-  bool Has(const std::string& client, const UpdateBytes& bytes) {
-    return store_->Find("fed", UpdateName(client, Sha256Hex(bytes.safetensors))).ok();
-  }
-  absl::StatusOr<VersionFile> FindVersion(std::uint64_t version) {
-    return Await<absl::StatusOr<VersionFile>>([&](auto done) { root_->FindVersion("fed", version, false, done); });
-  }
-  Snapshot Now() {
-    using All = absl::StatusOr<std::vector<std::shared_ptr<const Snapshot>>>;
-    while (true) {
-      const All all = Await<All>([&](auto done) { root_->Snapshots("fed", done); });
-      if (all.ok()) return *all->front();
-      EXPECT_EQ(all.status().code(), absl::StatusCode::kUnavailable) << all.status();
-    }
-  }
-  void AwaitVersion(std::uint64_t version) {
-    while (Now().state.version < version) std::this_thread::yield();
-  }
-
-  TestDirectory directory;
-
- private:
-  const std::string name_;
-  std::unique_ptr<Store> store_;
-  WorkerPool opener_{1};
-  std::unique_ptr<RemoteRoot> root_;
-};
 
 class RemoteRootTest : public ::testing::Test {
  protected:
@@ -153,12 +32,6 @@ class RemoteRootTest : public ::testing::Test {
     node_.Start(root_.address());
     node_.AwaitAttended();
   }
-  static FederationOptions Options() {
-    FederationOptions options = FederationFor("fed", "stack", 2, 2);
-    options.policy.on_node_loss = round::NodeLoss::kAskAgain;
-    options.policy.node_timeout = absl::Seconds(60);
-    return options;
-  }
   void JoinBoth() {
     for (const char* client : {"a", "b"}) {
       const auto joined = node_.Join(client);
@@ -166,7 +39,7 @@ class RemoteRootTest : public ::testing::Test {
     }
   }
 
-  TestRoot root_{Options()};
+  TestRoot root_{TwoClients("stack")};
   TestNode node_{"n1"};
 };
 
@@ -324,9 +197,6 @@ TEST_F(RemoteRootTest, BytesThatChangedAtTheNodeAreNotPublished) {
   EXPECT_EQ(node_.Now().state.clients["a"].part, round::Client::Part::kJoined);
   EXPECT_EQ(node_.Now().state.clients["b"].part, round::Client::Part::kContributed);
 }
-
-// Some 4 MiB: several chunks.
-UpdateBytes Large(std::uint64_t seed) { return Update(seed, 64, {{"layers.0.q", 8192, 8192}}); }
 
 class ResumedFetchTest : public RemoteRootTest, public ::testing::WithParamInterface<bool> {};
 

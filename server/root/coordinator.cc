@@ -29,7 +29,8 @@ Coordinator::Coordinator(CoordinatorOptions options, Store* store, Metrics* metr
   host_.clock = clock;
   host_.data_dir = options_.data_dir;
   host_.durable = options_.durable;
-  host_.summer = options_.summer;
+  if (options_.nodes != nullptr) nodes_summer_.emplace(options_.summer, options_.nodes, store);
+  host_.summer = nodes_summer_ ? &*nodes_summer_ : options_.summer;
   host_.sharder = options_.sharder;
   host_.nodes = options_.nodes;
   host_.AfterCommit = [this](std::function<void()> action) { after_commit_.push_back(std::move(action)); };
@@ -56,7 +57,7 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(CoordinatorOption
 
 Coordinator::~Coordinator() {
   if (!thread_.joinable()) return;
-  if (options_.summer != nullptr) options_.summer->Stop();  // The publisher may wait for workers, and they for nothing.
+  if (host_.summer != nullptr) host_.summer->Stop();  // The publisher may wait for workers, and they for nothing.
   // Its last result is queued and carried out. What is still queued may start jobs: they are ignored.
   publisher_->Stop();
   {
@@ -159,7 +160,7 @@ void Coordinator::CheckUpload(const UploadKey& key, Done<Admission> done) {
       key.federation,
       [key](Federation& f) -> absl::StatusOr<Admission> {
         CAIRN_ASSIGN_OR_RETURN(auto receipt, f.CheckUpload(key));
-        return Admission{std::move(receipt), f.spec(), f.combine()};
+        return Admission{std::move(receipt), f.spec(), f.combine(), f.sums_up()};
       },
       std::move(done));
 }

@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "server/root/database.h"
 #include "server/root/federation.h"
+#include "server/root/nodes_summer.h"
 #include "server/root/notice.h"
 #include "server/root/publisher.h"
 #include "server/root/root.h"
@@ -106,6 +107,7 @@ class Coordinator final : public Root {
   const Clock* clock_;
   FederationHost host_;
   std::unique_ptr<Database> database_;
+  std::optional<NodesSummer> nodes_summer_;  // Where there are nodes.
   std::unique_ptr<Publisher> publisher_;
 
   // Used by the thread alone.

@@ -212,16 +212,6 @@ absl::StatusOr<ReceiptRow> Federation::Acknowledge(const SealedUpdate& update) {
   return receipt;
 }
 
-absl::Status Federation::CheckThere(const SealedUpdate& update) const {
-  if (!update.node.empty()) {
-    if (host_.present.count(update.node) != 0) return absl::OkStatus();
-    return absl::UnavailableError(absl::StrCat("node ", update.node, " does not attend; try again"));
-  }
-  if (host_.store->Find(name(), UpdateName(update.key.client, update.key.sha256)).ok()) return absl::OkStatus();
-  // What was not acknowledged is let go of when the federation is loaded again.
-  return absl::UnavailableError("the update is not stored any more; send it again");
-}
-
 absl::Status Federation::Record(const SealedUpdate& update, const ReceiptRow& receipt) {
   CAIRN_RETURN_IF_ERROR(host_.database->Insert(receipt));
   if (!receipt.node.empty()) {
@@ -374,6 +364,7 @@ absl::Status Federation::Aggregate(const round::RoundClosed& closed) {
     if (!blob.ok() && receipt.node.empty()) return blob.status();
     job.contributions.push_back({std::move(receipt), blob.ok() ? *std::move(blob) : nullptr});
   }
+  if (sums_up_) CAIRN_RETURN_IF_ERROR(DescribeAtNodes(job));
   CAIRN_ASSIGN_OR_RETURN(auto previous, host_.database->LoadVersion(name(), state_.version));
   job.previous = std::move(previous);
   host_.AfterCommit([this, job = std::move(job)] { host_.StartPublishing(job); });

@@ -79,6 +79,7 @@ class Federation {
   const std::string& name() const { return options_.name; }
   const std::string& combine() const { return options_.method.combine; }
   std::shared_ptr<const AdapterSpec> spec() const { return spec_; }
+  bool sums_up() const { return sums_up_; }
   std::uint64_t version() const { return state_.version; }  // The latest published one; 0: none.
   std::shared_ptr<const Snapshot> snapshot() const;
 
@@ -127,6 +128,7 @@ class Federation {
   absl::Status Apply(const round::Event& event);
   absl::Status CarryOut(const round::Effect& effect);
   absl::Status Aggregate(const round::RoundClosed& closed);
+  absl::Status DescribeAtNodes(PublishJob& job) const;
   absl::Status AggregationFailed(const absl::Status& why);
   absl::Status Drop(const ReceiptRow& receipt, const absl::Status& why);
   void PointLatest(std::uint64_t version);

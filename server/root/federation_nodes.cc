@@ -2,6 +2,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <memory>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +13,15 @@
 #include "server/root/summer.h"
 
 namespace cairn {
+namespace {
+
+struct ByText {
+  bool operator()(const std::shared_ptr<const std::string>& x, const std::shared_ptr<const std::string>& y) const {
+    return *x < *y;
+  }
+};
+
+}  // namespace
 
 absl::Status Federation::NodeArrived(const std::string& node) {
   if (state_.away.count(node) != 0) Tell(Notice::Kind::kProgress);  // It waits for something else now.
@@ -66,6 +78,30 @@ absl::Status Federation::RestoreRehearsal(const ReceiptRow& receipt) {
   if (!row) return absl::DataLossError("database: the header of an update at a node is gone");
   CAIRN_ASSIGN_OR_RETURN(auto shape, rehearsal_.Describe(row->header, receipt.bytes, receipt.adapter_config));
   return rehearsal_.Add(receipt.client, receipt.examples, std::move(shape), row->frozen);
+}
+
+absl::Status Federation::CheckThere(const SealedUpdate& update) const {
+  if (!update.node.empty()) {
+    if (host_.present.count(update.node) != 0) return absl::OkStatus();
+    return absl::UnavailableError(absl::StrCat("node ", update.node, " does not attend; try again"));
+  }
+  if (host_.store->Find(name(), UpdateName(update.key.client, update.key.sha256)).ok()) return absl::OkStatus();
+  // What was not acknowledged is let go of when the federation is loaded again.
+  return absl::UnavailableError("the update is not stored any more; send it again");
+}
+
+// Without their bytes, which stay where they are.
+absl::Status Federation::DescribeAtNodes(PublishJob& job) const {
+  std::set<std::shared_ptr<const std::string>, ByText> headers;  // Most clients have the same.
+  for (Contribution& contribution : job.contributions) {
+    if (contribution.payload != nullptr) continue;
+    const ReceiptRow& receipt = contribution.receipt;
+    CAIRN_ASSIGN_OR_RETURN(auto row, host_.database->LoadNodeUpdate(name(), receipt.round, receipt.client));
+    if (!row) return absl::DataLossError("database: the header of an update at a node is gone");
+    contribution.header = *headers.insert(std::make_shared<const std::string>(std::move(row->header))).first;
+    contribution.frozen = std::move(row->frozen);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Federation::AddLost(std::vector<OutcomeRow>& outcomes) const {

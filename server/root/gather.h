@@ -1,4 +1,4 @@
-// Brings the updates of a round that lie at nodes to the root, where they are combined.
+// Brings updates of a round that lie at nodes to the root, where they are combined unless their sum is enough.
 #pragma once
 
 #include "absl/status/status.h"

@@ -1,9 +1,13 @@
 // The gateways of other processes that keep updates of their own, as the root's parts see them.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/root/publish.h"
+#include "server/root/summer.h"
 #include "server/store/store.h"
 
 namespace cairn {
@@ -16,6 +20,11 @@ class Nodes {
   // is away, or went away meanwhile. NOT_FOUND: the node does not have it. DATA_LOSS: its bytes are not those of the
   // key.
   virtual absl::Status Fetch(const std::string& node, const UploadKey& key) = 0;
+
+  // The sum over exactly the job's contributions, all of which are at the node. Blocks. INVALID_ARGUMENT with
+  // BlamedClient (aggregators/blame.h): one of them cannot be added, or the node does not have it. UNAVAILABLE as
+  // Fetch. Any other error: the node does not add up, or not these. REQUIRES: SumsUp(job.method).
+  virtual absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const std::string& node, const PublishJob& job) = 0;
 
   // What nodes are to keep of this federation has changed. They ask when they can. Does not block.
   virtual void Remind(const std::string& federation) = 0;

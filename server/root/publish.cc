@@ -56,6 +56,11 @@ std::string ShortReason(const std::string& reason) {
   return reason.substr(0, bytes);
 }
 
+bool AtNodes(const PublishJob& job) {
+  return std::any_of(job.contributions.begin(), job.contributions.end(),
+                     [](const Contribution& contribution) { return contribution.payload == nullptr; });
+}
+
 // One publication. What is read stays mapped until it ends.
 class Publishing {
  public:
@@ -149,9 +154,9 @@ absl::Status Publishing::SumElsewhere() {
   absl::StatusOr<std::unique_ptr<RoundTotal>> total = job_.summer->Sum(job_);
   if (total.ok()) {
     total_ = *std::move(total);
-  } else if (absl::IsCancelled(total.status())) {
+  } else if (absl::IsCancelled(total.status()) || AtNodes(job_)) {
     return total.status();
-  } else {
+  } else if (!absl::IsUnimplemented(total.status())) {
     spdlog::warn("{}: version {}: the server adds up the updates itself: {}", job_.federation, job_.version,
                  total.status().ToString());
   }

@@ -22,7 +22,10 @@ class Summer;
 
 struct Contribution {
   ReceiptRow receipt;
-  std::shared_ptr<const Blob> payload;
+  std::shared_ptr<const Blob> payload;  // Null: at the receipt's node.
+  // Of an update at a node, where somebody else adds up: what NodeUpdateRow has.
+  std::shared_ptr<const std::string> header = nullptr;
+  std::string frozen = "";
 };
 
 struct PublishJob {

@@ -16,7 +16,8 @@ namespace {
 // A combined module may be larger than any of its parts, and than memory.
 absl::StatusOr<Publication> PublishCaught(PublishJob& job, Store* store, Nodes* nodes) {
   try {
-    CAIRN_RETURN_IF_ERROR(Gather(job, store, nodes));
+    // Who adds up, with nodes, has each of them add up its own.
+    if (job.summer == nullptr || nodes == nullptr) CAIRN_RETURN_IF_ERROR(Gather(job, store, nodes));
     return Publish(job);
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("not enough memory to combine the updates of this round");

@@ -31,6 +31,7 @@ struct Admission {
   std::optional<ReceiptRow> receipt;        // Set: these bytes are already there.
   std::shared_ptr<const AdapterSpec> spec;  // Null: not known yet.
   std::string combine;                      // As in the configuration.
+  bool sums_up = false;                     // SumsUp (server/root/summer.h).
 };
 
 // A published adapter, ready to be sent.

@@ -27,7 +27,8 @@ class RoundPipeline {
   RoundPipeline(const RoundPipeline&) = delete;
   RoundPipeline& operator=(const RoundPipeline&) = delete;
 
-  // Parses every update and what earlier rounds left. INVALID_ARGUMENT with BlamedClient. `shard`: as PipelineOptions.
+  // Parses every update, of those at nodes the header, and what earlier rounds left. INVALID_ARGUMENT with
+  // BlamedClient. `shard`: as PipelineOptions.
   absl::Status Gather(std::shared_ptr<const Shard> shard = nullptr);
 
   Pipeline& pipeline() { return *pipeline_; }

@@ -28,9 +28,9 @@ class Summer {
   virtual void Contributed(const std::string& federation, std::uint64_t round, const Method& method,
                            const Contribution& contribution) = 0;
   // The sum over exactly the job's contributions; waits until it is there. CANCELLED: Stop was called. Any other error:
-  // it cannot be had this way now, and the updates must be added up by whoever wants the sum. That goes for
-  // INVALID_ARGUMENT too: an update is not given up because a worker, which may have read something else, says so.
-  // REQUIRES: SumsUp(job.method).
+  // it cannot be had this way now, and the updates must be added up by whoever wants the sum; UNIMPLEMENTED when that
+  // is as it should be. That goes for INVALID_ARGUMENT too: an update is not given up because a worker, which may have
+  // read something else, says so. REQUIRES: SumsUp(job.method).
   virtual absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const PublishJob& job) = 0;
   // From now on every Sum ends with CANCELLED, also those that wait.
   virtual void Stop() = 0;

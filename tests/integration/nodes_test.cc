@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -11,12 +10,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "adapter/directory.h"
-#include "base/files.h"
-#include "base/limits.h"
-#include "base/test_directory.h"
 #include "tests/integration/certificates.h"
-#include "tests/integration/federation_fixture.h"
+#include "tests/integration/nodes_fixture.h"
 #include "tests/integration/remote.h"
 
 namespace cairn::testing {
@@ -25,82 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-std::string BytesOf(const fs::path& directory) {
-  const auto bytes = ReadFile(directory / kAdapterModelFile, limits::kGiB);
-  EXPECT_TRUE(bytes.ok()) << bytes.status();
-  return bytes.value_or("");
-}
-
-// ada and cyd are clients of n1, bob is one of n2.
-class NodesTest : public FederationFixture {
- protected:
-  void ServeNodes(const std::string& federation) {
-    federation_ = federation;
-    const std::string node_listen = absl::StrCat("127.0.0.1:", FreePort());
-    root_ = std::make_unique<ServerProcess>(directory_ / "root",
-                                            absl::StrCat("node_listen: ", node_listen, "\nfederations:\n", federation),
-                                            std::vector<std::string>{"serve", "--role", "root"});
-    n1_ = Gateway("n1", "127.0.0.1", node_listen);
-    n2_ = Gateway("n2", "127.0.0.2", node_listen);
-    for (ServerProcess* process : {root_.get(), n1_.get(), n2_.get()}) {
-      const absl::Status started = process->Start();
-      ASSERT_TRUE(started.ok()) << started;
-    }
-    for (const Party& party : kMixed) ASSERT_TRUE(Join(party.name, party.name == "bob" ? *n2_ : *n1_).ok());
-  }
-
-  std::unique_ptr<ServerProcess> Gateway(const std::string& name, const std::string& host, const std::string& root,
-                                         const std::string& more = "") {
-    const std::string config = absl::StrCat("root: ", root, "\nnode: ", name, "\n", more);
-    return std::make_unique<ServerProcess>(directory_ / name, config, std::vector<std::string>{"gateway"}, host);
-  }
-
-  absl::Status Join(const std::string& name, const ServerProcess& gateway) {
-    auto client = Client::Join(FastOptions(gateway.address(), "f", name), ShapeOf(kModules));
-    if (client.ok()) of_[name] = *std::move(client);
-    return client.status();
-  }
-
-  // UpdateOf the client in the round, which must be open.
-  absl::Status Push(const std::string& name, std::uint64_t round = 1) {
-    for (std::size_t i = 0; i < kMixed.size(); ++i) {
-      if (kMixed[i].name != name) continue;
-      return PushOne(*of_[name], UpdateOf(kMixed, i, round).bytes(), round, kMixed[i].examples);
-    }
-    return absl::NotFoundError(name);
-  }
-
-  absl::StatusOr<v1::RoundInfo> Await(const std::function<bool(const v1::RoundInfo&)>& done) {
-    return AwaitStatus(n1_->address(), "f", done);
-  }
-  absl::StatusOr<v1::RoundInfo> AwaitVersion(std::uint64_t version) {
-    return Await([version](const v1::RoundInfo& info) { return info.version() >= version; });
-  }
-
-  // What a single `cairn serve` publishes of the same updates.
-  std::string BytesOfOneServer(std::uint64_t rounds) {
-    server_ = std::make_unique<ServerProcess>(directory_ / "single", "federations:\n" + federation_);
-    EXPECT_TRUE(server_->Start().ok());
-    JoinAll("f", kMixed);
-    for (std::uint64_t round = 1; round <= rounds; ++round) RunRound(kMixed, round);
-    EXPECT_TRUE(
-        AwaitStatus(server_->address(), "f", [&](const v1::RoundInfo& info) { return info.version() >= rounds; }).ok());
-    return BytesOf(server_->latest("f"));
-  }
-
-  // How many updates a process keeps.
-  static std::ptrdiff_t Objects(const ServerProcess& process) {
-    std::error_code error;
-    return std::distance(fs::directory_iterator(process.data_dir() / "objects" / "f", error), {});
-  }
-  static void AwaitNoObjects(const ServerProcess& process) {
-    while (Objects(process) != 0) std::this_thread::yield();  // The test's time-out bounds it.
-  }
-
-  std::string federation_;
-  std::unique_ptr<ServerProcess> root_, n1_, n2_;
-  std::map<std::string, std::unique_ptr<Client>> of_;
-};
+class NodesTest : public NodesFixture {};
 
 TEST_F(NodesTest, PublishTheBytesThatASingleServerPublishes) {
   ServeNodes("  - {name: f, combine: stack, rounds: 2, clients: {min: 3}}\n");

@@ -10,13 +10,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "base/digest.h"
 #include "base/files.h"
 #include "base/limits.h"
 #include "tests/integration/federation_fixture.h"
 #include "tests/integration/remote.h"
+#include "tests/integration/worker_pids.h"
 
 namespace cairn::testing {
 namespace {
@@ -27,29 +27,6 @@ using ::testing::Not;
 
 const std::vector<Party> kMany = {{"ada", 4, 8, 100}, {"bob", 4, 8, 60}, {"cyd", 4, 8, 40}, {"dan", 4, 8, 7},
                                   {"eve", 4, 8, 1},   {"fay", 4, 8, 33}, {"gus", 4, 8, 90}, {"hal", 4, 8, 12}};
-
-// Children of a process that are workers.
-std::set<pid_t> WorkersOf(pid_t server) {
-  std::set<pid_t> workers;
-  for (const fs::directory_entry& task : fs::directory_iterator(absl::StrCat("/proc/", server, "/task"))) {
-    const auto children = ReadFile(task.path() / "children", limits::kMiB);
-    for (const absl::string_view text : absl::StrSplit(children.value_or(""), ' ', absl::SkipEmpty())) {
-      const pid_t pid = std::stoi(std::string(text));
-      const auto command = ReadFile(absl::StrCat("/proc/", pid, "/cmdline"), limits::kMiB);
-      if (command.ok() && command->find("worker") != std::string::npos) workers.insert(pid);
-    }
-  }
-  return workers;
-}
-
-template <typename Condition>
-bool Eventually(Condition condition) {
-  for (const absl::Time end = absl::Now() + absl::Seconds(20); absl::Now() < end;
-       absl::SleepFor(absl::Milliseconds(5))) {
-    if (condition()) return true;
-  }
-  return false;
-}
 
 class WorkersTest : public FederationFixture {
  protected:

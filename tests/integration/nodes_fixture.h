@@ -1,0 +1,52 @@
+// One root and two gateways, each a process with a data directory of its own, and clients on both.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/sdk/client.h"
+#include "proto/cairn/v1/federation.pb.h"
+#include "tests/integration/federation_fixture.h"
+#include "tests/integration/server_process.h"
+
+namespace cairn::testing {
+
+// ada and cyd are clients of n1, bob is one of n2.
+class NodesFixture : public FederationFixture {
+ protected:
+  // `n1`, `n2`: lines of the gateways' configurations.
+  void ServeNodes(const std::string& federation, const std::string& n1 = "", const std::string& n2 = "");
+  std::unique_ptr<ServerProcess> Gateway(const std::string& name, const std::string& host, const std::string& root,
+                                         const std::string& more = "");
+  absl::Status Join(const std::string& name, const ServerProcess& gateway);
+  // UpdateOf the client in the round, which must be open.
+  absl::Status Push(const std::string& name, std::uint64_t round = 1);
+  absl::StatusOr<v1::RoundInfo> Await(const std::function<bool(const v1::RoundInfo&)>& done);
+  absl::StatusOr<v1::RoundInfo> AwaitVersion(std::uint64_t version);
+
+  // What a single `cairn serve` publishes of the same updates.
+  std::string BytesOfOneServer(std::uint64_t rounds);
+  static std::string BytesOf(const std::filesystem::path& directory);
+  // How many updates a process keeps.
+  static std::ptrdiff_t Objects(const ServerProcess& process);
+  static void AwaitNoObjects(const ServerProcess& process);
+  // Bytes that nodes brought to the root: "update" or "sum".
+  double Brought(const std::string& kind) const;
+
+  const std::vector<Party>* parties_ = &kMixed;
+  std::string federation_;
+  std::unique_ptr<ServerProcess> root_, n1_, n2_;
+  std::map<std::string, std::unique_ptr<Client>> of_;
+};
+
+}  // namespace cairn::testing
