@@ -1,25 +1,23 @@
-// The one file that sees libtorch's c10d. Its exceptions end here.
+// Groups of libtorch's c10d: where members find each other, and where its exceptions end. What carries the numbers is a
+// backend, collective_gloo.cc or collective_nccl.cc.
 #include "server/tree/collective.h"
 
-#include <ATen/ATen.h>
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>
 
-#include <chrono>
 #include <exception>
 #include <filesystem>
 #include <torch/csrc/distributed/c10d/FileStore.hpp>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
-#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
+#include "server/tree/collective_backend.h"
 #include "server/tree/collective_functions.h"
 
 namespace cairn {
@@ -47,16 +45,10 @@ class NoSigPipe {
   sigset_t pipe_, before_;
 };
 
-using StorePtr = c10::intrusive_ptr<c10d::Store>;
-
 // Errors of libtorch go on with a backtrace.
 std::string FirstLine(const std::exception& error) {
   const std::string text = error.what();
   return text.substr(0, text.find('\n'));
-}
-
-std::chrono::milliseconds Milliseconds(absl::Duration duration) {
-  return std::chrono::milliseconds(absl::ToInt64Milliseconds(duration));
 }
 
 absl::Status NoSuchRendezvous(const std::string& rendezvous) {
@@ -97,14 +89,50 @@ absl::StatusOr<StorePtr> Open(const CollectiveOptions& options) {
   return NoSuchRendezvous(options.rendezvous);
 }
 
-class GlooCollective final : public Collective {
- public:
-  GlooCollective(c10::intrusive_ptr<c10d::ProcessGroupGloo> group, CollectiveOptions options)
-      : group_(std::move(group)), options_(std::move(options)) {}
+struct Backend {
+  at::DeviceType device;
+  absl::StatusOr<std::unique_ptr<CollectiveBackend>> (*connect)(const CollectiveOptions&, at::Device, const StorePtr&);
+};
 
-  ~GlooCollective() override {
+// The first is taken where no device is named.
+constexpr Backend kBackends[] = {
+#ifdef USE_C10D_GLOO
+    {at::kCPU, ConnectGloo},
+#endif
+#ifdef USE_C10D_NCCL
+    {at::kCUDA, ConnectNccl},
+#endif
+};
+
+absl::StatusOr<at::Device> NamedDevice(const std::string& name) {
+  if (name.empty()) return at::Device(kBackends[0].device);
+  try {
+    return at::Device(name);
+  } catch (const std::exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat("device: ", FirstLine(error)));
+  }
+}
+
+absl::StatusOr<std::unique_ptr<CollectiveBackend>> Connect(const CollectiveOptions& options) {
+  CAIRN_ASSIGN_OR_RETURN(const at::Device device, NamedDevice(options.device));
+  for (const Backend& backend : kBackends) {
+    if (backend.device != device.type()) continue;
+    CAIRN_ASSIGN_OR_RETURN(const StorePtr store, Open(options));
+    store->setTimeout(Milliseconds(options.timeout));
+    return backend.connect(options, device, store);
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("device: libcairn_collective.so was built without what adds up on ", options.device));
+}
+
+class C10dCollective final : public Collective {
+ public:
+  C10dCollective(std::unique_ptr<CollectiveBackend> backend, CollectiveOptions options)
+      : backend_(std::move(backend)), options_(std::move(options)) {}
+
+  ~C10dCollective() override {
     const NoSigPipe quiet;
-    group_.reset();
+    backend_.reset();
   }
 
   absl::Status AllReduceSum(absl::Span<std::int64_t> values) override { return AllReduce(values, c10d::ReduceOp::SUM); }
@@ -123,11 +151,7 @@ class GlooCollective final : public Collective {
     if (values.empty()) return absl::OkStatus();
     const NoSigPipe quiet;
     try {
-      std::vector<at::Tensor> tensors = {
-          at::from_blob(values.data(), {static_cast<std::int64_t>(values.size())}, at::kLong)};
-      c10d::AllreduceOptions reduce;
-      reduce.reduceOp = op;
-      group_->allreduce(tensors, reduce)->wait();
+      backend_->AllReduce(values, op);
     } catch (const std::exception& error) {
       return broken_ = Lost(options_, error);
     }
@@ -135,7 +159,7 @@ class GlooCollective final : public Collective {
     return absl::OkStatus();
   }
 
-  c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
+  std::unique_ptr<CollectiveBackend> backend_;
   const CollectiveOptions options_;
   absl::Status broken_;
   std::uint64_t bytes_ = 0;
@@ -144,15 +168,10 @@ class GlooCollective final : public Collective {
 absl::StatusOr<std::unique_ptr<Collective>> JoinGroup(const CollectiveOptions& options) {
   const NoSigPipe quiet;
   try {
-    CAIRN_ASSIGN_OR_RETURN(const StorePtr store, Open(options));
-    store->setTimeout(Milliseconds(options.timeout));
-    auto gloo = c10d::ProcessGroupGloo::Options::create(Milliseconds(options.timeout));
-    gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(options.address));
-    gloo->threads = 1;  // Calls come one after the other.
-    auto group = c10::make_intrusive<c10d::ProcessGroupGloo>(store, options.rank, options.size, gloo);
-    return std::make_unique<GlooCollective>(std::move(group), options);
+    CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<CollectiveBackend> backend, Connect(options));
+    return std::make_unique<C10dCollective>(std::move(backend), options);
   } catch (const std::exception& error) {
-    return GlooCollective::Lost(options, error);
+    return C10dCollective::Lost(options, error);
   }
 }
 

@@ -1,5 +1,5 @@
-// A group of processes that add up numbers together. Behind it are libtorch's process groups (Gloo), which
-// libcairn_collective.so alone sees; it is loaded when a process first joins a group.
+// A group of processes that add up numbers together. Behind it are libtorch's process groups (Gloo, or NCCL between
+// GPUs), which libcairn_collective.so alone sees; it is loaded when a process first joins a group.
 #pragma once
 
 #include <cstdint>
@@ -24,18 +24,23 @@ struct CollectiveOptions {
   std::string attempt;
   std::string address = "127.0.0.1";           // Of this process, where the others reach it; a free port is taken.
   absl::Duration timeout = absl::Seconds(30);  // Of joining, and of every call.
+  // What adds up; the same kind for all members. "cpu": Gloo. "cuda:N": NCCL, and no two members have one GPU; "cuda":
+  // the GPU of the rank, modulo the machine's. Empty: "cpu" where the module has Gloo, else "cuda".
+  std::string device;
 };
 
 class Collective {
  public:
-  // Returns when all members are there. INVALID_ARGUMENT: options. FAILED_PRECONDITION: no libcairn_collective.so.
-  // UNAVAILABLE: not all of them came within the timeout, or one left meanwhile.
+  // Returns when all members are there. INVALID_ARGUMENT: options. FAILED_PRECONDITION: no libcairn_collective.so,
+  // or one without what the device needs, or no GPU of its own. UNAVAILABLE: not all of them came within the timeout,
+  // or one left meanwhile.
   static absl::StatusOr<std::unique_ptr<Collective>> Join(const CollectiveOptions& options);
   // Leaves: the others' calls fail from now on.
   virtual ~Collective() = default;
 
   // All members call the same, in the same order, with as many numbers; each gets the sums, or the greatest, in their
   // place. Not thread-safe. UNAVAILABLE when a member is lost, and for ever after; `values` are of no use then.
+  // Gloo knows within milliseconds that a process has ended, NCCL between GPUs of one machine at the timeout.
   virtual absl::Status AllReduceSum(absl::Span<std::int64_t> values) = 0;
   virtual absl::Status AllReduceMax(absl::Span<std::int64_t> values) = 0;
 

@@ -71,11 +71,17 @@ TEST_F(CollectiveTest, AddsUpThroughARendezvous) {
 }
 
 TEST_F(CollectiveTest, OneIsEnough) {
-  const auto joined = Collective::Join(Options(0, 1));
-  ASSERT_TRUE(joined.ok()) << joined.status();
-  std::vector<std::int64_t> values = {7};
-  EXPECT_TRUE((*joined)->AllReduceSum(absl::MakeSpan(values)).ok());
-  EXPECT_THAT(values, ElementsAre(7));
+  const auto rendezvous = Rendezvous::Serve("127.0.0.1", 0);
+  ASSERT_TRUE(rendezvous.ok()) << rendezvous.status();
+  for (const std::string& place : {Options(0, 1).rendezvous, (*rendezvous)->name()}) {
+    CollectiveOptions options = Options(0, 1);
+    options.rendezvous = place;
+    const auto joined = Collective::Join(options);
+    ASSERT_TRUE(joined.ok()) << place << ": " << joined.status();
+    std::vector<std::int64_t> values = {7};
+    EXPECT_TRUE((*joined)->AllReduceSum(absl::MakeSpan(values)).ok());
+    EXPECT_THAT(values, ElementsAre(7));
+  }
 }
 
 TEST_F(CollectiveTest, AMemberThatNeverComesIsATimeout) {
@@ -121,6 +127,11 @@ TEST_F(CollectiveTest, RefusesWhatMakesNoSense) {
     options.rendezvous = rendezvous;
     EXPECT_EQ(code(options), absl::StatusCode::kInvalidArgument) << rendezvous;
   }
+  options = Options(0, 1);
+  options.device = "abacus";
+  EXPECT_EQ(code(options), absl::StatusCode::kInvalidArgument) << "device";
+  options.device = "meta";
+  EXPECT_EQ(code(options), absl::StatusCode::kFailedPrecondition) << "device";
   options = Options(0, 1);
   options.timeout = absl::ZeroDuration();
   EXPECT_EQ(code(options), absl::StatusCode::kInvalidArgument) << "timeout";

@@ -52,8 +52,10 @@ const std::vector<Home> kHomes = {
     {"prometheus/", {"server/metrics/metrics.cc"}},
     {"yaml-cpp/", {"config/document.cc"}},
     {"torch/torch.h", {"simulation/"}},
-    {"torch/csrc/distributed/", {"server/tree/collective.cc"}},
-    {"gloo/", {"server/tree/collective.cc"}},
+    {"torch/csrc/distributed/",
+     {"server/tree/collective.cc", "server/tree/collective_backend.h", "server/tree/collective_gloo.cc",
+      "server/tree/collective_nccl.cc"}},
+    {"gloo/", {"server/tree/collective_gloo.cc"}},
     {"grpc", {"wire/", "server/gateway/", "server/node/", "client/sdk/", "simulation/", "cli/", "bench/", "tests/"}},
 };
 
