@@ -10,6 +10,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/files.h"
+#include "base/limits.h"
 #include "tests/integration/certificates.h"
 #include "tests/integration/nodes_fixture.h"
 #include "tests/integration/remote.h"
