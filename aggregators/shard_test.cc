@@ -5,9 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <limits>
-#include <mutex>
 #include <set>
 #include <thread>
 
@@ -16,64 +14,17 @@
 #include "aggregators/registry.h"
 #include "aggregators/robust_facts.h"
 #include "aggregators/shard_agreement.h"
+#include "aggregators/shard_meeting_testing.h"
 #include "aggregators/shard_testing.h"
 
 namespace cairn {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::Meeting;
 using testing::RoundResult;
 using testing::RunRound;
 using testing::ShardedRound;
-
-// Shards on threads of one process. One that leaves early ends the others' waiting.
-class Meeting {
- public:
-  explicit Meeting(std::size_t members) : members_(members) {}
-
-  template <typename Combine>
-  absl::Status Bring(absl::Span<std::int64_t> values, Combine combine) {
-    std::unique_lock lock(mutex_);
-    if (arrived_ == 0) {
-      together_.assign(values.begin(), values.end());
-    } else if (together_.size() != values.size()) {
-      return absl::InternalError("shards bring different numbers of values");
-    } else {
-      for (std::size_t i = 0; i < values.size(); ++i) together_[i] = combine(together_[i], values[i]);
-    }
-    const int turn = turn_;
-    if (++arrived_ == members_) {
-      result_ = together_;
-      arrived_ = 0;
-      ++turn_;
-      changed_.notify_all();
-    }
-    changed_.wait(lock, [&] { return turn_ != turn || left_; });
-    if (turn_ == turn) return absl::UnavailableError("a shard left");
-    std::copy(result_.begin(), result_.end(), values.begin());
-    return absl::OkStatus();
-  }
-  void Leave() {
-    const std::lock_guard lock(mutex_);
-    left_ = true;
-    changed_.notify_all();
-  }
-
- private:
-  const std::size_t members_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::size_t arrived_ = 0;
-  int turn_ = 0;
-  bool left_ = false;
-  std::vector<std::int64_t> together_, result_;
-};
-
-// As Gloo adds: with wrap-around.
-std::int64_t Sum(std::int64_t x, std::int64_t y) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(x) + static_cast<std::uint64_t>(y));
-}
-std::int64_t Max(std::int64_t x, std::int64_t y) { return std::max(x, y); }
 
 using Owners = std::vector<std::size_t>;  // By module, then by tensor.
 
@@ -82,8 +33,7 @@ std::vector<std::shared_ptr<Shard>> ShardsOf(const ShardedRound& round, std::siz
   std::vector<std::shared_ptr<Shard>> shards;
   for (std::size_t s = 0; s < count; ++s) {
     shards.push_back(std::make_shared<Shard>());
-    shards[s]->sum = [&meeting](absl::Span<std::int64_t> values) { return meeting.Bring(values, Sum); };
-    shards[s]->max = [&meeting](absl::Span<std::int64_t> values) { return meeting.Bring(values, Max); };
+    meeting.Admit(*shards[s]);
   }
   std::size_t unit = 0;
   for (const std::string& name : round.modules()) shards[owners[unit++]]->modules.insert(name);

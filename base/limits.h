@@ -52,6 +52,9 @@ inline constexpr std::size_t kPushHeaderBytesMax = 2 * kMiB;  // Serialised Push
 inline constexpr std::size_t kMessageBytesMax = 4 * kMiB;     // Largest gRPC message either side accepts.
 inline constexpr std::uint64_t kPayloadBytesMax = 64ULL * kGiB;  // One upload. The configuration may set a lower bound.
 
+// Between nodes that read of each other's updates.
+inline constexpr std::size_t kReadRangesMax = 4'096;  // Ranges in one request; whoever wants more asks again.
+
 // Published adapters that a gateway away from the root keeps for its clients; the latest one always.
 inline constexpr std::uint64_t kAdapterCacheBytesMax = 16ULL * kGiB;
 

@@ -27,10 +27,13 @@ constexpr char kFooter[] =
     "or fetches it. An acknowledged update survives the death of either process. When the root is\n"
     "away, clients are told to try again; when a node is away, `on_node_loss` of the federation says what becomes of "
     "its\n"
-    "updates. With --config, a YAML file may set what flags do not: TLS, memory, durability. docs/operations.md.\n";
+    "updates. With --peer-listen 127.0.0.1:7073 other nodes may read parts of this one's updates, there and only "
+    "there.\n"
+    "With --config, a YAML file may set what flags do not: TLS, memory, durability. docs/operations.md, "
+    "docs/nodes.md.\n";
 
 struct Flags {
-  std::string config, root, node, listen, metrics_listen, data_dir;
+  std::string config, root, node, listen, peer_listen, peer_address, metrics_listen, data_dir;
   bool print_config = false;
   std::optional<std::uint32_t> workers;
 };
@@ -42,6 +45,8 @@ absl::Status RunGateway(const Flags& flags) {
   if (!flags.root.empty()) config.set_root(flags.root);
   if (!flags.node.empty()) config.set_node(flags.node);
   if (!flags.listen.empty()) config.set_listen(flags.listen);
+  if (!flags.peer_listen.empty()) config.set_peer_listen(flags.peer_listen);
+  if (!flags.peer_address.empty()) config.set_peer_address(flags.peer_address);
   if (!flags.metrics_listen.empty()) config.set_metrics_listen(flags.metrics_listen);
   if (flags.metrics_listen.empty() && flags.config.empty()) config.set_metrics_listen("off");
   if (!flags.data_dir.empty()) config.set_data_dir(flags.data_dir);
@@ -58,6 +63,10 @@ void AddGateway(CLI::App& app) {
   command->add_option("--root", flags->root, "host:port of the root's node_listen");
   command->add_option("--node", flags->node, "Name of this node. Default: one made with the data directory");
   command->add_option("--listen", flags->listen, "host:port for clients. Default 127.0.0.1:7070");
+  command->add_option("--peer-listen", flags->peer_listen,
+                      "host:port for other nodes, who read parts of this one's updates. Default: none");
+  command->add_option("--peer-address", flags->peer_address,
+                      "host:port that other nodes dial for that. Default: --peer-listen, as bound");
   command->add_option("--metrics-listen", flags->metrics_listen,
                       "host:port for metrics. Without --config, default off");
   command->add_option("--data-dir", flags->data_dir, "Directory for what must survive");

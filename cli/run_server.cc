@@ -53,7 +53,11 @@ void LogToStderr(const std::string& level) {
 
 // What it does, and where.
 std::string TextOf(const Server& server, const ServerOptions& options) {
-  if (options.role == Role::kGateway) return absl::StrCat("takes clients on ", server.address(), " for ", options.root);
+  if (options.role == Role::kGateway) {
+    std::string text = absl::StrCat("takes clients on ", server.address(), " for ", options.root);
+    if (!server.peer_address().empty()) absl::StrAppend(&text, ", lets nodes read on ", server.peer_address());
+    return text;
+  }
   std::string text = absl::StrCat("serves ", options.federations.size(), " federation(s)");
   if (!server.address().empty()) absl::StrAppend(&text, " on ", server.address());
   if (!server.node_address().empty()) absl::StrAppend(&text, ", to nodes on ", server.node_address());

@@ -47,4 +47,12 @@ bool IsLoopback(absl::string_view host) {
   return text == "localhost";
 }
 
+bool IsWildcard(absl::string_view host) {
+  const std::string text(host);
+  in_addr ipv4{};
+  if (inet_pton(AF_INET, text.c_str(), &ipv4) == 1) return ntohl(ipv4.s_addr) == INADDR_ANY;
+  in6_addr ipv6{};
+  return inet_pton(AF_INET6, text.c_str(), &ipv6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&ipv6);
+}
+
 }  // namespace cairn

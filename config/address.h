@@ -24,4 +24,7 @@ std::string FormatHostPort(const HostPort& address);
 // True for 127.0.0.0/8, ::1 and "localhost": what only processes of this machine can reach. Names are not resolved.
 bool IsLoopback(absl::string_view host);
 
+// True for 0.0.0.0 and ::, on which a server takes what comes to any address of the machine.
+bool IsWildcard(absl::string_view host);
+
 }  // namespace cairn

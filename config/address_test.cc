@@ -28,5 +28,10 @@ TEST(Address, KnowsLoopback) {
     EXPECT_FALSE(IsLoopback(host)) << host;
 }
 
+TEST(Address, KnowsWildcards) {
+  for (const char* host : {"0.0.0.0", "::", "0::0"}) EXPECT_TRUE(IsWildcard(host)) << host;
+  for (const char* host : {"127.0.0.1", "::1", "10.0.0.0", "localhost", ""}) EXPECT_FALSE(IsWildcard(host)) << host;
+}
+
 }  // namespace
 }  // namespace cairn

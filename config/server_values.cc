@@ -35,6 +35,8 @@ constexpr FieldCheck kChecks[] = {
     {"cairn.v1.ServerConfig.metrics_listen", CheckAddressOrOff},
     {"cairn.v1.ServerConfig.node_listen", CheckAddress},
     {"cairn.v1.ServerConfig.root", CheckAddress},
+    {"cairn.v1.ServerConfig.peer_listen", CheckAddress},
+    {"cairn.v1.ServerConfig.peer_address", CheckAddress},
     {"cairn.v1.ServerConfig.node", CheckNodeName},
     {"cairn.v1.ServerConfig.memory_budget", CheckBytes},
     {"cairn.v1.ServerConfig.upload_max", CheckBytes},

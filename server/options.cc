@@ -62,12 +62,33 @@ absl::Status ResolveRoot(const v1::ServerConfig& config, ServerOptions& options)
   return absl::OkStatus();
 }
 
+// Other nodes read this one's updates; its own clients must not.
+absl::Status ResolvePeers(const v1::ServerConfig& config, ServerOptions& options) {
+  options.peer_listen = config.peer_listen();
+  options.peer_address = config.peer_address();
+  if (options.peer_listen.empty()) {
+    return options.peer_address.empty() ? absl::OkStatus() : Wrong("peer_address", "is of no use without peer_listen");
+  }
+  CAIRN_RETURN_IF_ERROR(
+      CheckExposed("peer_listen", options.peer_listen, "root_tls", !config.root_tls().ca().empty(), config));
+  CAIRN_ASSIGN_OR_RETURN(const HostPort listen, ValueOf("peer_listen", ParseHostPort(options.peer_listen)));
+  if (IsWildcard(listen.host) && options.peer_address.empty()) {
+    return Wrong("peer_address", absl::StrCat("is required: other nodes cannot dial ", options.peer_listen));
+  }
+  if (!config.root_tls().ca().empty() && config.root_tls().ca() == config.tls().client_ca()) {
+    return Wrong("root_tls.ca",
+                 "is also that of clients, who would pass for nodes on peer_listen: use a CA of its own");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ResolveGateway(const v1::ServerConfig& config, ServerOptions& options) {
   if (!config.federations().empty()) return Wrong("federations", "belong to the root's configuration");
   if (config.root().empty()) return Wrong("root", "is required: host:port of the root's node_listen");
   options.root = config.root();
   options.node = config.node();
   options.root_tls = {config.root_tls().ca(), config.root_tls().certificate(), config.root_tls().key()};
+  CAIRN_RETURN_IF_ERROR(ResolvePeers(config, options));
   return CheckExposed("root", options.root, "root_tls", !config.root_tls().ca().empty(), config);
 }
 

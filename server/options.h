@@ -30,8 +30,10 @@ struct ServerOptions {
   std::string listen;       // Of clients; not of a root.
   std::string node_listen;  // Of gateways; empty: none.
   TlsFiles node_tls;
-  std::string root, node;  // Of a gateway: the root's address, and the node's name; empty: one made for it.
-  RootTlsFiles root_tls;
+  std::string root, node;      // Of a gateway: the root's address, and the node's name; empty: one made for it.
+  RootTlsFiles root_tls;       // Also towards other nodes.
+  std::string peer_listen;     // Of other nodes; empty: they cannot read here.
+  std::string peer_address;    // What they dial; empty: peer_listen, as bound.
   std::string metrics_listen;  // Empty: none.
   std::filesystem::path data_dir;
   bool durable = true;

@@ -66,6 +66,33 @@ TEST(OptionsTest, AGatewayNeedsARootAndNoFederations) {
               AllOf(HasSubstr("root: 10.0.0.1:7072"), HasSubstr("root_tls")));
 }
 
+TEST(OptionsTest, NodesReadOfAGatewayWhereItSays) {
+  const std::string base = "data_dir: out\nroot: 127.0.0.1:7072\n";
+  const auto refusal = [&](const std::string& more) {
+    const auto options = LoadAs(Role::kGateway, base + more);
+    EXPECT_EQ(options.status().code(), absl::StatusCode::kInvalidArgument) << more;
+    return std::string(options.status().message());
+  };
+  EXPECT_EQ(LoadAs(Role::kGateway, base)->peer_listen, "");
+  const auto loopback = LoadAs(Role::kGateway, base + "peer_listen: 127.0.0.1:7073\n");
+  ASSERT_TRUE(loopback.ok()) << loopback.status();
+  EXPECT_EQ(loopback->peer_listen, "127.0.0.1:7073");
+  EXPECT_EQ(loopback->peer_address, "");
+  EXPECT_THAT(refusal("peer_listen: 10.0.0.1:7073\n"), AllOf(HasSubstr("peer_listen"), HasSubstr("root_tls")));
+  EXPECT_THAT(refusal("peer_address: 10.0.0.1:7073\n"), HasSubstr("without peer_listen"));
+  EXPECT_THAT(refusal("peer_listen: nowhere\n"), HasSubstr("peer_listen"));
+  const std::string tls = "root_tls: {ca: ca, certificate: c, key: k}\n";
+  EXPECT_TRUE(LoadAs(Role::kGateway, base + tls + "peer_listen: 10.0.0.1:7073\n").ok());
+  for (const std::string wildcard : {"0.0.0.0:7073", "'[::]:7073'"}) {
+    const std::string listen = tls + "peer_listen: " + wildcard + "\n";
+    EXPECT_THAT(refusal(listen), HasSubstr("peer_address: is required"));
+    EXPECT_EQ(LoadAs(Role::kGateway, base + listen + "peer_address: n1.example.org:7073\n")->peer_address,
+              "n1.example.org:7073");
+  }
+  EXPECT_THAT(refusal(tls + "tls: {certificate: c, key: k, client_ca: ca}\npeer_listen: 127.0.0.1:7073\n"),
+              AllOf(HasSubstr("root_tls.ca"), HasSubstr("clients")));
+}
+
 TEST(OptionsTest, ClientsDoNotPassForNodes) {
   EXPECT_THAT(Refusal(Yaml("tls: {certificate: c, key: k, client_ca: ca}\n"
                            "node_tls: {certificate: c, key: k, client_ca: ca}\n")),

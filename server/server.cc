@@ -20,6 +20,7 @@
 #include "server/node/identity.h"
 #include "server/node/node_service.h"
 #include "server/node/node_table.h"
+#include "server/node/peer_service.h"
 #include "server/node/remote_root.h"
 #include "server/root/coordinator.h"
 #include "server/store/store.h"
@@ -33,6 +34,7 @@ namespace fs = std::filesystem;
 constexpr char kLockFile[] = "cairn.lock";
 constexpr char kEndpointFile[] = "endpoint";
 constexpr char kNodeEndpointFile[] = "node_endpoint";
+constexpr char kPeerEndpointFile[] = "peer_endpoint";
 constexpr char kMetricsEndpointFile[] = "metrics_endpoint";
 constexpr char kCacheDirectory[] = "cache";
 constexpr char kTreeDirectory[] = "node";
@@ -60,13 +62,14 @@ class ServerImpl final : public Server {
     if (remote_root_ != nullptr) remote_root_->Close();  // The gateway's streams wait for it.
     if (!lock_) return;                                  // The directory, and what is in it, is another server's.
     std::error_code error;
-    for (const char* file : {kEndpointFile, kNodeEndpointFile, kMetricsEndpointFile}) {
+    for (const char* file : {kEndpointFile, kNodeEndpointFile, kPeerEndpointFile, kMetricsEndpointFile}) {
       fs::remove(data_dir_ / file, error);
     }
   }
 
   std::string address() const override { return gateway_ == nullptr ? "" : gateway_->address(); }
   std::string node_address() const override { return node_gateway_ == nullptr ? "" : node_gateway_->address(); }
+  std::string peer_address() const override { return peer_gateway_ == nullptr ? "" : peer_gateway_->address(); }
   std::string metrics_address() const override { return metrics_address_; }
 
  private:
@@ -77,6 +80,7 @@ class ServerImpl final : public Server {
   absl::Status WriteEndpoints();
   absl::Status OpenRoot(const ServerOptions& options);
   absl::Status ServeNodes(const ServerOptions& options);
+  absl::Status ServePeers(const ServerOptions& options);
   absl::Status OpenRemoteRoot(const ServerOptions& options);
   absl::Status ServeClients(const ServerOptions& options);
   absl::Status Ready() const {
@@ -95,6 +99,7 @@ class ServerImpl final : public Server {
   std::unique_ptr<Coordinator> coordinator_;  // Or ...
   std::unique_ptr<RemoteRoot> remote_root_;
   std::unique_ptr<Gateway> node_gateway_;
+  std::unique_ptr<Gateway> peer_gateway_;
   std::unique_ptr<Gateway> gateway_;
   std::atomic<bool> ready_ = false;
   std::string metrics_address_;
@@ -164,6 +169,7 @@ absl::Status ServerImpl::ServeMetrics(const std::string& listen) {
 absl::Status ServerImpl::WriteEndpoints() {
   CAIRN_RETURN_IF_ERROR(WriteFileAtomically(data_dir_ / kMetricsEndpointFile, metrics_address_ + "\n"));
   CAIRN_RETURN_IF_ERROR(WriteFileAtomically(data_dir_ / kNodeEndpointFile, node_address() + "\n"));
+  CAIRN_RETURN_IF_ERROR(WriteFileAtomically(data_dir_ / kPeerEndpointFile, peer_address() + "\n"));
   return WriteFileAtomically(data_dir_ / kEndpointFile, address() + "\n");
 }
 
@@ -184,15 +190,33 @@ absl::Status ServerImpl::ServeNodes(const ServerOptions& options) {
                                options.upload_max,      options.verify_sha256, kNodeStreams,
                                /*check_identity=*/false};
   const bool check_identity = !options.node_tls.client_ca.empty();
-  CAIRN_ASSIGN_OR_RETURN(node_gateway_, Gateway::Start(gateway, coordinator_.get(), store_.get(), &metrics_,
-                                                       [this, check_identity](const GatewayContext& context) {
-                                                         return MakeNodeService(context, coordinator_.get(),
-                                                                                nodes_.get(), check_identity);
-                                                       }));
+  const auto node = [this, check_identity](const GatewayContext& context) {
+    return MakeNodeService(context, coordinator_.get(), nodes_.get(), check_identity);
+  };
+  const auto peer = [this, check_identity](const GatewayContext& context) {
+    return MakePeerService(context, store_.get(), check_identity);
+  };
+  CAIRN_ASSIGN_OR_RETURN(node_gateway_,
+                         Gateway::Start(gateway, coordinator_.get(), store_.get(), &metrics_, {node, peer}));
+  return absl::OkStatus();
+}
+
+// Nobody but nodes, and nothing but reading.
+absl::Status ServerImpl::ServePeers(const ServerOptions& options) {
+  if (options.peer_listen.empty()) return absl::OkStatus();
+  const GatewayOptions gateway{.listen = options.peer_listen,
+                               .tls = {options.root_tls.certificate, options.root_tls.key, options.root_tls.ca},
+                               .network_bytes_max = options.memory_budget - kProgramBytes,
+                               .streams_per_connection = kNodeStreams};
+  const auto peer = [this](const GatewayContext& context) {
+    return MakePeerService(context, store_.get(), context.mutual_tls);
+  };
+  CAIRN_ASSIGN_OR_RETURN(peer_gateway_, Gateway::Start(gateway, nullptr, store_.get(), &metrics_, {peer}));
   return absl::OkStatus();
 }
 
 absl::Status ServerImpl::OpenRemoteRoot(const ServerOptions& options) {
+  CAIRN_RETURN_IF_ERROR(ServePeers(options));  // First: the root is told where.
   CAIRN_ASSIGN_OR_RETURN(const NodeIdentity identity, LoadNodeIdentity(options.data_dir, options.node));
   RemoteRootOptions root{options.root,
                          options.root_tls,
@@ -200,7 +224,9 @@ absl::Status ServerImpl::OpenRemoteRoot(const ServerOptions& options) {
                          identity.directory,
                          options.data_dir / kCacheDirectory,
                          options.data_dir,
-                         tree_ != nullptr ? tree_->summer() : nullptr};
+                         tree_ != nullptr ? tree_->summer() : nullptr,
+                         options.peer_address.empty() ? peer_address() : options.peer_address,
+                         &metrics_};
   CAIRN_ASSIGN_OR_RETURN(remote_root_, RemoteRoot::Open(std::move(root), store_.get()));
   return absl::OkStatus();
 }

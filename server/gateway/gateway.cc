@@ -37,7 +37,7 @@ void Configure(grpc::ServerBuilder& builder, const GatewayOptions& options) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayOptions& options, Root* root, Store* store,
-                                                        Metrics* metrics, const MakeService& more) {
+                                                        Metrics* metrics, const std::vector<MakeService>& more) {
   CAIRN_ASSIGN_OR_RETURN(HostPort listen, ParseHostPort(options.listen));
   CAIRN_ASSIGN_OR_RETURN(auto credentials, MakeServerCredentials(options.tls));
   std::unique_ptr<Gateway> gateway(new Gateway());
@@ -49,8 +49,8 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayOptions& op
                        options.upload_bytes_max,
                        options.verify_sha256,
                        options.check_identity && !options.tls.client_ca.empty()};
-  gateway->service_ = MakeFederationService(gateway->context_);
-  if (more != nullptr) gateway->more_ = more(gateway->context_);
+  if (root != nullptr) gateway->services_.push_back(MakeFederationService(gateway->context_));
+  for (const MakeService& make : more) gateway->services_.push_back(make(gateway->context_));
 
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -58,8 +58,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayOptions& op
   Configure(builder, options);
   int port = 0;
   builder.AddListeningPort(options.listen, credentials, &port);
-  builder.RegisterService(gateway->service_.get());
-  if (gateway->more_ != nullptr) builder.RegisterService(gateway->more_.get());
+  for (const auto& service : gateway->services_) builder.RegisterService(service.get());
   gateway->server_ = builder.BuildAndStart();
   if (gateway->server_ == nullptr || port == 0) {
     return absl::UnavailableError(

@@ -1,10 +1,11 @@
-// The gRPC server of the clients: the Federation service, health and reflection.
+// A gRPC server: the clients' Federation service, others or both, health and reflection.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "server/gateway/context.h"
@@ -33,9 +34,10 @@ class Gateway {
   // Makes another service for the same address. Everything in the context outlives it.
   using MakeService = std::function<std::unique_ptr<grpc::Service>(const GatewayContext&)>;
 
-  // `more` may be null. INVALID_ARGUMENT (TLS files), UNAVAILABLE (cannot listen there).
+  // `root` null: without the Federation service, for what `more` makes alone. INVALID_ARGUMENT (TLS files), UNAVAILABLE
+  // (cannot listen there).
   static absl::StatusOr<std::unique_ptr<Gateway>> Start(const GatewayOptions& options, Root* root, Store* store,
-                                                        Metrics* metrics, const MakeService& more = nullptr);
+                                                        Metrics* metrics, const std::vector<MakeService>& more = {});
   ~Gateway();  // Ends every stream.
 
   std::string address() const { return address_; }  // host:port as bound.
@@ -46,7 +48,7 @@ class Gateway {
   WorkerPool workers_{4};
   StreamWatch watch_;
   GatewayContext context_;
-  std::unique_ptr<grpc::Service> service_, more_;
+  std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
 };

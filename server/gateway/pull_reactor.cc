@@ -3,37 +3,21 @@
 #include <grpcpp/server_context.h>
 
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/limits.h"
 #include "base/status_macros.h"
 #include "server/gateway/convert.h"
+#include "server/gateway/raw_request.h"
 #include "wire/frame.h"
 
 namespace cairn {
-namespace {
-
-constexpr std::uint64_t kDropInterval = 16 * limits::kMiB;  // How much of the mapping stays resident.
-
-absl::StatusOr<v1::PullRequest> ParseRequest(const grpc::ByteBuffer& message) {
-  std::vector<grpc::Slice> slices;
-  v1::PullRequest request;
-  std::string bytes;
-  if (!message.Dump(&slices).ok()) return absl::InvalidArgumentError("pull: unreadable request");
-  for (const grpc::Slice& slice : slices) bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-  if (!request.ParseFromString(bytes)) return absl::InvalidArgumentError("pull: not a PullRequest message");
-  return request;
-}
-
-}  // namespace
 
 PullReactor::PullReactor(const GatewayContext& gateway, grpc::CallbackServerContext* context,
                          const grpc::ByteBuffer* request)
     : gateway_(gateway) {
   watch_id_ = gateway_.watch->Add([context] { context->TryCancel(); });
   std::lock_guard lock(mutex_);
-  auto parsed = ParseRequest(*request);
+  auto parsed = ParseRawRequest<v1::PullRequest>(*request);
   if (!parsed.ok()) {
     End(parsed.status());
     return;
@@ -70,7 +54,8 @@ absl::Status PullReactor::CheckVersion(const absl::StatusOr<VersionFile>& versio
 
 void PullReactor::Open(absl::StatusOr<VersionFile> version) {
   if (absl::Status status = CheckVersion(version); !status.ok()) return End(status);
-  position_ = request_.offset();
+  rest_ = file_->bytes().substr(request_.offset());
+  chunks_.emplace(file_, [file = file_.get()] { file->DropPages(); });
   phase_ = Phase::kChunks;
   SendHeader();
 }
@@ -98,19 +83,15 @@ void PullReactor::OnWriteDone(bool ok) {
 
 void PullReactor::SendNext() {
   if (phase_ == Phase::kTrailer) return End(absl::OkStatus());
-  const absl::string_view rest = file_->bytes().substr(position_);
-  if (rest.empty()) {
+  if (rest_.empty()) {
     phase_ = Phase::kTrailer;
     v1::PullTrailer trailer;
     trailer.set_sha256(version_.adapter.sha256);
     return Send(wire::ControlFrame(wire::FrameKind::kTrailer, trailer.SerializeAsString()));
   }
-  const absl::string_view chunk = rest.substr(0, limits::kChunkBytes);
-  // The mapping lives until gRPC has sent the last slice of it.
-  grpc::ByteBuffer frame = wire::ChunkFrame(chunk, [file = file_] {});
-  if (position_ / kDropInterval != (position_ + chunk.size()) / kDropInterval) file_->DropPages();
-  position_ += chunk.size();
-  gateway_.metrics->BytesSent(request_.federation(), chunk.size());
+  const std::size_t before = rest_.size();
+  const grpc::ByteBuffer frame = chunks_->Next(rest_);
+  gateway_.metrics->BytesSent(request_.federation(), before - rest_.size());
   Send(frame);
 }
 

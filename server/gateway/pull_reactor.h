@@ -6,10 +6,13 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "base/files.h"
 #include "proto/cairn/v1/federation.pb.h"
+#include "server/gateway/chunk_frames.h"
 #include "server/gateway/context.h"
 
 namespace cairn {
@@ -40,7 +43,8 @@ class PullReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   v1::PullRequest request_;
   VersionFile version_;
   std::shared_ptr<const MappedFile> file_;
-  std::uint64_t position_ = 0;
+  absl::string_view rest_;  // Of the file: what is not sent yet.
+  std::optional<ChunkFrames> chunks_;
   grpc::ByteBuffer message_;
 };
 

@@ -87,7 +87,8 @@ struct Metrics::Families {
   Family<Counter>& received = CounterFamily("cairn_received_bytes_total", "Payload bytes received from clients.");
   Family<Counter>& sent = CounterFamily("cairn_sent_bytes_total", "Payload bytes sent to clients.");
   Family<Counter>& node_bytes = CounterFamily(
-      "cairn_node_bytes_total", "Payload bytes that nodes brought to the root: updates, or sums of them.");
+      "cairn_node_bytes_total",
+      "Payload bytes that nodes brought to the root (updates, or sums of them), or read of each other (parts).");
   Family<Histogram>& step_seconds =
       HistogramFamily("cairn_step_seconds", "Time of each step from an update's first byte to the published version.");
   Family<Histogram>& aggregation =

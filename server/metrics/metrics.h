@@ -58,7 +58,7 @@ class Metrics {
   void BytesReceived(absl::string_view federation, std::uint64_t bytes);
   void BytesSent(absl::string_view federation, std::uint64_t bytes);
 
-  // At the root: payload bytes that nodes brought; `kind`: "update" or "sum".
+  // Payload bytes that nodes brought to the root, "update" or "sum", or that this node read of others' updates: "part".
   void NodeBytes(absl::string_view federation, absl::string_view kind, std::uint64_t bytes);
 
   // Of an update's way from its first byte to the version that it is in: receive (header to trailer, as fast as the

@@ -25,4 +25,9 @@ void CallsUnderWay::Close() {
   for (grpc::ClientContext* context : contexts_) context->TryCancel();
 }
 
+bool CallsUnderWay::closed() {
+  std::lock_guard lock(mutex_);
+  return closed_;
+}
+
 }  // namespace cairn

@@ -1,4 +1,4 @@
-// Every call to the root that is under way, so that they can all be ended when the node stops.
+// Every call to the root, or to other nodes, that is under way, so that they can all be ended when the node stops.
 #pragma once
 
 #include <grpcpp/client_context.h>
@@ -17,6 +17,7 @@ class CallsUnderWay {
   void Remove(grpc::ClientContext* context);
   // Cancels all calls, and each that is added from now on.
   void Close();
+  bool closed();
   void AwaitNone();  // Close comes first.
 
  private:

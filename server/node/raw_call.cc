@@ -1,14 +1,20 @@
 #include "server/node/raw_call.h"
 
 #include <chrono>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "server/gateway/stream_watch.h"
 
 namespace cairn {
 
-RawCall::RawCall(RootConnection& root, const std::string& method) : root_(root) {
-  root_.calls().Add(&context_);
-  call_ = root_.generic().PrepareCall(&context_, method, &queue_);
+RawCall::RawCall(RootConnection& root, const std::string& method)
+    : RawCall(root.generic(), root.calls(), method, "the root") {}
+
+RawCall::RawCall(grpc::GenericStub& stub, CallsUnderWay& calls, const std::string& method, std::string other)
+    : calls_(calls), other_(std::move(other)) {
+  calls_.Add(&context_);
+  call_ = stub.PrepareCall(&context_, method, &queue_);
   call_->StartCall(nullptr);
   Await();
 }
@@ -19,7 +25,7 @@ RawCall::~RawCall() {
   void* tag = nullptr;
   bool ok = false;
   while (queue_.Next(&tag, &ok)) continue;
-  root_.calls().Remove(&context_);
+  calls_.Remove(&context_);
 }
 
 bool RawCall::Await() {
@@ -54,7 +60,7 @@ absl::Status RawCall::Finish() {
   call_->Finish(&status, nullptr);
   Await();
   finished_ = true;
-  if (timed_out_) return absl::UnavailableError("the root does not answer");
+  if (timed_out_) return absl::UnavailableError(absl::StrCat(other_, " does not answer"));
   return FromGrpc(status);
 }
 

@@ -1,4 +1,4 @@
-// A stream of opaque messages to the root, as blocking calls for one thread.
+// A stream of opaque messages to the root or to another node, as blocking calls for one thread.
 #pragma once
 
 #include <grpcpp/completion_queue.h>
@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "server/node/calls_under_way.h"
 #include "server/node/root_connection.h"
 
 namespace cairn {
@@ -17,6 +18,8 @@ class RawCall {
  public:
   // `method` such as "/cairn.v1.Federation/Pull".
   RawCall(RootConnection& root, const std::string& method);
+  // To `other`, as messages call it. Ended by `calls`.
+  RawCall(grpc::GenericStub& stub, CallsUnderWay& calls, const std::string& method, std::string other);
   ~RawCall();  // Breaks the stream off unless Finish was called.
   RawCall(const RawCall&) = delete;
 
@@ -30,7 +33,8 @@ class RawCall {
   // Waits for the one operation that was started. UNAVAILABLE after a minute without progress.
   bool Await();
 
-  RootConnection& root_;
+  CallsUnderWay& calls_;
+  const std::string other_;
   grpc::ClientContext context_;
   grpc::CompletionQueue queue_;
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;

@@ -60,6 +60,7 @@ absl::StatusOr<std::unique_ptr<RemoteRoot>> RemoteRoot::Open(RemoteRootOptions o
   request.set_node(root->options_.node);
   request.set_directory(root->options_.directory);
   request.set_sums(true);
+  request.set_peer(root->options_.peer_address);
   root->attendance_ =
       std::make_unique<Attendance>(&root->connection_, std::move(request),
                                    [self = root.get()](const v1::RootNotice& notice) { self->OnNotice(notice); });
@@ -73,6 +74,7 @@ RemoteRoot::RemoteRoot(RemoteRootOptions options, Store* store, std::shared_ptr<
       sums_(options_.node, options_.data_dir, store, options_.workers),
       retention_(store, [this](const std::string& federation) { return AskKept(federation); }),
       connection_(options_.address, credentials),
+      peers_(options_.node, credentials, &connection_, options_.metrics),
       teller_(&connection_),
       fetcher_(&connection_, std::move(cache)),
       deliverers_(std::make_unique<WorkerPool>(kWorkers)),
@@ -80,6 +82,7 @@ RemoteRoot::RemoteRoot(RemoteRootOptions options, Store* store, std::shared_ptr<
 
 void RemoteRoot::Close() {
   sums_.Stop();
+  peers_.Close();
   connection_.Close();
 }
 

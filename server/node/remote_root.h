@@ -18,6 +18,7 @@
 #include "server/node/adapter_fetcher.h"
 #include "server/node/attendance.h"
 #include "server/node/node_sums.h"
+#include "server/node/peers.h"
 #include "server/node/retention.h"
 #include "server/node/root_connection.h"
 #include "server/node/upload_teller.h"
@@ -34,6 +35,8 @@ struct RemoteRootOptions {
   std::filesystem::path cache_dir;  // For published adapters.
   std::filesystem::path data_dir;   // For sums that this process makes.
   Summer* workers = nullptr;        // Who adds up the node's updates, and outlives the RemoteRoot. Null: this process.
+  std::string peer_address = "";    // v1::AttendRequest::peer
+  Metrics* metrics = nullptr;       // Outlives it, too. May be null.
 };
 
 class RemoteRoot final : public Root {
@@ -82,6 +85,7 @@ class RemoteRoot final : public Root {
   NodeSums sums_;
   Retention retention_;
   RootConnection connection_;
+  Peers peers_;
   UploadTeller teller_;
   AdapterFetcher fetcher_;
 

@@ -14,6 +14,7 @@
 #include "server/gateway/gateway.h"
 #include "server/node/node_service.h"
 #include "server/node/node_table.h"
+#include "server/node/peer_service.h"
 #include "server/node/remote_root.h"
 #include "server/root/testing.h"
 #include "server/store/testing.h"
@@ -43,10 +44,12 @@ class TestRoot {
     ASSERT_TRUE(opened.ok()) << opened.status();
     coordinator_ = *std::move(opened);
     const GatewayOptions options{address_, {}, kNodeBudget, kNodeBudget, true, 256, false};
-    auto gateway =
-        Gateway::Start(options, coordinator_.get(), store_.get(), &metrics_, [this](const GatewayContext& context) {
-          return MakeNodeService(context, coordinator_.get(), table_.get(), false);
-        });
+    auto gateway = Gateway::Start(
+        options, coordinator_.get(), store_.get(), &metrics_,
+        {[this](const GatewayContext& context) {
+           return MakeNodeService(context, coordinator_.get(), table_.get(), false);
+         },
+         [this](const GatewayContext& context) { return MakePeerService(context, store_.get(), false); }});
     ASSERT_TRUE(gateway.ok()) << gateway.status();
     gateway_ = *std::move(gateway);
     address_ = gateway_->address();

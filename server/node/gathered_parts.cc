@@ -1,0 +1,139 @@
+#include "server/node/gathered_parts.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "aggregators/blame.h"
+#include "aggregators/registry.h"
+#include "base/parallel.h"
+#include "base/status_macros.h"
+#include "server/node/part_file.h"
+#include "server/root/update.h"
+#include "server/store/make_directories.h"
+
+namespace cairn {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kReadsAtOnce = 8;
+constexpr std::uint64_t kLengthBytes = 8;  // Before the header of a safetensors file: how long it is.
+
+// What does not change from update to update.
+struct Round {
+  const std::string& self;
+  const std::map<std::string, std::string>& addresses;
+  const Shard& own;
+  const Aggregator& combine;
+  Peers& peers;
+  Store& store;
+  const fs::path& directory;
+};
+
+UploadKey KeyOf(const ReceiptRow& receipt) {
+  return {receipt.federation, receipt.round, receipt.client, receipt.sha256, receipt.bytes};
+}
+
+// An update that is not what it was is its client's to send again.
+absl::Status Lost(const ReceiptRow& receipt, const absl::Status& why) {
+  const std::string where = receipt.node.empty() ? "the root" : absl::StrCat("node ", receipt.node);
+  const std::string what =
+      absl::StrCat(where, " has lost the update of client \"", receipt.client, "\": ", why.message());
+  return BlameClient(absl::InvalidArgumentError(what), receipt.client);
+}
+
+absl::Status ReadInto(PartFile& file, const ReceiptRow& receipt, absl::Span<const ByteRange> ranges,
+                      const Round& round) {
+  const auto found = round.addresses.find(receipt.node);
+  const std::string address = found == round.addresses.end() ? "" : found->second;
+  absl::Status written;
+  const absl::Status read = round.peers.Read(receipt.node, address, KeyOf(receipt), ranges,
+                                             [&](std::uint64_t offset, absl::string_view bytes) {
+                                               written = file.Write(offset, bytes);
+                                               return written;
+                                             });
+  CAIRN_RETURN_IF_ERROR(written);  // Whose NOT_FOUND would be that of a directory here.
+  return absl::IsNotFound(read) || absl::IsDataLoss(read) ? Lost(receipt, read) : read;
+}
+
+absl::Status ReadHeader(PartFile& file, const ReceiptRow& receipt, const Round& round) {
+  if (receipt.bytes < kLengthBytes) return Lost(receipt, absl::DataLossError("it is no safetensors file"));
+  CAIRN_RETURN_IF_ERROR(ReadInto(file, receipt, {{0, kLengthBytes}}, round));
+  const auto header = SafetensorsHeaderBytes(file.bytes().substr(0, kLengthBytes), receipt.bytes);
+  if (!header.ok()) return Lost(receipt, header.status());
+  return ReadInto(file, receipt, {{kLengthBytes, *header - kLengthBytes}}, round);
+}
+
+absl::StatusOr<std::shared_ptr<const Blob>> ReadParts(const ReceiptRow& receipt, const Round& round) {
+  const fs::path path = round.directory / (UpdateName(receipt.client, receipt.sha256) + ".part");
+  CAIRN_ASSIGN_OR_RETURN(const std::shared_ptr<PartFile> file, PartFile::Create(path, receipt.bytes));
+  CAIRN_RETURN_IF_ERROR(ReadHeader(*file, receipt, round));
+  CAIRN_ASSIGN_OR_RETURN(const PeftConfig config, ParseUpdateConfig(receipt.adapter_config, round.combine));
+  const absl::StatusOr<Adapter> adapter = ParseAdapter(file->bytes(), config);
+  if (!adapter.ok()) return Lost(receipt, adapter.status());  // It was right when it was acknowledged.
+  CAIRN_RETURN_IF_ERROR(ReadInto(*file, receipt, OwnRanges(round.own, *adapter, file->bytes()), round));
+  file->Close();
+  file->DropPages();
+  return file;
+}
+
+absl::StatusOr<std::shared_ptr<const Blob>> FindOwn(const ReceiptRow& receipt, Store& store) {
+  auto blob = store.Find(receipt.federation, UpdateName(receipt.client, receipt.sha256));
+  if (absl::IsNotFound(blob.status())) return Lost(receipt, blob.status());
+  if (!blob.ok() || (*blob)->bytes().size() == receipt.bytes) return blob;
+  const std::string sizes = absl::StrCat((*blob)->bytes().size(), " bytes instead of ", receipt.bytes);
+  return Lost(receipt, absl::DataLossError(sizes));
+}
+
+std::vector<ByteRange> Joined(std::vector<ByteRange> ranges) {
+  std::sort(ranges.begin(), ranges.end(), [](const auto& x, const auto& y) { return x.offset < y.offset; });
+  std::vector<ByteRange> joined;
+  for (const ByteRange& range : ranges) {
+    if (range.bytes == 0) continue;
+    if (!joined.empty() && joined.back().offset + joined.back().bytes == range.offset) {
+      joined.back().bytes += range.bytes;
+    } else {
+      joined.push_back(range);
+    }
+  }
+  return joined;
+}
+
+}  // namespace
+
+std::vector<ByteRange> OwnRanges(const Shard& own, const Adapter& adapter, absl::string_view update) {
+  std::vector<ByteRange> ranges;
+  const auto add = [&](const TensorView& view) {
+    ranges.push_back({static_cast<std::uint64_t>(view.data.data() - update.data()), view.data.size()});
+  };
+  const Adapter part = OwnPart(own, adapter);
+  for (const LoraModule& module : part.modules) {
+    add(module.a);
+    add(module.b);
+    if (module.core) add(*module.core);
+  }
+  for (const DenseTensor& tensor : part.tensors) add(tensor.view);
+  return Joined(std::move(ranges));
+}
+
+absl::Status GatherParts(PublishJob& job, const std::string& self, const std::map<std::string, std::string>& addresses,
+                         const Shard& own, Peers& peers, Store& store, const fs::path& directory) {
+  CAIRN_ASSIGN_OR_RETURN(const auto combine, MakeAggregator(job.method.combine));
+  CAIRN_RETURN_IF_ERROR(MakeDirectories(directory));
+  const Round round{self, addresses, own, *combine, peers, store, directory};
+  std::vector<Contribution*> missing;
+  for (Contribution& contribution : job.contributions) {
+    if (contribution.payload == nullptr) missing.push_back(&contribution);
+  }
+  return ParallelFor(kReadsAtOnce, static_cast<std::int64_t>(missing.size()), [&](int, std::int64_t i) -> absl::Status {
+    Contribution& contribution = *missing[static_cast<std::size_t>(i)];
+    const ReceiptRow& receipt = contribution.receipt;
+    CAIRN_ASSIGN_OR_RETURN(contribution.payload,
+                           receipt.node == self ? FindOwn(receipt, store) : ReadParts(receipt, round));
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace cairn
