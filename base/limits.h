@@ -50,6 +50,7 @@ inline constexpr std::size_t kChunkBytes = 1 * kMiB;          // Payload bytes o
 inline constexpr std::size_t kFramePrefixBytes = 16;          // wire/frame.h.
 inline constexpr std::size_t kPushHeaderBytesMax = 2 * kMiB;  // Serialised PushHeader with adapter_config.json inside.
 inline constexpr std::size_t kMessageBytesMax = 4 * kMiB;     // Largest gRPC message either side accepts.
+inline constexpr std::size_t kReducedNumbersMax = 256 * 1024;  // Of int64, in a message between nodes: 2 MiB.
 inline constexpr std::uint64_t kPayloadBytesMax = 64ULL * kGiB;  // One upload. The configuration may set a lower bound.
 
 // Between nodes that read of each other's updates.

@@ -20,6 +20,7 @@
 #include "server/node/identity.h"
 #include "server/node/node_service.h"
 #include "server/node/node_table.h"
+#include "server/node/nodes_sharder.h"
 #include "server/node/peer_service.h"
 #include "server/node/remote_root.h"
 #include "server/root/coordinator.h"
@@ -96,6 +97,7 @@ class ServerImpl final : public Server {
   std::unique_ptr<tree::LocalTree> tree_;  // Null: nothing is shared.
   std::unique_ptr<Store> store_;
   std::unique_ptr<NodeTable> nodes_;
+  std::unique_ptr<NodesSharder> sharder_;  // Where there are nodes.
   std::unique_ptr<Coordinator> coordinator_;  // Or ...
   std::unique_ptr<RemoteRoot> remote_root_;
   std::unique_ptr<Gateway> node_gateway_;
@@ -181,6 +183,10 @@ absl::Status ServerImpl::OpenRoot(const ServerOptions& options) {
     coordinator.summer = tree_->summer();
     coordinator.sharder = tree_->sharder();
   }
+  if (nodes_ != nullptr) {
+    sharder_ = std::make_unique<NodesSharder>(nodes_.get(), coordinator.sharder);
+    coordinator.sharder = sharder_.get();
+  }
   CAIRN_ASSIGN_OR_RETURN(coordinator_, Coordinator::Open(std::move(coordinator), store_.get(), &metrics_, &clock_));
   return nodes_ == nullptr ? absl::OkStatus() : ServeNodes(options);
 }
@@ -225,6 +231,8 @@ absl::Status ServerImpl::OpenRemoteRoot(const ServerOptions& options) {
                          options.data_dir / kCacheDirectory,
                          options.data_dir,
                          tree_ != nullptr ? tree_->summer() : nullptr,
+                         tree_ != nullptr ? tree_->sharder() : nullptr,
+                         options.workers,
                          options.peer_address.empty() ? peer_address() : options.peer_address,
                          &metrics_};
   CAIRN_ASSIGN_OR_RETURN(remote_root_, RemoteRoot::Open(std::move(root), store_.get()));

@@ -1,6 +1,7 @@
 // Fetches published adapters from the root into the node's cache: each once, however many clients ask meanwhile.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,6 +22,8 @@ class AdapterFetcher {
 
   // Blocks, except where another thread fetches the same adapter: then that one calls `done`.
   void Fetch(const v1::PullRequest& request, Root::Done<VersionFile> done);
+  // Where what was fetched lies until it is removed for something else.
+  std::filesystem::path PathOf(const std::string& sha256) const { return cache_->PathOf(sha256); }
 
  private:
   using File = absl::StatusOr<std::shared_ptr<const MappedFile>>;

@@ -21,8 +21,7 @@ AttendReactor::AttendReactor(Coordinator* coordinator, NodeTable* table, const v
   }
   arriving_ = true;
   lock.unlock();  // The table calls back with its own lock held.
-  auto session = table_->Arrive(node_, request.directory(), request.sums(),
-                                [this](const v1::RootNotice& notice) { Send(notice); });
+  auto session = table_->Arrive(request, [this](const v1::RootNotice& notice) { Send(notice); });
   lock.lock();
   if (!session.ok()) {
     arriving_ = false;

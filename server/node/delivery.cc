@@ -10,7 +10,6 @@
 #include "base/digest.h"
 #include "base/limits.h"
 #include "server/node/raw_call.h"
-#include "server/root/partial_bytes.h"
 #include "wire/frame.h"
 
 namespace cairn {
@@ -39,16 +38,11 @@ bool SendChunks(RawCall& call, const std::shared_ptr<const Blob>& blob, std::uin
   return true;
 }
 
-// What is sent of a sum lives until gRPC has sent it.
-struct SentSum {
-  std::unique_ptr<RoundTotal> total;
-  std::string index;
-};
-
-bool SendSum(RawCall& call, const std::shared_ptr<const SentSum>& sum) {
-  for (absl::string_view rest : PiecesOf(sum->index, sum->total->view())) {
+bool SendPieces(RawCall& call, const std::shared_ptr<const Parcel>& parcel) {
+  for (absl::string_view rest : parcel->pieces()) {
     for (; !rest.empty(); rest.remove_prefix(std::min(limits::kChunkBytes, rest.size()))) {
-      if (!call.Write(wire::ChunkFrame(rest.substr(0, limits::kChunkBytes), [sum] {}))) return false;
+      // It lives until gRPC has sent the last slice of it.
+      if (!call.Write(wire::ChunkFrame(rest.substr(0, limits::kChunkBytes), [parcel] {}))) return false;
     }
   }
   return true;
@@ -73,12 +67,6 @@ absl::Status End(RawCall& call, bool open, bool whole) {
   return call.Finish();
 }
 
-void SetLayout(const PartialLayout& layout, v1::SumLayout& message) {
-  message.set_index_bytes(layout.index_bytes);
-  message.set_planes(layout.planes);
-  message.set_plane_bytes(layout.plane_bytes);
-}
-
 }  // namespace
 
 absl::Status Deliver(RootConnection& root, const std::string& node, const v1::FetchOrder& order, Store& store) {
@@ -91,25 +79,23 @@ absl::Status Deliver(RootConnection& root, const std::string& node, const v1::Fe
   return End(call, open, blob.ok());
 }
 
-absl::Status DeliverSum(RootConnection& root, const std::string& node, std::uint64_t fetch, const MakeSum& sum) {
-  std::future<absl::StatusOr<std::unique_ptr<RoundTotal>>> made = std::async(std::launch::async, sum);
+absl::Status DeliverMade(RootConnection& root, const std::string& node, std::uint64_t fetch, const MakeParcel& make) {
+  std::future<Made> under_way = std::async(std::launch::async, make);
   RawCall call(root, "/cairn.v1.Node/Deliver");
   v1::DeliverHeader header = HeaderFor(node, fetch);
   header.set_working(true);
   bool open = true;
   do {
     open = open && SendHeader(call, header);
-  } while (made.wait_for(kWorkingInterval) != std::future_status::ready);
-  absl::StatusOr<std::unique_ptr<RoundTotal>> total = made.get();
+  } while (under_way.wait_for(kWorkingInterval) != std::future_status::ready);
+  const Made parcel = under_way.get();
   header.set_working(false);
-  if (!total.ok()) {
-    *header.mutable_failure() = ToProto(total.status());
+  if (!parcel.ok()) {
+    *header.mutable_failure() = ToProto(parcel.status());
     return End(call, open && SendHeader(call, header), false);
   }
-  std::string index = (*total)->view().Index();
-  const auto sent = std::make_shared<const SentSum>(SentSum{*std::move(total), std::move(index)});
-  SetLayout(LayoutOf(sent->index, sent->total->view()), *header.mutable_sum());
-  open = open && SendHeader(call, header) && SendSum(call, sent);
+  (*parcel)->Describe(header);
+  open = open && SendHeader(call, header) && SendPieces(call, *parcel);
   return End(call, open, true);
 }
 

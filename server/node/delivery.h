@@ -5,12 +5,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "proto/cairn/v1/node.pb.h"
 #include "server/node/root_connection.h"
-#include "server/root/summer.h"
 #include "server/store/store.h"
 
 namespace cairn {
@@ -18,8 +19,18 @@ namespace cairn {
 // Blocks. An error is of interest to the log only: the root knows, and asks again when it needs to.
 absl::Status Deliver(RootConnection& root, const std::string& node, const v1::FetchOrder& order, Store& store);
 
-// The same of a sum. While it is made, on another thread, the root is told that it is coming. Returns when `sum` has.
-using MakeSum = std::function<absl::StatusOr<std::unique_ptr<RoundTotal>>()>;
-absl::Status DeliverSum(RootConnection& root, const std::string& node, std::uint64_t fetch, const MakeSum& sum);
+// What is made when the root asks for it.
+class Parcel {
+ public:
+  virtual ~Parcel() = default;
+  virtual void Describe(v1::DeliverHeader& header) const = 0;
+  virtual std::vector<absl::string_view> pieces() const = 0;  // The bytes, in order; valid as long as the parcel.
+};
+
+// The same of such a one. While it is made, on another thread, the root is told that it is coming. Returns when `make`
+// has.
+using Made = absl::StatusOr<std::shared_ptr<const Parcel>>;
+using MakeParcel = std::function<Made()>;
+absl::Status DeliverMade(RootConnection& root, const std::string& node, std::uint64_t fetch, const MakeParcel& make);
 
 }  // namespace cairn

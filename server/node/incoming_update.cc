@@ -11,8 +11,8 @@ absl::Status IncomingUpdate::ContinueDigest() {
 }
 
 absl::Status IncomingUpdate::Begin(const v1::DeliverHeader& header) {
-  if (header.working() || header.has_sum()) return absl::InvalidArgumentError("an update was asked for, not a sum");
-  return absl::OkStatus();
+  if (!header.working() && !header.has_sum() && !header.has_shard()) return absl::OkStatus();
+  return absl::InvalidArgumentError("an update was asked for");
 }
 
 absl::Status IncomingUpdate::Append(absl::Span<const absl::string_view> slices) {

@@ -15,7 +15,7 @@ namespace {
 using Rpc = v1::Node;
 using Base = Rpc::WithCallbackMethod_Attend<
     Rpc::WithCallbackMethod_CheckUpload<Rpc::WithCallbackMethod_TellUploads<Rpc::WithCallbackMethod_Contribute<
-        Rpc::WithCallbackMethod_Keep<Rpc::WithRawCallbackMethod_Deliver<Rpc::Service>>>>>>;
+        Rpc::WithCallbackMethod_Keep<Rpc::WithCallbackMethod_Reduce<Rpc::WithRawCallbackMethod_Deliver<Rpc::Service>>>>>>>;
 
 UploadKey KeyOf(const v1::UploadNotice& notice) {
   return {notice.federation(), notice.round(), notice.client(), "", notice.payload_bytes()};
@@ -95,6 +95,21 @@ class NodeService final : public Base {
       for (const std::string& name : kept->names) reply->add_names(name);
       reactor->Finish(grpc::Status::OK);
     });
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* Reduce(grpc::CallbackServerContext* context, const v1::ReduceRequest* request,
+                                   v1::ReduceReply* reply) override {
+    const absl::Status allowed = CheckIdentity(*context, check_identity_, request->node());
+    if (!allowed.ok()) return Finished(context, allowed);
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    table_->Reduced(request->node(), request->fetch(), request->greatest(),
+                    {request->values().begin(), request->values().end()},
+                    [reactor, reply](const absl::StatusOr<Meeting::Values>& values) {
+                      if (!values.ok()) return reactor->Finish(ToGrpc(values.status()));
+                      reply->mutable_values()->Add(values->begin(), values->end());
+                      reactor->Finish(grpc::Status::OK);
+                    });
     return reactor;
   }
 

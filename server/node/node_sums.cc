@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "server/node/sum_order.h"
+#include "server/node/update_list.h"
 
 namespace cairn {
 namespace {
@@ -68,11 +68,14 @@ absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::SumOf(const PublishJob& jo
   return here_.Sum(job);
 }
 
-absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::SumCaught(const v1::SumOrder& order) {
+absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::SumCaught(const v1::UpdateList& order) {
   const std::shared_ptr<std::mutex> summing = LockOf(order.federation());
   const std::lock_guard lock(*summing);
   try {
-    CAIRN_ASSIGN_OR_RETURN(PublishJob job, JobOf(order, node_, *store_));
+    CAIRN_ASSIGN_OR_RETURN(PublishJob job, JobOf(order));
+    for (Contribution& contribution : job.contributions) {
+      CAIRN_RETURN_IF_ERROR(FindPayload(node_, *store_, contribution));
+    }
     job.data_dir = data_dir_;
     return SumOf(job);
   } catch (const std::bad_alloc&) {
@@ -82,7 +85,7 @@ absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::SumCaught(const v1::SumOrd
   }
 }
 
-absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::Sum(const v1::SumOrder& order) {
+absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::Sum(const v1::UpdateList& order) {
   auto total = SumCaught(order);
   // To the root these mean that the node is away, which it is when it stops.
   if (absl::IsUnavailable(total.status())) return absl::AbortedError(total.status().message());

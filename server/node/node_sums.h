@@ -32,7 +32,7 @@ class NodeSums {
 
   // Exactly what the order says. Blocks; of one federation one after the other. INVALID_ARGUMENT with BlamedClient; any
   // other error but UNAVAILABLE, with which it ends once Stop was called: it cannot be had here.
-  absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const v1::SumOrder& order);
+  absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const v1::UpdateList& order);
 
   void Stop();
   // The root asks no more for sums of rounds up to this one. Does not block.
@@ -41,7 +41,7 @@ class NodeSums {
  private:
   std::shared_ptr<std::mutex> LockOf(const std::string& federation);
   absl::StatusOr<std::unique_ptr<RoundTotal>> SumOf(const PublishJob& job);
-  absl::StatusOr<std::unique_ptr<RoundTotal>> SumCaught(const v1::SumOrder& order);
+  absl::StatusOr<std::unique_ptr<RoundTotal>> SumCaught(const v1::UpdateList& order);
 
   const std::string node_;
   const std::filesystem::path data_dir_;

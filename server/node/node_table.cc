@@ -5,9 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "server/node/incoming_shard.h"
 #include "server/node/incoming_sum.h"
 #include "server/node/incoming_update.h"
-#include "server/node/sum_order.h"
+#include "server/node/update_list.h"
 
 namespace cairn {
 namespace {
@@ -26,15 +27,15 @@ v1::RootNotice FetchOrderOf(std::uint64_t fetch, const UploadKey& key, std::uint
 
 }  // namespace
 
-absl::StatusOr<NodeTable::Session> NodeTable::Arrive(const std::string& node, const std::string& directory, bool sums,
-                                                     Notify notify) {
+absl::StatusOr<NodeTable::Session> NodeTable::Arrive(const v1::AttendRequest& request, Notify notify) {
+  const std::string& node = request.node();
   std::lock_guard lock(mutex_);
   const auto there = attending_.find(node);
-  if (there != attending_.end() && there->second.directory != directory) {
+  if (there != attending_.end() && there->second.request.directory() != request.directory()) {
     return absl::AlreadyExistsError(
         absl::StrCat("a node \"", node, "\" with another data directory attends: give this one another name"));
   }
-  attending_[node] = {next_, directory, sums, std::move(notify)};
+  attending_[node] = {next_, request, std::move(notify)};
   return next_++;
 }
 
@@ -70,7 +71,7 @@ absl::StatusOr<std::uint64_t> NodeTable::NewFetch(const std::string& node, bool 
   std::lock_guard lock(mutex_);
   const auto there = attending_.find(node);
   if (there == attending_.end()) return Away(node);
-  if (sum && !there->second.sums) return absl::UnimplementedError("it is of a release that does not add up");
+  if (sum && !there->second.request.sums()) return absl::UnimplementedError("it is of a release that does not add up");
   return next_++;
 }
 
@@ -111,8 +112,49 @@ absl::Status NodeTable::FetchOnce(const std::string& node, const UploadKey& key,
 absl::StatusOr<std::unique_ptr<RoundTotal>> NodeTable::Sum(const std::string& node, const PublishJob& job) {
   CAIRN_ASSIGN_OR_RETURN(const std::uint64_t fetch, NewFetch(node, /*sum=*/true));
   const auto incoming = std::make_shared<IncomingSum>(node, job);
-  CAIRN_RETURN_IF_ERROR(Await(fetch, incoming, SumOrdersOf(fetch, job)));
+  std::vector<v1::RootNotice> notices;
+  for (v1::UpdateList& piece : ListUpdates(fetch, job)) *notices.emplace_back().mutable_sum() = std::move(piece);
+  CAIRN_RETURN_IF_ERROR(Await(fetch, incoming, notices));
   return incoming->Finish();
+}
+
+std::vector<v1::AttendRequest> NodeTable::attending() const {
+  std::vector<v1::AttendRequest> requests;
+  std::lock_guard lock(mutex_);
+  for (const auto& [node, attending] : attending_) requests.push_back(attending.request);
+  return requests;
+}
+
+absl::StatusOr<std::vector<ShardPart>> NodeTable::Combine(const std::string& node, const PublishJob& job,
+                                                          const MakeOrders& orders, Reduce reduce) {
+  CAIRN_ASSIGN_OR_RETURN(const std::uint64_t fetch, NewFetch(node, /*sum=*/false));
+  const auto incoming = std::make_shared<IncomingShard>(node, job, absl::StrCat(fetch));
+  {
+    std::lock_guard lock(mutex_);
+    reduces_[fetch] = std::move(reduce);
+  }
+  const absl::Status status = Await(fetch, incoming, orders(fetch));
+  {
+    std::lock_guard lock(mutex_);
+    reduces_.erase(fetch);
+  }
+  CAIRN_RETURN_IF_ERROR(status);
+  return incoming->Finish();
+}
+
+void NodeTable::Reduced(const std::string& node, std::uint64_t fetch, bool greatest, Meeting::Values values,
+                        Answer answer) {
+  Reduce reduce;
+  {
+    std::lock_guard lock(mutex_);
+    const auto incoming = incoming_.find(fetch);
+    const auto found = reduces_.find(fetch);
+    if (incoming != incoming_.end() && incoming->second->node() == node && found != reduces_.end()) {
+      reduce = found->second;
+    }
+  }
+  if (reduce == nullptr) return answer(absl::NotFoundError(absl::StrCat("nobody waits for fetch ", fetch)));
+  reduce(greatest, std::move(values), std::move(answer));
 }
 
 void NodeTable::Remind(const std::string& federation) {

@@ -14,7 +14,9 @@
 #include "base/worker_pool.h"
 #include "proto/cairn/v1/node.pb.h"
 #include "server/node/incoming.h"
+#include "server/node/meeting.h"
 #include "server/root/nodes.h"
+#include "server/root/shards.h"
 #include "server/store/store.h"
 
 namespace cairn {
@@ -29,8 +31,8 @@ class NodeTable final : public Nodes {
 
   // A node's stream begins. ALREADY_EXISTS: a node of this name but with another data directory attends. An older
   // stream of the same node counts no more. `notify` must not block, and is not called any more once Leave has
-  // returned. `sums`: v1::AttendRequest::sums.
-  absl::StatusOr<Session> Arrive(const std::string& node, const std::string& directory, bool sums, Notify notify);
+  // returned.
+  absl::StatusOr<Session> Arrive(const v1::AttendRequest& request, Notify notify);
   // Whether the node is away now; what was being fetched from it has failed.
   bool Leave(Session session);
 
@@ -41,11 +43,22 @@ class NodeTable final : public Nodes {
   absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const std::string& node, const PublishJob& job) override;
   void Remind(const std::string& federation) override;
 
+  // Nodes that attend, as they introduced themselves.
+  std::vector<v1::AttendRequest> attending() const;
+  // What the node makes of the orders (shard_order.h): some modules of the job. Blocks, until it has come.
+  // `reduce`: what becomes of the numbers that it brings meanwhile. Errors as Sharder::Combine.
+  using Answer = std::function<void(const absl::StatusOr<Meeting::Values>&)>;
+  using Reduce = std::function<void(bool greatest, Meeting::Values values, Answer answer)>;
+  using MakeOrders = std::function<std::vector<v1::RootNotice>(std::uint64_t fetch)>;
+  absl::StatusOr<std::vector<ShardPart>> Combine(const std::string& node, const PublishJob& job,
+                                                 const MakeOrders& orders, Reduce reduce);
+  // Numbers that a node brings. `answer` may run on any thread; NOT_FOUND: nobody waits for it.
+  void Reduced(const std::string& node, std::uint64_t fetch, bool greatest, Meeting::Values values, Answer answer);
+
  private:
   struct Attending {
     Session session = 0;
-    std::string directory;
-    bool sums = false;
+    v1::AttendRequest request;
     Notify notify;
   };
   absl::StatusOr<std::unique_ptr<Upload>> Begin(const UploadKey& key);
@@ -58,10 +71,11 @@ class NodeTable final : public Nodes {
 
   Store* store_;
   const bool verify_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::uint64_t next_ = 1;
   std::map<std::string, Attending> attending_;                   // By node.
   std::map<std::uint64_t, std::shared_ptr<Incoming>> incoming_;  // By fetch.
+  std::map<std::uint64_t, Reduce> reduces_;                      // By fetch; of modules.
   WorkerPool opener_{1};
 };
 

@@ -12,7 +12,9 @@
 #include "base/status_macros.h"
 #include "server/gateway/convert.h"
 #include "server/node/delivery.h"
-#include "server/node/sum_order.h"
+#include "server/node/shard_order.h"
+#include "server/node/sum_parcel.h"
+#include "server/node/update_list.h"
 
 namespace cairn {
 namespace {
@@ -60,6 +62,7 @@ absl::StatusOr<std::unique_ptr<RemoteRoot>> RemoteRoot::Open(RemoteRootOptions o
   request.set_node(root->options_.node);
   request.set_directory(root->options_.directory);
   request.set_sums(true);
+  request.set_workers(static_cast<std::uint32_t>(root->options_.worker_count));
   request.set_peer(root->options_.peer_address);
   root->attendance_ =
       std::make_unique<Attendance>(&root->connection_, std::move(request),
@@ -77,6 +80,7 @@ RemoteRoot::RemoteRoot(RemoteRootOptions options, Store* store, std::shared_ptr<
       peers_(options_.node, credentials, &connection_, options_.metrics),
       teller_(&connection_),
       fetcher_(&connection_, std::move(cache)),
+      shards_({options_.node, options_.data_dir, store, options_.sharder, &peers_, &connection_, &fetcher_}),
       deliverers_(std::make_unique<WorkerPool>(kWorkers)),
       workers_(std::make_unique<WorkerPool>(kWorkers)) {}
 
@@ -121,18 +125,33 @@ void RemoteRoot::OnNotice(const v1::RootNotice& notice) {
     });
   } else if (notice.has_sum()) {
     OnSumOrder(notice.sum());
+  } else if (notice.has_shard()) {
+    OnShardOrder(notice.shard());
   } else if (!notice.keep().empty()) {
     Tidy(notice.keep());
   }
 }
 
-void RemoteRoot::OnSumOrder(const v1::SumOrder& piece) {
-  if (!JoinSumOrder(piece, sum_order_)) return;
-  Work(deliverers_, [this, order = std::exchange(sum_order_, {})] {
+void RemoteRoot::OnSumOrder(const v1::UpdateList& piece) {
+  if (!JoinPiece(piece, sum_order_)) return;
+  Bring(std::exchange(sum_order_, {}), [this](const v1::UpdateList& order) -> Made {
+    CAIRN_ASSIGN_OR_RETURN(auto total, sums_.Sum(order));
+    return std::make_shared<const SumParcel>(std::move(total));
+  });
+}
+
+void RemoteRoot::OnShardOrder(const v1::ShardOrder& piece) {
+  if (!JoinShardOrder(piece, shard_order_)) return;
+  Bring(shard_order_.updates(), [this, order = shard_order_](const v1::UpdateList&) { return shards_.Combine(order); });
+  shard_order_.Clear();
+}
+
+void RemoteRoot::Bring(v1::UpdateList order, std::function<Made(const v1::UpdateList&)> make) {
+  Work(deliverers_, [this, order = std::move(order), make = std::move(make)] {
     const absl::Status delivered =
-        DeliverSum(connection_, options_.node, order.fetch(), [&] { return sums_.Sum(order); });
+        DeliverMade(connection_, options_.node, order.fetch(), [&] { return make(order); });
     if (!delivered.ok()) {
-      spdlog::warn("{}: bringing the sum of round {}: {}", order.federation(), order.round(), delivered.ToString());
+      spdlog::warn("{}: bringing what round {} needs: {}", order.federation(), order.round(), delivered.ToString());
     }
   });
 }

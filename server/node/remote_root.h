@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -17,6 +19,8 @@
 #include "server/gateway/credentials.h"
 #include "server/node/adapter_fetcher.h"
 #include "server/node/attendance.h"
+#include "server/node/delivery.h"
+#include "server/node/node_shards.h"
 #include "server/node/node_sums.h"
 #include "server/node/peers.h"
 #include "server/node/retention.h"
@@ -34,9 +38,13 @@ struct RemoteRootOptions {
   std::string directory;            // v1::AttendRequest::directory
   std::filesystem::path cache_dir;  // For published adapters.
   std::filesystem::path data_dir;   // For sums that this process makes.
-  Summer* workers = nullptr;        // Who adds up the node's updates, and outlives the RemoteRoot. Null: this process.
-  std::string peer_address = "";    // v1::AttendRequest::peer
-  Metrics* metrics = nullptr;       // Outlives it, too. May be null.
+  // The node's workers: who adds up its updates, and who combines modules. They outlive the RemoteRoot. Null: this
+  // process does.
+  Summer* workers = nullptr;
+  Sharder* sharder = nullptr;
+  std::size_t worker_count = 0;
+  std::string peer_address = "";  // v1::AttendRequest::peer
+  Metrics* metrics = nullptr;     // Outlives it, too. May be null.
 };
 
 class RemoteRoot final : public Root {
@@ -74,7 +82,9 @@ class RemoteRoot final : public Root {
   using Pool = std::unique_ptr<WorkerPool>;
   void Work(Pool& pool, std::function<void()> task);  // Unless this object is at its end.
   void Tidy(const std::string& federation);
-  void OnSumOrder(const v1::SumOrder& piece);
+  void OnSumOrder(const v1::UpdateList& piece);
+  void OnShardOrder(const v1::ShardOrder& piece);
+  void Bring(v1::UpdateList order, std::function<Made(const v1::UpdateList&)> make);
   absl::StatusOr<Kept> AskKept(const std::string& federation);
   absl::StatusOr<v1::ContributeRequest> RequestFor(const SealedUpdate& update) const;
   void OnContributed(const v1::ContributeRequest& request, const absl::StatusOr<v1::ContributeReply>& reply);
@@ -88,13 +98,15 @@ class RemoteRoot final : public Root {
   Peers peers_;
   UploadTeller teller_;
   AdapterFetcher fetcher_;
+  NodeShards shards_;
 
   std::mutex mutex_;
   std::set<std::string> federations_;                        // As the root said. Empty: not yet.
   std::map<std::string, std::unique_ptr<WatchFeed>> feeds_;  // By federation; they stay.
   std::map<Subscription, WatchFeed*> subscriptions_;
   Subscription next_subscription_ = 1;
-  v1::SumOrder sum_order_;     // So far. Used by the thread of notices alone.
+  v1::UpdateList sum_order_;    // So far, as the next. Used by the thread of notices alone.
+  v1::ShardOrder shard_order_;
   Pool deliverers_, workers_;  // For what the root waits for, and for the rest. Null: at the end.
   std::unique_ptr<Attendance> attendance_;
 };

@@ -364,7 +364,7 @@ absl::Status Federation::Aggregate(const round::RoundClosed& closed) {
     if (!blob.ok() && receipt.node.empty()) return blob.status();
     job.contributions.push_back({std::move(receipt), blob.ok() ? *std::move(blob) : nullptr});
   }
-  if (sums_up_) CAIRN_RETURN_IF_ERROR(DescribeAtNodes(job));
+  CAIRN_RETURN_IF_ERROR(DescribeAtNodes(job));
   CAIRN_ASSIGN_OR_RETURN(auto previous, host_.database->LoadVersion(name(), state_.version));
   job.previous = std::move(previous);
   host_.AfterCommit([this, job = std::move(job)] { host_.StartPublishing(job); });

@@ -56,10 +56,14 @@ std::string ShortReason(const std::string& reason) {
   return reason.substr(0, bytes);
 }
 
+}  // namespace
+
 bool AtNodes(const PublishJob& job) {
   return std::any_of(job.contributions.begin(), job.contributions.end(),
                      [](const Contribution& contribution) { return contribution.payload == nullptr; });
 }
+
+namespace {
 
 // One publication. What is read stays mapped until it ends.
 class Publishing {
@@ -166,14 +170,19 @@ absl::Status Publishing::SumElsewhere() {
 // What others have combined, each some of the modules. Without it the result is the same, and takes longer.
 absl::StatusOr<std::optional<JoinedShards>> Publishing::CombineElsewhere() {
   if (job_.sharder == nullptr) return std::optional<JoinedShards>();
-  absl::StatusOr<std::vector<ShardPart>> parts = job_.sharder->Combine(job_);
+  if (AtNodes(job_) && round_.needs().history) return absl::UnimplementedError("the rule's memory is with the root");
+  PublishJob asked = job_;
+  if (!round_.needs().last && !job_.method.relative_to_published) asked.previous.reset();  // Nobody looks at it.
+  absl::StatusOr<std::vector<ShardPart>> parts = job_.sharder->Combine(asked);
   if (parts.ok()) {
     CAIRN_ASSIGN_OR_RETURN(JoinedShards joined, JoinedShards::Open(*std::move(parts)));
     return std::optional<JoinedShards>(std::move(joined));
   }
-  if (absl::IsCancelled(parts.status())) return parts.status();
-  spdlog::warn("{}: version {}: the server combines the updates itself: {}", job_.federation, job_.version,
-               parts.status().ToString());
+  if (absl::IsCancelled(parts.status()) || AtNodes(job_)) return parts.status();
+  if (!absl::IsUnimplemented(parts.status())) {
+    spdlog::warn("{}: version {}: the server combines the updates itself: {}", job_.federation, job_.version,
+                 parts.status().ToString());
+  }
   return std::optional<JoinedShards>();
 }
 

@@ -42,6 +42,9 @@ struct PublishJob {
   Sharder* sharder = nullptr;                          // Has modules combined elsewhere. May be null: here.
 };
 
+// Whether some of the updates are at nodes.
+bool AtNodes(const PublishJob& job);
+
 // A version, and what became of the contributions to its round, ascending by client.
 struct Publication {
   VersionRow version;
@@ -53,7 +56,8 @@ struct Publication {
 // point, gives the same bytes in the same places. INVALID_ARGUMENT: what the rule refuses, with BlamedClient
 // (aggregators/blame.h) where one update is to blame. FAILED_PRECONDITION: a file would be larger than bytes_max; found
 // out before it is written, unless only a decomposition tells its rank. RESOURCE_EXHAUSTED: disk full. CANCELLED: the
-// server is stopping.
+// server is stopping. Of updates that are at nodes: what keeps the nodes from doing their part; when it is there are
+// other ways left, the updates can be brought here and published.
 absl::StatusOr<Publication> Publish(const PublishJob& job);
 
 }  // namespace cairn

@@ -1,5 +1,7 @@
 #include "server/root/publisher.h"
 
+#include <spdlog/spdlog.h>
+
 #include <chrono>
 #include <exception>
 #include <new>
@@ -9,16 +11,36 @@
 #include "base/failpoint.h"
 #include "base/status_macros.h"
 #include "server/root/gather.h"
+#include "server/root/shards.h"
 
 namespace cairn {
 namespace {
 
+// Whether the same updates would come to the same here. Else what failed is that others did it.
+bool IsFinal(const absl::Status& status) {
+  return status.ok() || absl::IsInvalidArgument(status) || absl::IsCancelled(status) ||
+         absl::IsFailedPrecondition(status);
+}
+
+absl::StatusOr<Publication> PublishAnywhere(PublishJob& job, Store* store, Nodes* nodes) {
+  if (!AtNodes(job)) return Publish(job);
+  // Who adds up, with nodes, has each of them add up its own, and brings here what cannot be had otherwise.
+  if (job.summer != nullptr && nodes != nullptr) return Publish(job);
+  if (job.sharder != nullptr && job.sharder->reaches_nodes()) {
+    absl::StatusOr<Publication> publication = Publish(job);
+    if (IsFinal(publication.status())) return publication;
+    spdlog::log(absl::IsUnimplemented(publication.status()) ? spdlog::level::info : spdlog::level::warn,
+                "{}: version {}: the updates are fetched from their nodes: {}", job.federation, job.version,
+                publication.status().ToString());
+  }
+  CAIRN_RETURN_IF_ERROR(Gather(job, store, nodes));
+  return Publish(job);
+}
+
 // A combined module may be larger than any of its parts, and than memory.
 absl::StatusOr<Publication> PublishCaught(PublishJob& job, Store* store, Nodes* nodes) {
   try {
-    // Who adds up, with nodes, has each of them add up its own.
-    if (job.summer == nullptr || nodes == nullptr) CAIRN_RETURN_IF_ERROR(Gather(job, store, nodes));
-    return Publish(job);
+    return PublishAnywhere(job, store, nodes);
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("not enough memory to combine the updates of this round");
   } catch (const std::exception& error) {

@@ -8,18 +8,13 @@
 #include "server/root/update.h"
 
 namespace cairn {
-namespace {
-
-// Of an update at a node the shapes, without values.
-absl::StatusOr<Adapter> Parse(const Contribution& contribution, const PeftConfig& config) {
+absl::StatusOr<Adapter> ShapesOf(const Contribution& contribution, const PeftConfig& config) {
   if (contribution.payload != nullptr) return ParseAdapter(contribution.payload->bytes(), config);
   if (contribution.header == nullptr) return absl::InternalError("an update that is neither here nor described");
   CAIRN_ASSIGN_OR_RETURN(const SafetensorsHeader header,
                          ReadSafetensorsHeader(*contribution.header, contribution.receipt.bytes));
   return DescribeAdapter(header, config);
 }
-
-}  // namespace
 
 absl::Status RoundPipeline::Gather(std::shared_ptr<const Shard> shard) {
   CAIRN_ASSIGN_OR_RETURN(combine_, MakeAggregator(job_.method.combine));
@@ -56,7 +51,7 @@ absl::Status RoundPipeline::Gather(std::shared_ptr<const Shard> shard) {
 absl::Status RoundPipeline::Add(const Contribution& contribution) {
   const ReceiptRow& receipt = contribution.receipt;
   CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParseUpdateConfig(receipt.adapter_config, *combine_));
-  CAIRN_ASSIGN_OR_RETURN(Adapter adapter, Parse(contribution, config));
+  CAIRN_ASSIGN_OR_RETURN(Adapter adapter, ShapesOf(contribution, config));
   const Adapter& kept = updates_.insert_or_assign(receipt.client, std::move(adapter)).first->second;
   return pipeline_->Add({receipt.client, static_cast<double>(receipt.examples), &kept, contribution.frozen});
 }

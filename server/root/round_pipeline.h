@@ -20,6 +20,9 @@
 
 namespace cairn {
 
+// What a contribution says of itself; with values, unless it is at a node.
+absl::StatusOr<Adapter> ShapesOf(const Contribution& contribution, const PeftConfig& config);
+
 class RoundPipeline {
  public:
   // The job must outlive it. What is read stays mapped as long.

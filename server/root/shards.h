@@ -38,7 +38,12 @@ class Sharder {
   virtual ~Sharder() = default;
   // Waits until all parts are there. INVALID_ARGUMENT, with BlamedClient: an update cannot be combined, whoever tries.
   // Any other error: it cannot be had this way now. REQUIRES: Shards(job.method).
-  virtual absl::StatusOr<std::vector<ShardPart>> Combine(const PublishJob& job) = 0;
+  // `share`: others combine the round, too, and these are the modules that are combined here; its functions bring
+  // together what is computed here with what they compute. Null: all are.
+  virtual absl::StatusOr<std::vector<ShardPart>> Combine(const PublishJob& job,
+                                                         std::shared_ptr<const Shard> share = nullptr) = 0;
+  // Whether it can do so with updates that are at nodes.
+  virtual bool reaches_nodes() const { return false; }
 };
 
 // Whether more than one process shortens such a round: rules and guards that look at the updates, and combine rules and

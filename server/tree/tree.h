@@ -54,7 +54,7 @@ class Tree final : public Summer, public Sharder {
                    const Contribution& contribution) override;
   absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const PublishJob& job) override;
   void Forget(const std::string& federation, std::uint64_t round) override;
-  absl::StatusOr<std::vector<ShardPart>> Combine(const PublishJob& job) override;
+  absl::StatusOr<std::vector<ShardPart>> Combine(const PublishJob& job, std::shared_ptr<const Shard> share) override;
   void Stop() override;
 
   // Its lease ran out, or its process ended: what it is doing will come to nothing.
@@ -92,6 +92,7 @@ class Tree final : public Summer, public Sharder {
     std::map<WorkerId, v1::WorkerTask> tasks;  // Of those that have not begun.
     std::map<WorkerId, absl::StatusOr<v1::ShardMade>> made;
     std::set<WorkerId> members;
+    std::shared_ptr<const Shard> share;  // Of this node, among others. Null: the round is combined here alone.
     bool lost = false;  // One of them.
   };
 
@@ -103,7 +104,9 @@ class Tree final : public Summer, public Sharder {
   static std::vector<ObjectKey> KeysOf(const v1::SealedPartial& partial);
   absl::StatusOr<std::unique_ptr<RoundTotal>> TotalOf(const v1::SealedPartial& partial);
   std::vector<WorkerId> Greeted() const;
-  absl::StatusOr<std::vector<ShardPart>> CombineWith(const std::vector<WorkerId>& members, const PublishJob& job);
+  absl::StatusOr<std::vector<ShardPart>> CombineWith(const std::vector<WorkerId>& members, const PublishJob& job,
+                                                     const std::shared_ptr<const Shard>& share);
+  v1::WorkerTask ReduceFurther(const v1::WorkerReduce& reduce);
   absl::Status RunSharding(Sharding& sharding);
   static void RemoveGroups(const std::filesystem::path& directory);
   static v1::WorkerReply Failure(const Job& job, const absl::Status& why);

@@ -10,7 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "server/root/published_files.h"
+#include "server/tree/shard_messages.h"
 #include "server/tree/shard_task.h"
+#include "server/tree/task_status.h"
 #include "server/tree/tree.h"
 
 namespace cairn::tree {
@@ -56,10 +58,12 @@ std::vector<WorkerId> Tree::Greeted() const {
   return ids;
 }
 
-absl::StatusOr<std::vector<ShardPart>> Tree::Combine(const PublishJob& job) {
+absl::StatusOr<std::vector<ShardPart>> Tree::Combine(const PublishJob& job, std::shared_ptr<const Shard> share) {
   std::lock_guard one_at_a_time(sharding_mutex_);
   absl::Status last = absl::UnavailableError("no worker is there");
-  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+  // With other nodes, all of them must begin again.
+  const int attempts = share == nullptr ? kAttemptsMax : 1;
+  for (int attempt = 0; attempt < attempts; ++attempt) {
     std::vector<WorkerId> members;
     {
       std::unique_lock lock(mutex_);
@@ -69,20 +73,23 @@ absl::StatusOr<std::vector<ShardPart>> Tree::Combine(const PublishJob& job) {
       members = Greeted();
     }
     if (members.empty()) break;
-    auto parts = CombineWith(members, job);
+    auto parts = CombineWith(members, job, share);
     if (parts.ok()) return parts;
     RemoveShardFiles(job.data_dir, job.federation);
     if (!absl::IsUnavailable(parts.status())) return parts;
     last = parts.status();
+    if (attempt + 1 == attempts) break;
     spdlog::warn("{}: version {}: {}; once more with those that are left", job.federation, job.version,
                  last.ToString());
   }
   return last;
 }
 
-absl::StatusOr<std::vector<ShardPart>> Tree::CombineWith(const std::vector<WorkerId>& members, const PublishJob& job) {
-  CAIRN_ASSIGN_OR_RETURN(std::vector<v1::ShardTask> tasks, SplitJob(job, members.size()));
+absl::StatusOr<std::vector<ShardPart>> Tree::CombineWith(const std::vector<WorkerId>& members, const PublishJob& job,
+                                                         const std::shared_ptr<const Shard>& share) {
+  CAIRN_ASSIGN_OR_RETURN(std::vector<v1::ShardTask> tasks, SplitJob(job, members.size(), share.get()));
   Sharding sharding;
+  sharding.share = share;
   std::string attempt;
   // Nobody has met there before, in an earlier process of this server neither.
   attempt = absl::StrCat("a", absl::Hex(std::random_device()(), absl::kZeroPad8),
@@ -110,6 +117,22 @@ absl::StatusOr<std::vector<ShardPart>> Tree::CombineWith(const std::vector<Worke
   spdlog::info("{}: version {}: combined by {} workers, each some of the modules", job.federation, job.version,
                members.size());
   return parts;
+}
+
+// Without the lock: the other nodes may take long.
+v1::WorkerTask Tree::ReduceFurther(const v1::WorkerReduce& reduce) {
+  std::shared_ptr<const Shard> share;
+  {
+    std::lock_guard lock(mutex_);
+    if (sharding_ != nullptr) share = sharding_->share;
+  }
+  std::vector<std::int64_t> values(reduce.values().begin(), reduce.values().end());
+  absl::Status reduced = absl::FailedPreconditionError("no other node combines this round");
+  if (share != nullptr) reduced = (reduce.greatest() ? share->max : share->sum)(absl::MakeSpan(values));
+  v1::WorkerTask answer;
+  SetStatus(reduced, *answer.mutable_reduced()->mutable_status());
+  if (reduced.ok()) answer.mutable_reduced()->mutable_values()->Add(values.begin(), values.end());
+  return answer;
 }
 
 absl::Status Tree::RunSharding(Sharding& sharding) {

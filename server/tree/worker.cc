@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <exception>
@@ -90,6 +91,7 @@ class Worker {
       case v1::WorkerTask::kShard:
         Combine(task.shard(), reply);
         break;
+      case v1::WorkerTask::kReduced:
       case v1::WorkerTask::TASK_NOT_SET:
         SetStatus(absl::UnimplementedError("a task of a later version"), *reply.mutable_status());
     }
@@ -102,7 +104,7 @@ class Worker {
   void Combine(const v1::ShardTask& task, v1::WorkerReply& reply) {
     absl::StatusOr<v1::ShardMade> made = absl::InternalError("no result");
     try {
-      made = RunShard(*objects_, task);
+      made = RunShard(*objects_, task, [this](auto values, bool greatest) { return ReduceFurther(values, greatest); });
     } catch (const std::bad_alloc&) {
       made = absl::ResourceExhaustedError("the worker has not enough memory to combine its modules");
     } catch (const std::exception& error) {
@@ -110,6 +112,23 @@ class Worker {
     }
     SetStatus(made.status(), *reply.mutable_status());
     if (made.ok()) *reply.mutable_made() = *std::move(made);
+  }
+
+  // By way of the dispatcher, which reads on meanwhile.
+  absl::Status ReduceFurther(absl::Span<std::int64_t> values, bool greatest) {
+    v1::WorkerMessage message;
+    message.mutable_reduce()->set_greatest(greatest);
+    message.mutable_reduce()->mutable_values()->Add(values.begin(), values.end());
+    CAIRN_RETURN_IF_ERROR(life_.Send(message));
+    v1::WorkerTask answer;
+    CAIRN_RETURN_IF_ERROR(ReceiveMessage(socket_.get(), absl::InfiniteDuration(), answer));
+    CAIRN_RETURN_IF_ERROR(StatusOf(answer.reduced().status()));
+    const auto& reduced = answer.reduced().values();
+    if (static_cast<std::size_t>(reduced.size()) != values.size()) {
+      return absl::InternalError("the dispatcher has answered something else");
+    }
+    std::copy(reduced.begin(), reduced.end(), values.begin());
+    return absl::OkStatus();
   }
 
   std::shared_ptr<NodeObjects> objects_;

@@ -28,12 +28,13 @@ absl::Status WorkerLink::Greet() {
                                                     ": start workers of the server's own release"));
 }
 
-absl::StatusOr<v1::WorkerReply> WorkerLink::Call(const v1::WorkerTask& task) {
+absl::StatusOr<v1::WorkerReply> WorkerLink::Call(const v1::WorkerTask& task, const AnswerReduce& reduce) {
   CAIRN_RETURN_IF_ERROR(SendMessage(socket_.get(), task));
   while (true) {
     v1::WorkerMessage message;
     CAIRN_RETURN_IF_ERROR(ReceiveMessage(socket_.get(), silence_, message));
     if (message.has_reply()) return std::move(*message.mutable_reply());
+    if (message.has_reduce()) CAIRN_RETURN_IF_ERROR(SendMessage(socket_.get(), reduce(message.reduce())));
   }
 }
 

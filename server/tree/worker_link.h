@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -24,7 +25,9 @@ class WorkerLink {
   absl::Status Greet();
   // Waits for the reply. UNAVAILABLE: the worker has gone, or Cut was called. DEADLINE_EXCEEDED: it is stopped. Either
   // way it is of no use any more.
-  absl::StatusOr<v1::WorkerReply> Call(const v1::WorkerTask& task);
+  // `reduce` answers what the worker asks meanwhile, and may take its time.
+  using AnswerReduce = std::function<v1::WorkerTask(const v1::WorkerReduce&)>;
+  absl::StatusOr<v1::WorkerReply> Call(const v1::WorkerTask& task, const AnswerReduce& reduce);
   // From any thread: ends Call, and the worker.
   void Cut();
   // Whether the worker has gone while it had nothing to do.

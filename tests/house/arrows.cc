@@ -34,7 +34,7 @@ const std::map<std::string, std::set<std::string>> kArrows = {
       "server/metrics"}},
     {"server/node",
      {"base", "adapter", "aggregators", "proto", "wire", "server/round", "server/store", "server/root",
-      "server/metrics", "server/gateway"}},
+      "server/metrics", "server/gateway", "server/tree"}},
     {"server",
      {"base", "adapter", "aggregators", "proto", "wire", "config", "server/round", "server/store", "server/root",
       "server/metrics", "server/gateway", "server/node", "server/tree", "server/tree/planner"}},

@@ -26,7 +26,9 @@ void NodesFixture::ServeNodes(const std::string& federation, const std::string& 
     const absl::Status started = process->Start();
     ASSERT_TRUE(started.ok()) << started;
   }
-  for (const Party& party : *parties_) ASSERT_TRUE(Join(party.name, party.name == "bob" ? *n2_ : *n1_).ok());
+  for (std::size_t i = 0; i < parties_->size(); ++i) {
+    ASSERT_TRUE(Join((*parties_)[i].name, i % 2 == 1 ? *n2_ : *n1_).ok());
+  }
 }
 
 std::unique_ptr<ServerProcess> NodesFixture::Gateway(const std::string& name, const std::string& host,

@@ -21,7 +21,7 @@
 
 namespace cairn::testing {
 
-// ada and cyd are clients of n1, bob is one of n2.
+// Of the parties every other one is a client of n2: of ada, bob and cyd that is bob.
 class NodesFixture : public FederationFixture {
  protected:
   // `n1`, `n2`: lines of the gateways' configurations.
@@ -40,7 +40,7 @@ class NodesFixture : public FederationFixture {
   // How many updates a process keeps.
   static std::ptrdiff_t Objects(const ServerProcess& process);
   static void AwaitNoObjects(const ServerProcess& process);
-  // Bytes that nodes brought to the root: "update" or "sum".
+  // Bytes that nodes brought to the root: "update", "sum" or "shard".
   double Brought(const std::string& kind) const;
 
   const std::vector<Party>* parties_ = &kMixed;

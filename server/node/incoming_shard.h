@@ -1,0 +1,49 @@
+// Modules of a round that a node has combined, on their way to the root: files beside the one that they become part of.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/files.h"
+#include "proto/cairn/v1/node.pb.h"
+#include "server/node/incoming.h"
+#include "server/root/publish.h"
+#include "server/root/shards.h"
+
+namespace cairn {
+
+class IncomingShard final : public Incoming {
+ public:
+  // The job must outlive it. `name`: of nobody else's files.
+  IncomingShard(std::string node, const PublishJob& job, std::string name)
+      : Incoming(std::move(node), job.federation), job_(job), name_(std::move(name)) {}
+
+  absl::string_view kind() const override { return "shard"; }
+  // FAILED_PRECONDITION: larger than what may be published. RESOURCE_EXHAUSTED: disk full. DATA_LOSS: no such files.
+  absl::Status Begin(const v1::DeliverHeader& header) override;
+  absl::Status Append(absl::Span<const absl::string_view> slices) override;
+
+  // After Await, and without an error. DATA_LOSS: not whole.
+  absl::StatusOr<std::vector<ShardPart>> Finish();
+
+ private:
+  std::filesystem::path PathOf(std::size_t part) const;
+  absl::Status Open();  // The next file of which something is to come.
+
+  const PublishJob& job_;
+  const std::string name_;
+  v1::ShardLayout layout_;
+  int part_ = -1;  // Which is written.
+  std::uint64_t left_ = 0;
+  std::filesystem::path path_;
+  UniqueFd file_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,53 @@
+// The modules of a round that a node combines for the root: by its workers, or, where there are none, in this process.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/status/status.h"
+#include "proto/cairn/v1/node.pb.h"
+#include "server/node/adapter_fetcher.h"
+#include "server/node/delivery.h"
+#include "server/node/peers.h"
+#include "server/node/root_connection.h"
+#include "server/root/shards.h"
+#include "server/store/store.h"
+
+namespace cairn {
+
+struct NodeShardsOptions {
+  std::string node;                // Its name.
+  std::filesystem::path data_dir;  // What is read of other nodes, and what is made, lies below.
+  // All of them outlive the NodeShards; `workers` may be null.
+  Store* store = nullptr;
+  Sharder* workers = nullptr;
+  Peers* peers = nullptr;
+  RootConnection* root = nullptr;
+  AdapterFetcher* fetcher = nullptr;
+};
+
+// Thread-safe.
+class NodeShards {
+ public:
+  explicit NodeShards(NodeShardsOptions options);
+
+  // Exactly what the order says; one after the other. Blocks. INVALID_ARGUMENT with BlamedClient: an update cannot be
+  // combined, or is lost. UNAVAILABLE: a node is away, or gave up. Any other error: it cannot be had here.
+  Made Combine(const v1::ShardOrder& order);
+
+ private:
+  Made CombineCaught(const v1::ShardOrder& order);
+  absl::Status FindPrevious(const PublishJob& job) const;
+  absl::Status ReduceAtRoot(std::uint64_t fetch, bool greatest, absl::Span<std::int64_t> values) const;
+  Reduce Reducing(std::uint64_t fetch, bool greatest) const;
+
+  const NodeShardsOptions options_;
+  const std::filesystem::path directory_;
+  std::mutex one_at_a_time_;
+  std::uint64_t last_ = 0;  // Of the folders.
+};
+
+}  // namespace cairn

@@ -1,0 +1,22 @@
+// What processes that combine a round together are told, and what they say, as messages.
+#pragma once
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "proto/cairn/v1/tree.pb.h"
+#include "server/root/publish.h"
+#include "server/root/shards.h"
+
+namespace cairn::tree {
+
+// The job without its updates and its directory, and without what tells one process from another.
+v1::ShardTask DescribeJob(const PublishJob& job);
+// INVALID_ARGUMENT: no such form to publish.
+absl::StatusOr<PublishJob> JobOf(const v1::ShardTask& task);
+
+v1::ShardMade MadeOf(const ShardPart& part);
+// INVALID_ARGUMENT: a layer of a later version.
+absl::StatusOr<ShardPart> PartOf(const v1::ShardMade& made, const PublishJob& job);
+
+}  // namespace cairn::tree
