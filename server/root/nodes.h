@@ -1,4 +1,4 @@
-// The gateways of other processes that keep updates of their own, as the root's parts see them.
+// The gateways of other processes that keep updates of their own, as the root's parts see them. Thread-safe.
 #pragma once
 
 #include <memory>

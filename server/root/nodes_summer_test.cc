@@ -5,6 +5,7 @@
 
 #include <future>
 #include <map>
+#include <mutex>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -29,7 +30,10 @@ class FakeNodes final : public Nodes {
     updates_[node][contribution.receipt.client] = contribution;
   }
   absl::Status Fetch(const std::string& node, const UploadKey& key) override {
-    fetched.insert(key.client);
+    {
+      std::lock_guard lock(mutex_);
+      fetched.insert(key.client);
+    }
     const absl::string_view bytes = updates_.at(node).at(key.client).payload->bytes();
     std::promise<absl::StatusOr<std::unique_ptr<Upload>>> begun;
     store_->Begin(key, &opener_, [&](auto upload) { begun.set_value(std::move(upload)); });
@@ -56,6 +60,7 @@ class FakeNodes final : public Nodes {
 
  private:
   Store* store_;
+  std::mutex mutex_;  // Of `fetched`, while there is somebody who fetches.
   WorkerPool opener_{1};
   std::map<std::string, std::map<std::string, Contribution>> updates_;
 };

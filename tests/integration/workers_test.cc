@@ -153,6 +153,9 @@ std::string Switches(pid_t pid) {
 }
 
 TEST_F(WorkersTest, IdleWorkersSleep) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "ThreadSanitizer has a thread of its own, which does not sleep";
+#endif
   ServeWith(2, "durable", "mean");
   for (const pid_t worker : AwaitWorkers(2)) {
     std::string before;
