@@ -13,6 +13,7 @@ namespace {
 
 std::atomic<std::uint64_t> lost = 0;                             // Pages, in the life of the process.
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);  // A signal handler counts.
+thread_local std::atomic<std::uint64_t> lost_here = 0;           // By this thread, on which the handler runs.
 std::atomic<std::uintptr_t> page_bytes = 0;
 
 std::mutex mutex;  // For the rest.
@@ -30,6 +31,7 @@ void OnBusError(int signal, siginfo_t* info, void*) {
                                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
   if (!replaced) std::signal(signal, SIG_DFL);  // The access is made again, and ends the process.
   lost += 1;
+  lost_here += 1;
   errno = error;
 }
 
@@ -46,7 +48,7 @@ absl::Status LostSince(std::uint64_t before) { return lost == before ? absl::OkS
 
 }  // namespace
 
-LostPagesGuard::LostPagesGuard() : lost_before_(lost) {
+LostPagesGuard::LostPagesGuard() : lost_before_(lost), lost_here_before_(lost_here) {
   std::lock_guard lock(mutex);
   if (guards++ == 0) Install();
 }
@@ -57,6 +59,10 @@ LostPagesGuard::~LostPagesGuard() {
 }
 
 absl::Status LostPagesGuard::Lost() const { return LostSince(lost_before_); }
+
+absl::Status LostPagesGuard::LostHere() const {
+  return lost_here == lost_here_before_ ? absl::OkStatus() : LostPagesGuard::Error();
+}
 
 absl::Status LostPagesGuard::Check() {
   std::lock_guard lock(mutex);

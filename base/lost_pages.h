@@ -9,7 +9,7 @@ namespace cairn {
 
 // From construction to destruction a page that its file no longer has, or that the disk does not give, reads as zeros:
 // work goes on to its next check, where it ends in order. In all threads. There may be several at a time, on any
-// threads: which of them read the lost page cannot be told, so that all hear of it.
+// threads: which of them read the lost page cannot be told, so that all hear of it (but see LostHere).
 class LostPagesGuard {
  public:
   LostPagesGuard();
@@ -21,11 +21,13 @@ class LostPagesGuard {
   absl::Status Lost() const;
   // The same for who has no guard at hand: since the oldest of the guards was made.
   static absl::Status Check();
+  // As Lost, of the pages that this thread read: where it reads one file, that file's.
+  absl::Status LostHere() const;
   // That error.
   static absl::Status Error();
 
  private:
-  const std::uint64_t lost_before_;
+  const std::uint64_t lost_before_, lost_here_before_;
 };
 
 }  // namespace cairn

@@ -50,5 +50,24 @@ TEST(LostPagesGuard, EachKnowsWhatWasLostInItsTime) {
   EXPECT_EQ(later.Lost().code(), absl::StatusCode::kDataLoss);
 }
 
+// As when a server sends two files, one of which its disk does not give any more.
+TEST(LostPagesGuard, AThreadKnowsWhatItLostItself) {
+  const TestDirectory directory;
+  ASSERT_TRUE(WriteFileAtomically(directory / "f", std::string(1 << 20, 'x')).ok());
+  const auto file = MappedFile::Open(directory / "f");
+  ASSERT_TRUE(file.ok()) << file.status();
+  const LostPagesGuard guard;
+  std::filesystem::resize_file(directory / "f", 0);
+  std::thread([&] {
+    const LostPagesGuard other;
+    EXPECT_EQ(file->bytes().front(), '\0');
+    EXPECT_EQ(other.LostHere().code(), absl::StatusCode::kDataLoss);
+  }).join();
+  EXPECT_EQ(guard.LostHere(), absl::OkStatus());
+  EXPECT_EQ(guard.Lost().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(file->bytes().back(), '\0');
+  EXPECT_EQ(guard.LostHere().code(), absl::StatusCode::kDataLoss);
+}
+
 }  // namespace
 }  // namespace cairn

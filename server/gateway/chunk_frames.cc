@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/lost_pages.h"
+#include "base/status_macros.h"
 #include "wire/frame.h"
 
 namespace cairn {
@@ -15,10 +17,12 @@ constexpr std::uint64_t kDropInterval = 16 * limits::kMiB;  // How much of the m
 ChunkFrames::ChunkFrames(std::shared_ptr<const void> owner, std::function<void()> drop_pages)
     : owner_(std::move(owner)), drop_pages_(std::move(drop_pages)) {}
 
-grpc::ByteBuffer ChunkFrames::Next(absl::string_view& rest) {
+absl::StatusOr<grpc::ByteBuffer> ChunkFrames::Next(absl::string_view& rest) {
   const absl::string_view chunk = rest.substr(0, limits::kChunkBytes);
   rest.remove_prefix(chunk.size());
+  const LostPagesGuard lost_pages;
   grpc::ByteBuffer frame = wire::ChunkFrame(chunk, [owner = owner_] {});
+  CAIRN_RETURN_IF_ERROR(lost_pages.LostHere());
   resident_ += chunk.size();
   if (resident_ >= kDropInterval) {
     drop_pages_();

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace cairn {
@@ -17,8 +18,9 @@ class ChunkFrames {
   // this process' memory.
   ChunkFrames(std::shared_ptr<const void> owner, std::function<void()> drop_pages);
 
-  // Takes the next chunk off `rest`. REQUIRES: there is something left.
-  grpc::ByteBuffer Next(absl::string_view& rest);
+  // Takes the next chunk off `rest`. REQUIRES: there is something left. DATA_LOSS: the bytes lie in a file that was cut
+  // short, or its disk does not give them (the checksum reads them).
+  absl::StatusOr<grpc::ByteBuffer> Next(absl::string_view& rest);
 
  private:
   std::shared_ptr<const void> owner_;

@@ -1,6 +1,7 @@
 #include "server/gateway/pull_reactor.h"
 
 #include <grpcpp/server_context.h>
+#include <spdlog/spdlog.h>
 
 #include <utility>
 
@@ -90,9 +91,13 @@ void PullReactor::SendNext() {
     return Send(wire::ControlFrame(wire::FrameKind::kTrailer, trailer.SerializeAsString()));
   }
   const std::size_t before = rest_.size();
-  const grpc::ByteBuffer frame = chunks_->Next(rest_);
+  const absl::StatusOr<grpc::ByteBuffer> frame = chunks_->Next(rest_);
+  if (!frame.ok()) {
+    spdlog::error("{}: sending version {}: {}", request_.federation(), version_.version, frame.status().ToString());
+    return End(frame.status());
+  }
   gateway_.metrics->BytesSent(request_.federation(), before - rest_.size());
-  Send(frame);
+  Send(*frame);
 }
 
 void PullReactor::End(const absl::Status& status) {

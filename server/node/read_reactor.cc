@@ -81,7 +81,10 @@ void ReadReactor::SendNext() {
     const v1::ByteRange& range = request_.ranges(next_range_++);
     rest_ = blob_->bytes().substr(range.offset(), range.bytes());
   }
-  if (!rest_.empty()) return Send(chunks_->Next(rest_));
+  if (!rest_.empty()) {
+    const absl::StatusOr<grpc::ByteBuffer> frame = chunks_->Next(rest_);
+    return frame.ok() ? Send(*frame) : End(frame.status());
+  }
   trailer_ = true;
   Send(wire::ControlFrame(wire::FrameKind::kTrailer, ""));
 }
