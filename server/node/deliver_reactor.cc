@@ -21,12 +21,14 @@ DeliverReactor::DeliverReactor(const GatewayContext& gateway, grpc::CallbackServ
 absl::Status DeliverReactor::TakeHeader(const wire::ReceivedFrame& frame) {
   CAIRN_ASSIGN_OR_RETURN(const std::string bytes, frame.Payload());
   v1::DeliverHeader header;
-  if (begun_ || !header.ParseFromString(bytes)) return absl::InvalidArgumentError("not the header of a delivery");
+  const bool parsed = header.ParseFromString(bytes);
+  const absl::Status failure = FromProto(header.failure());
+  // What comes after the one that begins can only say why the rest does not.
+  if (!parsed || (begun_ && failure.ok())) return absl::InvalidArgumentError("not the header of a delivery");
   if (incoming_ == nullptr) {
     CAIRN_RETURN_IF_ERROR(allows_(header.node()));
     CAIRN_ASSIGN_OR_RETURN(incoming_, table_->Take(header.node(), header.fetch()));
   }
-  const absl::Status failure = FromProto(header.failure());
   // Here, that would mean that the root is stopping.
   if (absl::IsCancelled(failure)) return absl::UnavailableError(failure.message());
   CAIRN_RETURN_IF_ERROR(failure);

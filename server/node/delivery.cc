@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/digest.h"
 #include "base/limits.h"
+#include "base/lost_pages.h"
+#include "base/status_macros.h"
 #include "server/node/raw_call.h"
 #include "wire/frame.h"
 
@@ -25,17 +27,21 @@ absl::StatusOr<std::shared_ptr<const Blob>> FindBytes(const v1::FetchOrder& orde
       absl::StrCat(order.name(), ": offset ", order.offset(), " of ", (*blob)->bytes().size(), " bytes"));
 }
 
-bool SendChunks(RawCall& call, const std::shared_ptr<const Blob>& blob, std::uint64_t offset) {
+// Until all is sent, or `open` says that nothing can be any more. DATA_LOSS: the bytes cannot be read.
+absl::Status SendChunks(RawCall& call, const std::shared_ptr<const Blob>& blob, std::uint64_t offset, bool& open) {
+  const LostPagesGuard lost_pages;  // The checksum reads them.
   const absl::string_view bytes = blob->bytes();
-  for (std::uint64_t at = offset; at < bytes.size();) {
+  for (std::uint64_t at = offset; open && at < bytes.size();) {
     const absl::string_view chunk = bytes.substr(at, limits::kChunkBytes);
     // The bytes stay until gRPC has sent the last slice of them.
-    if (!call.Write(wire::ChunkFrame(chunk, [blob] {}))) return false;
+    const grpc::ByteBuffer frame = wire::ChunkFrame(chunk, [blob] {});
+    CAIRN_RETURN_IF_ERROR(lost_pages.LostHere());
+    open = call.Write(frame);
     if (at / kDropInterval != (at + chunk.size()) / kDropInterval) blob->DropPages();
     at += chunk.size();
   }
   blob->DropPages();
-  return true;
+  return absl::OkStatus();
 }
 
 bool SendPieces(RawCall& call, const std::shared_ptr<const Parcel>& parcel) {
@@ -72,11 +78,18 @@ absl::Status End(RawCall& call, bool open, bool whole) {
 absl::Status Deliver(RootConnection& root, const std::string& node, const v1::FetchOrder& order, Store& store) {
   const auto blob = FindBytes(order, store);
   v1::DeliverHeader header = HeaderFor(node, order.fetch());
-  if (!blob.ok()) *header.mutable_failure() = ToProto(blob.status());
   RawCall call(root, "/cairn.v1.Node/Deliver");
-  bool open = SendHeader(call, header);
-  if (open && blob.ok()) open = SendChunks(call, *blob, order.offset());
-  return End(call, open, blob.ok());
+  bool open = true;
+  absl::Status read = blob.status();
+  if (read.ok()) {
+    open = SendHeader(call, header);
+    read = SendChunks(call, *blob, order.offset(), open);
+  }
+  if (!read.ok()) {
+    *header.mutable_failure() = ToProto(read);
+    open = open && SendHeader(call, header);
+  }
+  return End(call, open, read.ok());
 }
 
 absl::Status DeliverMade(RootConnection& root, const std::string& node, std::uint64_t fetch, const MakeParcel& make) {

@@ -198,6 +198,21 @@ TEST_F(RemoteRootTest, BytesThatChangedAtTheNodeAreNotPublished) {
   EXPECT_EQ(node_.Now().state.clients["b"].part, round::Client::Part::kContributed);
 }
 
+// The node goes on, too.
+TEST_F(RemoteRootTest, AnUpdateThatTheNodesDiskDoesNotGiveIsAskedForAgain) {
+  JoinBoth();
+  const UpdateBytes a = Large(1), b = Large(2);
+  TestNode other("n2");
+  other.Start(root_.address());
+  other.AwaitAttended();
+  ASSERT_TRUE(other.Push("a", 1, a).ok());
+  other.cut_store().CutTo(3 << 20);
+  ASSERT_TRUE(node_.Push("b", 1, b).ok());
+  while (other.Now().state.phase != round::Phase::kOpen) std::this_thread::yield();
+  EXPECT_EQ(other.Now().state.clients["a"].part, round::Client::Part::kJoined);
+  EXPECT_EQ(other.Now().state.clients["b"].part, round::Client::Part::kContributed);
+}
+
 class ResumedFetchTest : public RemoteRootTest, public ::testing::WithParamInterface<bool> {};
 
 // An attempt before, of a root that died, left a part; after a power cut it may be anything.

@@ -12,6 +12,7 @@
 
 #include "base/test_directory.h"
 #include "server/gateway/gateway.h"
+#include "server/node/cut_store_testing.h"
 #include "server/node/node_service.h"
 #include "server/node/node_table.h"
 #include "server/node/peer_service.h"
@@ -83,7 +84,9 @@ class TestNode {
   explicit TestNode(std::string name) : name_(std::move(name)) {}
 
   void Start(const std::string& root, const std::string& identity = "") {
-    store_ = *OpenFileStore(directory.path(), kNodeBudget);
+    auto store = std::make_unique<CutStore>(*OpenFileStore(directory.path(), kNodeBudget));
+    cut_store_ = store.get();
+    store_ = std::move(store);
     RemoteRootOptions options{root, {}, name_, identity, directory / "cache", directory.path()};
     if (identity.empty()) options.directory = directory.path();
     auto opened = RemoteRoot::Open(std::move(options), store_.get());
@@ -99,6 +102,7 @@ class TestNode {
   }
   RemoteRoot* operator->() { return root_.get(); }
   Store& store() { return *store_; }
+  CutStore& cut_store() { return *cut_store_; }
 
   absl::StatusOr<JoinResult> Join(const std::string& client, const std::string& federation = "fed") {
     return Await<absl::StatusOr<JoinResult>>([&](auto done) { root_->Join(federation, client, std::nullopt, done); });
@@ -141,6 +145,7 @@ class TestNode {
  private:
   const std::string name_;
   std::unique_ptr<Store> store_;
+  CutStore* cut_store_ = nullptr;  // The same.
   WorkerPool opener_{1};
   std::unique_ptr<RemoteRoot> root_;
 };
