@@ -14,6 +14,7 @@
 #include "aggregators/streamed.h"
 #include "base/interrupt.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -182,6 +183,7 @@ absl::Status AddModuleProducts(absl::Span<const Adapter* const> columns, const s
     std::fill(own.values.begin(), own.values.end(), 0.0);
     for (std::int64_t group = 0; group < module.layer.groups; ++group) {
       CAIRN_RETURN_IF_ERROR(InterruptGuard::Check());
+      WorkProgress::Made();
       CAIRN_RETURN_IF_ERROR(AddGroup(columns, module, group, options, own));
     }
     gram.Add(own);

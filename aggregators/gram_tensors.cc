@@ -8,6 +8,7 @@
 #include "base/interrupt.h"
 #include "base/limits.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -106,6 +107,7 @@ absl::Status AddTensorProducts(absl::Span<const Adapter* const> columns, const s
   SmallMatrix own = SmallMatrix::Zero(columns.size(), columns.size());  // Of the tensor that is being read.
   for (std::size_t first = 0; first < chunks.size(); first += wave) {
     CAIRN_RETURN_IF_ERROR(InterruptGuard::Check());
+    WorkProgress::Made();
     const std::size_t count = std::min(wave, chunks.size() - first);
     CAIRN_RETURN_IF_ERROR(ParallelFor(options.workers(), static_cast<std::int64_t>(count), [&](int, std::int64_t i) {
       sums[i] = SumsOf(chunks[first + i]);

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/interrupt.h"
 #include "base/lost_pages.h"
+#include "base/progress.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -56,6 +57,7 @@ std::uint64_t TensorFile::Append(const TensorInfo& tensor) {
 
 absl::Status TensorFile::Write(std::uint64_t offset, absl::string_view bytes) const {
   CAIRN_RETURN_IF_ERROR(InterruptGuard::Check());
+  WorkProgress::Made();
   while (!bytes.empty()) {
     const ssize_t written = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;

@@ -27,7 +27,7 @@ namespace cairn {
 namespace {
 
 struct Point {
-  enum class Action { kKill, kStop, kSleep, kError, kFull };
+  enum class Action { kKill, kStop, kHang, kSleep, kError, kFull };
   Action action = Action::kKill;
   std::int64_t sleep_ms = 0;
   std::uint64_t at = 0;  // Which time; 0: each.
@@ -50,6 +50,7 @@ absl::StatusOr<std::unique_ptr<Point>> ParseAction(absl::string_view entry, absl
   static const auto* const kActions =
       new std::map<std::string, Point::Action, std::less<>>{{"kill", Point::Action::kKill},
                                                             {"stop", Point::Action::kStop},
+                                                            {"hang", Point::Action::kHang},
                                                             {"error", Point::Action::kError},
                                                             {"full", Point::Action::kFull}};
   if (absl::ConsumePrefix(&action, "sleep:")) {
@@ -58,9 +59,9 @@ absl::StatusOr<std::unique_ptr<Point>> ParseAction(absl::string_view entry, absl
     return point;
   }
   const auto found = kActions->find(action);
-  if (found == kActions->end()) return Wrong(entry, "expected kill, stop, sleep:MS, error or full");
+  if (found == kActions->end()) return Wrong(entry, "expected kill, stop, hang, sleep:MS, error or full");
   point->action = found->second;
-  const bool ends = point->action == Point::Action::kKill || point->action == Point::Action::kStop;
+  const bool ends = point->action != Point::Action::kError && point->action != Point::Action::kFull;
   if (ends && point->at == 0) point->at = 1;
   return point;
 }
@@ -106,6 +107,8 @@ absl::Status Do(absl::string_view name, const Point& point) {
     case Point::Action::kStop:
       ::kill(::getpid(), SIGSTOP);
       break;
+    case Point::Action::kHang:
+      while (true) ::pause();  // Not for a signal either.
     case Point::Action::kSleep:
       absl::SleepFor(absl::Milliseconds(point.sleep_ms));
       break;

@@ -8,7 +8,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <thread>
 
+#include "absl/time/clock.h"
 #include "base/test_directory.h"
 
 namespace cairn {
@@ -45,6 +47,19 @@ TEST(FailpointTest, KillsAtTheNthTime) {
   EXPECT_EQ(InChild("b=error;a=kill", "", pass(1)), -SIGKILL);
 }
 
+TEST(FailpointTest, AThreadThatHangsLeavesTheOthersAlone) {
+  EXPECT_EQ(InChild("a=hang", "",
+                    [] {
+                      std::thread([] {
+                        CAIRN_FAILPOINT("a").IgnoreError();
+                        _exit(1);
+                      }).detach();
+                      absl::SleepFor(absl::Milliseconds(50));  // Too short for a busy machine: then nothing is shown.
+                      return 7;
+                    }),
+            7);
+}
+
 TEST(FailpointTest, FailsTheStep) {
   const auto codes = [] {
     return static_cast<int>(CAIRN_FAILPOINT("a").code()) * 16 + static_cast<int>(CAIRN_FAILPOINT("a").code());
@@ -67,7 +82,7 @@ TEST(FailpointTest, SaysWhatIsWrong) {
   for (const char* wrong : {"a", "a=", "=kill", "a=explode", "a=kill@0", "a=kill@x", "a=sleep:long"}) {
     EXPECT_TRUE(absl::IsInvalidArgument(CheckFailpoints(wrong))) << wrong;
   }
-  EXPECT_TRUE(CheckFailpoints("a=kill@2;b=sleep:5;c=stop;d=error;e=full").ok());
+  EXPECT_TRUE(CheckFailpoints("a=kill@2;b=sleep:5;c=stop;d=error;e=full;f=hang").ok());
 }
 
 }  // namespace

@@ -5,11 +5,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "aggregators/blame.h"
+#include "base/progress.h"
 
 namespace cairn::internal {
 namespace {
 
 using kernels::BlockWindows;
+
+constexpr std::int64_t kBlocksTold = 64;  // At a time, of those that are done.
+
+void TellBlock(std::int64_t b) {
+  if (b % kBlocksTold == 0) WorkProgress::Made();
+}
 
 // Those that add to one accumulator, and what they add.
 struct UpdateSources {
@@ -26,6 +33,7 @@ class UpdateFold {
     std::vector<BlockSource> sources;
     for (const ScaledView& view : with.views) sources.push_back({&view});
     for (std::int64_t b = 0; b < accumulator_.blocks(); ++b) {
+      TellBlock(b);
       const SumBlock block = accumulator_.Block(b);
       std::size_t failed = 0;
       const Folded folded = scratch.Add(
@@ -95,6 +103,7 @@ absl::Status FoldSums(const OtherSums& other, const Layout& layout, std::vector<
   for (std::size_t i = 0; i < places.size(); ++i) {
     const Accumulator &from = other.layout.accumulators[i], &to = layout.accumulators[places[i]];
     for (std::int64_t b = 0; b < from.blocks(); ++b) {
+      TellBlock(b);
       const SumBlock block = from.Block(b), into = to.Block(b);
       const Folded folded = AddBlockSums(
           other.windows[from.first_block + b], block,

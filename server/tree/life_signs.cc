@@ -2,8 +2,11 @@
 
 #include <sys/eventfd.h>
 
+#include <algorithm>
+#include <ctime>
 #include <utility>
 
+#include "base/progress.h"
 #include "proto/cairn/v1/tree.pb.h"
 #include "server/tree/unix_stream.h"
 
@@ -12,6 +15,13 @@ namespace {
 
 constexpr int kSignsPerLease = 4;
 constexpr absl::Duration kIntervalMax = absl::Seconds(2);  // The dispatcher waits for several of them.
+
+// Of all threads. This one takes less than a second in days.
+std::uint64_t ProcessorSeconds() {
+  timespec used{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<std::uint64_t>(used.tv_sec);
+}
 
 }  // namespace
 
@@ -27,7 +37,14 @@ LifeSigns::~LifeSigns() {
   thread_.join();
 }
 
-void LifeSigns::Begin() { Set(State::kWorks); }
+std::uint64_t LifeSigns::ProgressOf(Work work) {
+  return WorkProgress::made() + (work == Work::kComputing ? ProcessorSeconds() : 0);
+}
+
+void LifeSigns::Begin(Work work) {
+  work_ = work;
+  Set(State::kWorks);
+}
 void LifeSigns::End(bool holds) { Set(holds ? State::kHolds : State::kIdle); }
 
 void LifeSigns::Set(State state) {
@@ -46,6 +63,14 @@ absl::Status LifeSigns::Send(const v1::WorkerMessage& message) {
   return SendMessage(socket_, message);
 }
 
+absl::Status LifeSigns::TellDispatcher() {
+  v1::WorkerMessage message;
+  v1::WorkerAlive& alive = *message.mutable_alive();
+  alive.set_progress(ProgressOf(work_));
+  alive.set_awaits_others(WorkProgress::awaits_others());
+  return Send(message);
+}
+
 void LifeSigns::Loop() {
   std::unique_lock lock(mutex_);
   while (state_ != State::kStops) {
@@ -58,11 +83,7 @@ void LifeSigns::Loop() {
     if (state_ == State::kIdle || state_ == State::kStops) continue;
     lock.unlock();
     absl::Status told = objects_->Renew();
-    if (told.ok() && works) {
-      v1::WorkerMessage alive;
-      alive.mutable_alive();
-      told = Send(alive);
-    }
+    if (told.ok() && works) told = TellDispatcher();
     lock.lock();
     if (told.ok()) continue;
     lost_ = std::move(told);

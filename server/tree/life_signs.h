@@ -1,8 +1,11 @@
 // That a worker which is at work, or holds something, is alive: told to the store's agent, which gives what it holds to
-// others else, and, during a task, to the dispatcher. A thread that sleeps as long as there is nothing to be told.
+// others else, and, during a task, to the dispatcher, with how far it has come (base/progress.h). A thread that sleeps
+// as long as there is nothing to be told.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <thread>
 
@@ -23,7 +26,11 @@ class LifeSigns {
   LifeSigns(NodeObjects* objects, int socket);
   ~LifeSigns();
 
-  void Begin();  // Of a task.
+  // What counts as getting on with a task. Pieces of work: what is done is told. Computing: pieces, and whole seconds
+  // of processor time, since one call of a library may take hours and cannot tell.
+  enum class Work { kPieces, kComputing };
+  static std::uint64_t ProgressOf(Work work);
+  void Begin(Work work);  // Of a task.
   void End(bool holds);
   // Why a sign was not taken: what this worker holds is lost.
   absl::Status lost() const;
@@ -35,6 +42,7 @@ class LifeSigns {
  private:
   enum class State { kIdle, kHolds, kWorks, kStops };
   void Set(State state);
+  absl::Status TellDispatcher();
   void Loop();
 
   NodeObjects* objects_;
@@ -45,6 +53,7 @@ class LifeSigns {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   State state_ = State::kIdle;
+  std::atomic<Work> work_ = Work::kPieces;
   absl::Status lost_;
   std::thread thread_;
 };

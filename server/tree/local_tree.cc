@@ -33,7 +33,8 @@ absl::Status LocalTree::StartWorkers(const LocalTreeOptions& options) {
                    .directory = options.directory,
                    .workers = options.workers,
                    .patience = options.lease * kPatienceLeases,
-                   .silence = options.lease * kSilenceLeases};
+                   .silence = options.lease * kSilenceLeases,
+                   .stuck = options.stuck};
   tree.on_lost = [this](const ProcessId& process) {
     std::lock_guard lock(mutex_);
     if (processes_ != nullptr) processes_->Kill(process);

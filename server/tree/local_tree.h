@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/limits.h"
 #include "server/store/shared/shared_store.h"
 #include "server/store/shared/store_agent.h"
 #include "server/tree/tree.h"
@@ -26,7 +27,8 @@ struct LocalTreeOptions {
   std::filesystem::path spill;      // SharedStoreOptions::spill_directory.
   // A worker that holds something and gives no sign of life for so long loses it.
   absl::Duration lease = absl::Seconds(10);
-  std::size_t workers = 0;          // Processes; 0: the shared store only.
+  absl::Duration stuck = absl::Seconds(limits::kWorkerStuckSeconds);  // TreeOptions.
+  std::size_t workers = 0;                                            // Processes; 0: the shared store only.
   std::vector<std::string> worker;  // Program and arguments of one, without what names the node. Empty: they are
                                     // started by somebody else.
 };
@@ -42,6 +44,7 @@ class LocalTree {
   // Null without workers.
   Summer* summer() { return tree_.get(); }
   Sharder* sharder() { return tree_.get(); }
+  std::size_t workers() const { return tree_->workers(); }  // That have come. REQUIRES: there may be some.
 
  private:
   LocalTree() = default;

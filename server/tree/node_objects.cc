@@ -1,6 +1,7 @@
 #include "server/tree/node_objects.h"
 
 #include "base/failpoint.h"
+#include "base/progress.h"
 #include "base/status_macros.h"
 
 namespace cairn::tree {
@@ -59,6 +60,7 @@ MakePlane NodeObjects::Planes() {
     absl::StatusOr<NewObject> object = objects->client_->Create(elements * sizeof(std::int64_t));
     lock.unlock();
     if (!object.ok()) return object.status();
+    WorkProgress::Made();
     CAIRN_RETURN_IF_ERROR(CAIRN_FAILPOINT("worker.after_plane"));
     return std::make_unique<Plane>(objects, *std::move(object), elements);
   };

@@ -6,6 +6,8 @@
 #include <memory>
 #include <utility>
 
+#include "base/failpoint.h"
+#include "base/progress.h"
 #include "base/status_macros.h"
 #include "server/root/shards.h"
 #include "server/tree/collective.h"
@@ -43,6 +45,7 @@ constexpr std::int64_t NeutralOf(bool greatest) { return greatest ? std::numeric
 // what comes back goes to all of them by the same way.
 Reduce Reducing(std::shared_ptr<Collective> group, bool greatest, ReduceFurther further, bool asks) {
   const auto here = [group, greatest](absl::Span<std::int64_t> values) {
+    const WorkProgress::AwaitsOthers waits;
     return greatest ? group->AllReduceMax(values) : group->AllReduceSum(values);
   };
   if (further == nullptr) return here;
@@ -50,6 +53,7 @@ Reduce Reducing(std::shared_ptr<Collective> group, bool greatest, ReduceFurther 
     if (values.empty()) return absl::OkStatus();
     CAIRN_RETURN_IF_ERROR(here(values));
     if (asks) {
+      const WorkProgress::AwaitsOthers waits;
       CAIRN_RETURN_IF_ERROR(further(values, greatest));
     } else {
       std::fill(values.begin(), values.end(), NeutralOf(greatest));
@@ -64,7 +68,8 @@ absl::StatusOr<std::shared_ptr<const Shard>> JoinGroup(const v1::ShardTask& task
                           .rendezvous = task.rendezvous(),
                           .attempt = task.attempt(),
                           .timeout = kPeersTimeout};
-  CAIRN_ASSIGN_OR_RETURN(const std::shared_ptr<Collective> collective, Collective::Join(group));
+  CAIRN_ASSIGN_OR_RETURN(const std::shared_ptr<Collective> collective, JoinGroup(group));
+  CAIRN_RETURN_IF_ERROR(CAIRN_FAILPOINT("worker.in_shard"));
   auto shard = std::make_shared<Shard>();
   shard->modules = {task.modules().begin(), task.modules().end()};
   shard->tensors = {task.tensors().begin(), task.tensors().end()};
@@ -96,6 +101,7 @@ absl::StatusOr<std::vector<v1::ShardTask>> SplitJob(const PublishJob& job, std::
 absl::StatusOr<v1::ShardMade> RunShard(NodeObjects& objects, const v1::ShardTask& task, const ReduceFurther& further) {
   CAIRN_ASSIGN_OR_RETURN(const PublishJob job, PlacedJob(objects, task));
   CAIRN_ASSIGN_OR_RETURN(std::shared_ptr<const Shard> shard, JoinGroup(task, further));
+  CAIRN_RETURN_IF_ERROR(CAIRN_FAILPOINT("worker.in_shard"));
   CAIRN_ASSIGN_OR_RETURN(const ShardPart part, CombineShard(job, std::move(shard), task.file()));
   for (const Contribution& contribution : job.contributions) {
     if (static_cast<const PlacedUpdate&>(*contribution.payload).StillValid()) continue;

@@ -81,7 +81,8 @@ void Tree::Listen() {
     absl::StatusOr<UniqueFd> socket = listener_.Accept();
     if (absl::IsCancelled(socket.status())) return;
     JoinEnded();
-    auto link = socket.ok() ? WorkerLink::Open(*std::move(socket), options_.silence) : socket.status();
+    auto link =
+        socket.ok() ? WorkerLink::Open(*std::move(socket), {options_.silence, options_.stuck}) : socket.status();
     if (!link.ok()) {
       spdlog::warn("workers: {}", link.status().ToString());
       std::unique_lock lock(mutex_);

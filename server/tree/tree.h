@@ -21,6 +21,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/limits.h"
 #include "proto/cairn/v1/tree.pb.h"
 #include "server/root/shards.h"
 #include "server/root/summer.h"
@@ -41,6 +42,8 @@ struct TreeOptions {
   absl::Duration patience = absl::Seconds(15);
   // A worker at work that says nothing for so long is stopped, or waits for memory that nobody will give back.
   absl::Duration silence = absl::Seconds(20);
+  // One that is alive, and for so long tells of nothing that got done, hangs.
+  absl::Duration stuck = absl::Seconds(limits::kWorkerStuckSeconds);
 };
 
 class Tree final : public Summer, public Sharder {

@@ -57,7 +57,7 @@ class Worker {
     v1::WorkerTask task;
     CAIRN_RETURN_IF_ERROR(ReceiveMessage(socket_.get(), absl::InfiniteDuration(), task));
     v1::WorkerMessage message;
-    life_.Begin();
+    life_.Begin(task.has_shard() ? LifeSigns::Work::kComputing : LifeSigns::Work::kPieces);
     const absl::Time start = absl::Now();
     *message.mutable_reply() = Do(task);
     message.mutable_reply()->set_seconds(absl::ToDoubleSeconds(absl::Now() - start));

@@ -9,7 +9,7 @@
 namespace cairn::tree {
 
 // Version of proto/cairn/v1/tree.proto.
-inline constexpr std::uint32_t kTreeProtocol = 1;
+inline constexpr std::uint32_t kTreeProtocol = 2;
 
 // Works for the node in `directory` until the dispatcher goes: then OK. FAILED_PRECONDITION: this process was stopped
 // for longer than its lease, and what it had is lost; run it again. UNAVAILABLE, NOT_FOUND: nobody serves there.

@@ -18,13 +18,16 @@ namespace cairn::tree {
 class WorkerLink {
  public:
   // UNAVAILABLE, NOT_FOUND: the other end has gone. PERMISSION_DENIED: it is another user's.
-  // `silence`: a worker at work speaks more often.
-  static absl::StatusOr<std::unique_ptr<WorkerLink>> Open(UniqueFd socket, absl::Duration silence);
+  struct Limits {
+    absl::Duration silence;  // A worker at work speaks more often.
+    absl::Duration stuck;    // And gets something done more often (progress_watch.h).
+  };
+  static absl::StatusOr<std::unique_ptr<WorkerLink>> Open(UniqueFd socket, const Limits& limits);
 
   // Once, first of all. FAILED_PRECONDITION: it speaks another version. Else as Call.
   absl::Status Greet();
-  // Waits for the reply. UNAVAILABLE: the worker has gone, or Cut was called. DEADLINE_EXCEEDED: it is stopped. Either
-  // way it is of no use any more.
+  // Waits for the reply. UNAVAILABLE: the worker has gone, or Cut was called. DEADLINE_EXCEEDED: it is stopped, or
+  // hangs. Either way it is of no use any more.
   // `reduce` answers what the worker asks meanwhile, and may take its time.
   using AnswerReduce = std::function<v1::WorkerTask(const v1::WorkerReduce&)>;
   absl::StatusOr<v1::WorkerReply> Call(const v1::WorkerTask& task, const AnswerReduce& reduce);
@@ -36,11 +39,11 @@ class WorkerLink {
   const ProcessId& process() const { return process_; }
 
  private:
-  WorkerLink(UniqueFd socket, ProcessId process, absl::Duration silence)
-      : socket_(std::move(socket)), process_(process), silence_(silence) {}
+  WorkerLink(UniqueFd socket, ProcessId process, const Limits& limits)
+      : socket_(std::move(socket)), process_(process), limits_(limits) {}
   UniqueFd socket_;
   ProcessId process_;
-  const absl::Duration silence_;
+  const Limits limits_;
 };
 
 }  // namespace cairn::tree
