@@ -59,16 +59,17 @@ bool RoundSum::AllWanted(const UpdateSet& updates) const {
   return std::all_of(updates.begin(), updates.end(), [this](const UpdateId& update) { return IsWanted(update); });
 }
 
-std::size_t RoundSum::leaves() const {
-  return std::count_if(leaves_.begin(), leaves_.end(), [](const auto& entry) {
-    const Leaf& leaf = entry.second;
-    return !leaf.useless && (!leaf.empty() || leaf.doing);
-  });
+std::vector<WorkerId> RoundSum::Leaves() const {
+  std::vector<WorkerId> leaves;
+  for (const auto& [worker, leaf] : leaves_) {
+    if (!leaf.useless && (!leaf.empty() || leaf.doing)) leaves.push_back(worker);
+  }
+  return leaves;
 }
 
 bool RoundSum::MayFold(const Leaf& leaf, std::size_t leaves_max) const {
   if (!leaf.empty()) return true;
-  const std::size_t folding = leaves();
+  const std::size_t folding = Leaves().size();
   return folding < std::max<std::size_t>(1, leaves_max) &&
          (folding == 0 || pending_.size() > kUpdatesPerLeaf * folding);
 }

@@ -85,7 +85,7 @@ class RoundSum {
   // Whether the worker holds anything of this round.
   bool Holds(WorkerId worker) const;
   std::size_t waiting() const { return pending_.size(); }
-  std::size_t leaves() const;  // Workers that hold something.
+  std::vector<WorkerId> Leaves() const;  // That hold something of use, or are about to.
 
  private:
   struct Leaf {

@@ -99,7 +99,7 @@ TEST(RoundSumTest, FoldsWhatComesAndSealsWhenClosed) {
   world.sum.Close(Updates({1, 2}));
   world.RunAll(2);
   EXPECT_THAT(world.Result(), ElementsAre(Update(1), Update(2)));
-  EXPECT_EQ(world.sum.leaves(), 0u);
+  EXPECT_EQ(world.sum.Leaves().size(), 0u);
 }
 
 TEST(RoundSumTest, ManyWaitingUpdatesCallForMoreLeavesAsFarAsThereMayBe) {
@@ -107,7 +107,7 @@ TEST(RoundSumTest, ManyWaitingUpdatesCallForMoreLeavesAsFarAsThereMayBe) {
     World world;
     for (int i = 0; i < 30; ++i) world.sum.Offer(Update(i));
     for (WorkerId worker = 1; worker <= 4; ++worker) world.Begin(worker, leaves_max);
-    EXPECT_EQ(world.sum.leaves(), leaves_max);
+    EXPECT_EQ(world.sum.Leaves().size(), leaves_max);
     EXPECT_EQ(std::get<Fold>(world.doing(1)).updates.size(), RoundSum::kUpdatesPerFold);
   }
 }

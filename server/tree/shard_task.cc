@@ -68,8 +68,8 @@ absl::StatusOr<std::shared_ptr<const Shard>> JoinGroup(const v1::ShardTask& task
                           .rendezvous = task.rendezvous(),
                           .attempt = task.attempt(),
                           .timeout = kPeersTimeout};
-  CAIRN_ASSIGN_OR_RETURN(const std::shared_ptr<Collective> collective, JoinGroup(group));
-  CAIRN_RETURN_IF_ERROR(CAIRN_FAILPOINT("worker.in_shard"));
+  const WorkProgress::AwaitsOthers waits;
+  CAIRN_ASSIGN_OR_RETURN(const std::shared_ptr<Collective> collective, Collective::Join(group));
   auto shard = std::make_shared<Shard>();
   shard->modules = {task.modules().begin(), task.modules().end()};
   shard->tensors = {task.tensors().begin(), task.tensors().end()};

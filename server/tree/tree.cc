@@ -17,8 +17,6 @@ namespace cairn::tree {
 namespace {
 
 constexpr absl::Duration kAcceptAgain = absl::Milliseconds(200);  // After the system had no descriptor for a worker.
-constexpr std::uint64_t kPlaneGrowth = 2;                         // Of a plane of int64 over an update of float32.
-constexpr std::uint64_t kPlanesExpected = 2;                      // Of a partial sum.
 
 // Planes that are mapped while the total is read.
 class SharedTotal final : public RoundTotal {
@@ -176,20 +174,15 @@ std::optional<Tree::Job> Tree::NextFor(WorkerId worker) {
     auto task = sharding_->tasks.extract(worker);
     if (!task.empty()) return Job{{}, std::nullopt, std::move(task.mapped())};
   }
+  const LeafRoom room = Room();
   for (const bool closed : {true, false}) {  // The publisher waits for those that are.
     for (auto& [key, round] : rounds_) {
       if (round.over && round.sum.Holds(worker)) return JobOf(key, round, Drop{});
       if (round.over || round.sum.closed() != closed) continue;
-      if (auto action = round.sum.Next(worker, LeavesMax(round))) return JobOf(key, round, *std::move(action));
+      if (auto action = round.sum.Next(worker, LeavesMaxOf(round, room))) return JobOf(key, round, *std::move(action));
     }
   }
   return std::nullopt;
-}
-
-std::size_t Tree::LeavesMax(const Round& round) const {
-  const std::uint64_t sum = std::max<std::uint64_t>(1, round.bytes_max * kPlaneGrowth * kPlanesExpected);
-  const std::uint64_t fit = store_->options().budget / sum;
-  return std::clamp<std::uint64_t>(fit, 1, std::max<std::size_t>(1, options_.workers));
 }
 
 Tree::Job Tree::JobOf(const RoundKey& key, Round& round, Action action) {
@@ -241,6 +234,7 @@ void Tree::Apply(WorkerId worker, const Job& job, const v1::WorkerReply& reply) 
     return;
   }
   Round& round = rounds_.at(job.round);
+  Measure(round, worker, reply);
   if (std::holds_alternative<Drop>(*job.action)) {
     round.sum.Dropped(worker);
   } else if (std::holds_alternative<Fold>(*job.action)) {

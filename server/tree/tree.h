@@ -26,6 +26,7 @@
 #include "server/root/shards.h"
 #include "server/root/summer.h"
 #include "server/store/shared/shared_store.h"
+#include "server/tree/leaf_room.h"
 #include "server/tree/round_sum.h"
 #include "server/tree/unix_stream.h"
 #include "server/tree/worker_link.h"
@@ -75,7 +76,9 @@ class Tree final : public Summer, public Sharder {
     std::map<UpdateId, v1::UpdatePlace> places;
     std::map<UpdateId, absl::Time> queued;  // Since when, of those that no worker has begun with.
     std::map<PartialId, v1::SealedPartial> partials;
-    std::uint64_t bytes_max = 0;  // Of an update.
+    std::uint64_t bytes_max = 0;             // Of an update.
+    std::uint64_t plane_bytes = 0;           // Of a sum, the most that a worker told. 0: none has.
+    std::map<WorkerId, std::uint64_t> held;  // Of the store, by sums that are under way, as far as they told.
     bool over = false;
   };
   struct Worker {
@@ -119,7 +122,10 @@ class Tree final : public Summer, public Sharder {
   void Know(Round& round, const Contribution& contribution);
   std::optional<Job> NextFor(WorkerId worker);
   Job JobOf(const RoundKey& key, Round& round, Action action);
-  std::size_t LeavesMax(const Round& round) const;
+  static std::uint64_t SumBytesOf(const Round& round);
+  LeafRoom Room() const;
+  static std::size_t LeavesMaxOf(const Round& round, LeafRoom room);
+  static void Measure(Round& round, WorkerId worker, const v1::WorkerReply& reply);
   void ObserveBegin(const Job& job);
   void ObserveEnd(const Job& job, double seconds);
   void Apply(WorkerId worker, const Job& job, const v1::WorkerReply& reply);

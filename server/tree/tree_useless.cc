@@ -41,6 +41,7 @@ void Tree::Lose(WorkerId worker) {
   }
   for (auto& [key, round] : rounds_) {
     round.sum.Lost(worker);
+    round.held.erase(worker);
     Conclude(round);
   }
 }

@@ -88,6 +88,14 @@ absl::Status WorkerSum::Begin(const std::string& combine) {
   return absl::OkStatus();
 }
 
+void WorkerSum::Measure(v1::WorkerReply& reply) const {
+  const PartialView view = sum_->View();
+  const auto& planes = view.planes();
+  if (planes.empty()) return;
+  reply.set_plane_bytes(planes.front().size() * sizeof(std::int64_t));
+  reply.set_planes(static_cast<std::uint32_t>(planes.size()));
+}
+
 v1::WorkerReply WorkerSum::Fold(const v1::FoldTask& task) {
   const LostPagesGuard guard;
   v1::WorkerReply reply;
@@ -112,6 +120,7 @@ v1::WorkerReply WorkerSum::Fold(const v1::FoldTask& task) {
   }
   const bool empty = !begun.ok() || !sum_->usable().ok() || sum_->contributors().empty();
   reply.set_lost(empty || !read.ok());
+  if (!reply.lost()) Measure(reply);
   return reply;
 }
 
@@ -139,6 +148,7 @@ v1::WorkerReply WorkerSum::Merge(const v1::SealedPartial& partial) {
   const absl::Status merged = DoMerge(partial);
   SetStatus(merged, *reply.mutable_status());
   reply.set_lost(!merged.ok());
+  if (!reply.lost()) Measure(reply);
   return reply;
 }
 

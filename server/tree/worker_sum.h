@@ -30,6 +30,7 @@ class WorkerSum {
   absl::Status AddAll(absl::Span<const std::unique_ptr<Input>> inputs);
   absl::Status DoMerge(const v1::SealedPartial& partial);
   absl::Status DoSeal(v1::SealedPartial& sealed);
+  void Measure(v1::WorkerReply& reply) const;
   // Whether what was added last may have been another object's bytes, or none.
   absl::Status CheckRead(absl::Span<const std::unique_ptr<Input>> inputs) const;
 
