@@ -10,6 +10,7 @@
 #include "base/failpoint.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "server/tree/sealed_planes.h"
 #include "server/tree/task_status.h"
 #include "server/tree/update_place.h"
 
@@ -154,11 +155,19 @@ absl::Status Tree::Work(Worker& worker) {
     lock.lock();
     // A message that is too large is no fault of the worker.
     if (!reply.ok() && !absl::IsResourceExhausted(reply.status())) return reply.status();
+    if (reply.ok()) CAIRN_RETURN_IF_ERROR(CheckSealed(worker, reply->sealed()));
     if (reply.ok()) ObserveEnd(*job, reply->seconds());
     Apply(worker.id, *job, reply.ok() ? *reply : Failure(*job, reply.status()));
     changed_.notify_all();
     RemoveUseless(lock);
   }
+}
+
+// What it hands over is read and removed here.
+absl::Status Tree::CheckSealed(const Worker& worker, const v1::SealedPartial& sealed) const {
+  if (sealed.planes().empty()) return absl::OkStatus();
+  return CheckPlanes(sealed, worker.link->process(), KnownPlanes(),
+                     [this](const ObjectKey& key) { return store_->Find(key); });
 }
 
 // The reply to a task that was not given.

@@ -123,6 +123,7 @@ class Tree final : public Summer, public Sharder {
   std::optional<Job> NextFor(WorkerId worker);
   Job JobOf(const RoundKey& key, Round& round, Action action);
   static std::uint64_t SumBytesOf(const Round& round);
+  absl::Status CheckSealed(const Worker& worker, const v1::SealedPartial& sealed) const;
   LeafRoom Room() const;
   static std::size_t LeavesMaxOf(const Round& round, LeafRoom room);
   static void Measure(Round& round, WorkerId worker, const v1::WorkerReply& reply);
@@ -132,6 +133,7 @@ class Tree final : public Summer, public Sharder {
   void Conclude(Round& round);
   void Lose(WorkerId worker);
   std::vector<ObjectKey> TakeUseless();
+  std::set<ObjectKey> KnownPlanes() const;  // Of partials of all rounds, and those that are about to go.
   void FindOrphans();
   void RemoveUseless(std::unique_lock<std::mutex>& lock);
 

@@ -65,15 +65,20 @@ std::vector<ObjectKey> Tree::TakeUseless() {
   return std::exchange(useless_, {});
 }
 
-// What ended workers sealed and no round knows of: the reply was lost with them.
-void Tree::FindOrphans() {
-  if (!std::exchange(sweep_, false)) return;
-  std::set<ObjectKey> known;
+std::set<ObjectKey> Tree::KnownPlanes() const {
+  std::set<ObjectKey> known(useless_.begin(), useless_.end());
   for (const auto& [key, round] : rounds_) {
     for (const auto& [id, partial] : round.partials) {
       for (const ObjectKey& plane : KeysOf(partial)) known.insert(plane);
     }
   }
+  return known;
+}
+
+// What ended workers sealed and no round knows of: the reply was lost with them.
+void Tree::FindOrphans() {
+  if (!std::exchange(sweep_, false)) return;
+  const std::set<ObjectKey> known = KnownPlanes();
   for (const Objects::Orphan& orphan : store_->Orphans()) {
     // Its last reply may be on the way still: Drive looks again.
     const bool told = std::any_of(workers_.begin(), workers_.end(), [&](const Worker& worker) {

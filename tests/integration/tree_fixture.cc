@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <future>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +17,7 @@
 #include "base/digest.h"
 #include "base/files.h"
 #include "server/root/update.h"
+#include "server/store/shared/testing.h"
 #include "tests/integration/server_process.h"
 #include "tests/integration/worker_pids.h"
 
@@ -36,6 +38,16 @@ class FileBlob final : public Blob {
  private:
   const fs::path path_;
   const MappedFile file_;
+};
+
+class ObjectBlob final : public Blob {
+ public:
+  explicit ObjectBlob(ReadableObject object) : object_(std::move(object)) {}
+  absl::string_view bytes() const override { return object_.bytes(); }
+  std::optional<ObjectKey> shared_key() const override { return object_.key(); }
+
+ private:
+  const ReadableObject object_;
 };
 
 // All values of a result, in order.
@@ -86,10 +98,14 @@ void TreeFixture::SetFailpoints(const std::string& points) {
 bool TreeFixture::Passed(const std::string& failpoint) const { return fs::exists(once_ / failpoint); }
 
 void TreeFixture::Start(tree::LocalTreeOptions options) {
+  options.worker = {BuiltProgram("cairn"), "worker"};
+  StartByHand(std::move(options));
+}
+
+void TreeFixture::StartByHand(tree::LocalTreeOptions options) {
   options.directory = directory_ / "node";
   options.objects_max = 1000;
   options.spill = directory_ / "spill";
-  options.worker = {BuiltProgram("cairn"), "worker"};
   auto tree = tree::LocalTree::Start(options);
   ASSERT_TRUE(tree.ok()) << tree.status();
   tree_ = *std::move(tree);
@@ -118,6 +134,17 @@ PublishJob TreeFixture::Round(std::size_t clients, const std::string& combine) {
                             .examples = i + 1,
                             .adapter_config = update.config_json};
     contribution.payload = std::make_shared<FileBlob>(path, *std::move(file));
+  }
+  return job;
+}
+
+PublishJob TreeFixture::InMemory(PublishJob job) {
+  for (Contribution& contribution : job.contributions) {
+    const auto key = Put(*tree_->store(), contribution.payload->bytes());
+    EXPECT_TRUE(key.ok()) << key.status();
+    auto object = tree_->store()->Get(*key);
+    EXPECT_TRUE(object.ok()) << object.status();
+    contribution.payload = std::make_shared<ObjectBlob>(*std::move(object));
   }
   return job;
 }

@@ -27,10 +27,14 @@ class TreeFixture : public ::testing::Test {
   bool Passed(const std::string& failpoint) const;
   // Fills in folders and the program.
   void Start(tree::LocalTreeOptions options);
+  // With no worker processes but those that the test starts.
+  void StartByHand(tree::LocalTreeOptions options);
   std::set<pid_t> AwaitWorkers(std::size_t count);
 
   // Round 1 with so many updates, in files.
   PublishJob Round(std::size_t clients, const std::string& combine = "mean");
+  // The same updates in the shared store.
+  PublishJob InMemory(PublishJob job);
   void Offer(const PublishJob& job);
   // What comes within a minute.
   absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const PublishJob& job);

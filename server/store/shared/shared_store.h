@@ -81,6 +81,8 @@ class SharedStore {
   bool Cancel(Ticket ticket);
   // NOT_FOUND: it has gone, or is not sealed yet. PERMISSION_DENIED: a forged key.
   absl::StatusOr<ReadableObject> Get(const ObjectKey& key);
+  // What the table says of an object, whatever its state; no lease. Errors as TableView::Find.
+  absl::StatusOr<ObjectEntry> Find(const ObjectKey& key) const { return objects_.table().view().Find(key); }
   // Lets go of a sealed object: it can no longer be had, and its memory is free once the last lease has ended.
   absl::Status Remove(const ObjectKey& key);
   // What workers sealed whose sessions have ended. Somebody may have been told of it, or nobody ever will: only who
