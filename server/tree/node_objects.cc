@@ -5,6 +5,18 @@
 #include "base/status_macros.h"
 
 namespace cairn::tree {
+namespace {
+
+// For how long a worker waits for memory, in lease times. What others may give back meanwhile comes within one: what a
+// worker held that was stopped, and what the store spills. Whoever waits in vain lets go of the sum that wanted it,
+// and says so; then
+//   - the round goes on with the workers that have sums of it, and with no more than those from then on;
+//   - when nobody has, one worker tries with the round for itself; then an open round waits until it is closed, and a
+//     closed one is left to the server, which needs no memory of the store.
+// So nobody holds memory and waits for more for longer than that, and every wait ends (RoundSum::Starve).
+constexpr double kRoomLeases = 1;
+
+}  // namespace
 
 class NodeObjects::Plane final : public SumPlane {
  public:
@@ -54,11 +66,15 @@ absl::StatusOr<NodeObjects::Read> NodeObjects::Get(const ObjectKey& key) {
   return Read(shared_from_this(), *std::move(object));
 }
 
+absl::StatusOr<NewObject> NodeObjects::Create(std::uint64_t bytes) {
+  const WorkProgress::AwaitsOthers waits;
+  const std::lock_guard lock(mutex_);
+  return client_->Create(bytes, lease_time() * kRoomLeases);
+}
+
 MakePlane NodeObjects::Planes() {
   return [objects = shared_from_this()](std::size_t elements) -> absl::StatusOr<std::unique_ptr<SumPlane>> {
-    std::unique_lock lock(objects->mutex_);
-    absl::StatusOr<NewObject> object = objects->client_->Create(elements * sizeof(std::int64_t));
-    lock.unlock();
+    absl::StatusOr<NewObject> object = objects->Create(elements * sizeof(std::int64_t));
     if (!object.ok()) return object.status();
     WorkProgress::Made();
     CAIRN_RETURN_IF_ERROR(CAIRN_FAILPOINT("worker.after_plane"));
@@ -71,8 +87,8 @@ absl::StatusOr<ObjectKey> NodeObjects::Seal(std::unique_ptr<SumPlane> plane) {
 }
 
 absl::Status NodeObjects::Renew() {
-  std::lock_guard lock(mutex_);
-  return client_->Renew();
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  return lock.owns_lock() ? client_->Renew() : absl::OkStatus();
 }
 
 absl::Status NodeObjects::ServeAgent() {

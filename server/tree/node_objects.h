@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -47,14 +48,16 @@ class NodeObjects : public std::enable_shared_from_this<NodeObjects> {
   // REQUIRES: made by Planes().
   absl::StatusOr<ObjectKey> Seal(std::unique_ptr<SumPlane> plane);
 
-  // As StoreClient.
+  // Another thread's call is a sign of life, too, and it gives some while it waits: this does not wait for it.
   absl::Status Renew();
+  // As StoreClient.
   absl::Status ServeAgent();
   int fd() const { return client_->fd(); }
   absl::Duration lease_time() const { return client_->lease_time(); }
 
  private:
   class Plane;
+  absl::StatusOr<NewObject> Create(std::uint64_t bytes);
   explicit NodeObjects(std::shared_ptr<StoreClient> client) : client_(std::move(client)) {}
 
   mutable std::mutex mutex_;  // Held while the client, or anything of it, is used or destroyed.

@@ -18,6 +18,7 @@ void RoundSum::Close(UpdateSet wanted) {
   failure_ = absl::OkStatus();
   failures_ = 0;
   losses_ = 0;
+  starved_ = false;
   attempts_.clear();
   offered_.insert(wanted_->begin(), wanted_->end());
   for (auto& [worker, leaf] : leaves_) {
@@ -70,7 +71,7 @@ std::vector<WorkerId> RoundSum::Leaves() const {
 bool RoundSum::MayFold(const Leaf& leaf, std::size_t leaves_max) const {
   if (!leaf.empty()) return true;
   const std::size_t folding = Leaves().size();
-  return folding < std::max<std::size_t>(1, leaves_max) &&
+  return folding < std::max<std::size_t>(1, std::min(leaves_max, leaves_fit_)) &&
          (folding == 0 || pending_.size() > kUpdatesPerLeaf * folding);
 }
 
@@ -90,8 +91,8 @@ std::optional<Action> RoundSum::Next(WorkerId worker, std::size_t leaves_max) {
   if (leaf.useless) {
     leaf.doing = Drop{};
   } else if (!pending_.empty()) {
-    // An open round that costs one worker after the other waits until it is closed.
-    if (losses_ < kLossesMax && MayFold(leaf, leaves_max)) leaf.doing = FoldNext();
+    // An open round that costs one worker after the other, or finds no memory, waits until it is closed.
+    if (losses_ < kLossesMax && !starved_ && MayFold(leaf, leaves_max)) leaf.doing = FoldNext();
   } else if (wanted_) {
     leaf.doing = Finish(worker, leaf);
   }
@@ -133,6 +134,7 @@ void RoundSum::Folded(WorkerId worker, absl::Span<const absl::Status> results) {
   Leaf& leaf = leaves_.at(worker);
   const Fold fold = std::get<Fold>(*leaf.doing);
   leaf.doing.reset();
+  absl::Status room;
   for (std::size_t i = 0; i < fold.updates.size(); ++i) {
     const UpdateId& update = fold.updates[i];
     const absl::Status result =
@@ -143,14 +145,29 @@ void RoundSum::Folded(WorkerId worker, absl::Span<const absl::Status> results) {
       continue;  // It waits again since Close.
     } else if (result.ok()) {
       leaf.own.insert(update);
+    } else if (absl::IsResourceExhausted(result)) {
+      Again({update});
+      room = result;
     } else if (++attempts_[update] < kAttemptsMax) {
       Again({update});
     } else {
       failure_ = result;
     }
   }
+  if (!room.ok()) Starve(leaf, room);
   // The round was closed without one that was being folded.
   if (!leaf.useless && !AllWanted(leaf.own)) GiveUp(leaf);
+}
+
+// A worker waited for memory in vain, and so what it has goes. Those that have some go on without it; where nobody has,
+// one may try alone.
+void RoundSum::Starve(Leaf& leaf, const absl::Status& why) {
+  GiveUp(leaf);
+  const std::size_t others = Leaves().size();
+  leaves_fit_ = std::min(leaves_fit_, std::max<std::size_t>(1, others));
+  if (others > 0 || !std::exchange(tried_alone_, true)) return;  // Of two that waited for each other, both may be here.
+  if (closed()) failure_ = why;
+  starved_ = !closed();
 }
 
 void RoundSum::Merged(WorkerId worker) {
@@ -178,7 +195,7 @@ void RoundSum::Dropped(WorkerId worker) { leaves_.erase(worker); }
 void RoundSum::Failed(WorkerId worker, const absl::Status& why) {
   const auto found = leaves_.find(worker);
   const bool useless = found != leaves_.end() && found->second.useless;  // Its partial may have gone meanwhile.
-  if (!useless && ++failures_ >= kAttemptsMax) failure_ = why;
+  if (!useless && (absl::IsResourceExhausted(why) || ++failures_ >= kAttemptsMax)) failure_ = why;
   Forget(worker);
 }
 

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -65,7 +66,8 @@ class RoundSum {
   // At most `leaves_max` workers fold at a time. None: there is nothing to do for this worker.
   std::optional<Action> Next(WorkerId worker, std::size_t leaves_max);
 
-  // What came of it. A status for each update, in order. INVALID_ARGUMENT: the update is to blame.
+  // What came of it. A status for each update, in order. INVALID_ARGUMENT: the update is to blame. RESOURCE_EXHAUSTED:
+  // there is no memory for the worker's sum, which it has let go of.
   void Folded(WorkerId worker, absl::Span<const absl::Status> results);
   void Merged(WorkerId worker);
   void Sealed(WorkerId worker, PartialId partial);  // `partial`: a number not used before.
@@ -113,6 +115,7 @@ class RoundSum {
   void GiveUp(Leaf& leaf);
   void DiscardPartial(PartialId partial);
   void Refold();
+  void Starve(Leaf& leaf, const absl::Status& why);
 
   std::optional<UpdateSet> wanted_;  // Once closed.
   UpdateSet offered_;
@@ -123,6 +126,9 @@ class RoundSum {
   std::map<UpdateId, int> attempts_;
   int failures_ = 0;  // Of merges and seals.
   int losses_ = 0;
+  std::size_t leaves_fit_ = std::numeric_limits<std::size_t>::max();  // That had memory when another one found none.
+  bool tried_alone_ = false;  // Or is about to: one worker, after nobody had any.
+  bool starved_ = false;      // There was none for one alone: before Close nobody tries again.
   absl::Status failure_;
   std::vector<PartialId> useless_;
 };

@@ -57,6 +57,15 @@ class World {
     held_.erase(worker);
     sum.Lost(worker);
   }
+  // It finds no memory for what it was told to fold.
+  void Starve(WorkerId worker) {
+    const Fold fold = std::get<Fold>(doing_.at(worker));
+    doing_.erase(worker);
+    held_.erase(worker);
+    sum.Folded(worker, std::vector<absl::Status>(fold.updates.size(), absl::ResourceExhaustedError("no room")));
+    sum.Lost(worker);
+  }
+  bool Folds(WorkerId worker) const { return busy(worker) && std::holds_alternative<Fold>(doing(worker)); }
   bool Step(WorkerId worker, std::size_t leaves_max = 4) {
     if (!Begin(worker, leaves_max)) return false;
     End(worker);
@@ -214,6 +223,72 @@ TEST(RoundSumTest, ARoundThatLosesWorkerAfterWorkerIsGivenUp) {
   EXPECT_TRUE(sum.Next(101, 1));
 }
 
+TEST(RoundSumTest, WithoutMemoryForAllSomeGoOn) {
+  World world;
+  for (int i = 0; i < 16; ++i) world.sum.Offer(Update(i));
+  for (WorkerId worker = 1; worker <= 3; ++worker) ASSERT_TRUE(world.Begin(worker));
+  world.Starve(2);
+  EXPECT_FALSE(world.Begin(2)) << "there is room for two";
+  EXPECT_FALSE(world.Begin(4));
+  world.End(1);
+  world.End(3);
+  EXPECT_FALSE(world.Begin(2)) << "not later either";
+  ASSERT_TRUE(world.Begin(1));
+  world.Starve(1);
+  UpdateSet all;
+  for (int i = 0; i < 16; ++i) all.insert(Update(i));
+  world.sum.Close(all);
+  EXPECT_FALSE(world.Begin(1));
+  world.RunAll(4);
+  EXPECT_EQ(world.Result().size(), 16u);
+}
+
+TEST(RoundSumTest, WithoutMemoryForOneTheOpenRoundWaitsAndTheClosedOneIsGivenUp) {
+  World world;
+  world.sum.Offer(Update(1));
+  for (const WorkerId worker : {1, 2}) {
+    ASSERT_TRUE(world.Begin(worker)) << "the second one has the round for itself";
+    world.Starve(worker);
+  }
+  EXPECT_FALSE(world.Begin(1));
+  EXPECT_FALSE(world.Begin(2));
+  world.sum.Close(Updates({1}));
+  EXPECT_TRUE(world.sum.failure().ok()) << "there may be some by now";
+  ASSERT_TRUE(world.Begin(2));
+  world.Starve(2);
+  EXPECT_TRUE(absl::IsResourceExhausted(world.sum.failure()));
+  EXPECT_FALSE(world.Begin(1));
+}
+
+TEST(RoundSumTest, TwoThatWaitedForEachOtherLeaveTheRoundToOne) {
+  World world;
+  for (int i = 0; i < 7; ++i) world.sum.Offer(Update(i));
+  ASSERT_TRUE(world.Begin(1));
+  ASSERT_TRUE(world.Begin(2));
+  world.sum.Close(Updates({0, 1, 2, 3, 4, 5, 6}));
+  world.Starve(1);
+  EXPECT_FALSE(world.Begin(1)) << "the other one may have memory now";
+  world.Starve(2);
+  EXPECT_TRUE(world.sum.failure().ok());
+  ASSERT_TRUE(world.Begin(1));
+  EXPECT_FALSE(world.Begin(2));
+  world.End(1);
+  world.RunAll(2);
+  EXPECT_EQ(world.Result().size(), 7u);
+}
+
+TEST(RoundSumTest, WithoutMemoryToMergeInTheRoundIsGivenUp) {
+  World world;
+  for (int i = 0; i < 7; ++i) world.sum.Offer(Update(i));
+  world.Step(1);
+  world.Step(2);
+  world.sum.Close(Updates({0, 1, 2, 3, 4, 5, 6}));
+  world.Step(2);
+  ASSERT_TRUE(world.Begin(1));
+  world.sum.Failed(1, absl::ResourceExhaustedError("no room"));
+  EXPECT_TRUE(absl::IsResourceExhausted(world.sum.failure()));
+}
+
 TEST(RoundSumTest, IdleWorkersThatGoAreNotTheRoundsFault) {
   RoundSum sum;
   sum.Offer(Update(1));
@@ -244,7 +319,7 @@ TEST(RoundSumTest, WhateverHappensEachWantedUpdateIsThereOnce) {
           if (offered < updates) world.sum.Offer(Update(offered++));
           break;
         case 2:
-          world.Lose(worker);
+          world.Folds(worker) && below(2) == 0 ? world.Starve(worker) : world.Lose(worker);
           break;
         case 3: {
           if (below(4) != 0) break;

@@ -41,7 +41,7 @@ struct TreeOptions {
   std::function<void(ProcessId)> on_lost = [](ProcessId) {};
   // With nobody to do the work for so long, Sum gives up.
   absl::Duration patience = absl::Seconds(15);
-  // A worker at work that says nothing for so long is stopped, or waits for memory that nobody will give back.
+  // A worker at work that says nothing for so long is stopped.
   absl::Duration silence = absl::Seconds(20);
   // One that is alive, and for so long tells of nothing that got done, hangs.
   absl::Duration stuck = absl::Seconds(limits::kWorkerStuckSeconds);

@@ -70,6 +70,10 @@ std::vector<absl::Status> WorkerSum::AddEach(absl::Span<const std::unique_ptr<In
   std::vector<absl::Status> results(inputs.size());
   const absl::Status added = inputs.empty() ? absl::OkStatus() : AddAll(inputs);
   if (added.ok()) return results;
+  if (absl::IsResourceExhausted(added)) {  // It has waited for long enough.
+    std::fill(results.begin(), results.end(), added);
+    return results;
+  }
   const std::optional<std::string> blamed = BlamedClient(added);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (sum_->usable().ok()) {
@@ -119,7 +123,10 @@ v1::WorkerReply WorkerSum::Fold(const v1::FoldTask& task) {
     if (!read.ok()) SetStatus(read, result);
   }
   const bool empty = !begun.ok() || !sum_->usable().ok() || sum_->contributors().empty();
-  reply.set_lost(empty || !read.ok());
+  const bool starved = std::any_of(reply.updates().begin(), reply.updates().end(), [](const v1::TaskStatus& result) {
+    return absl::IsResourceExhausted(StatusOf(result));
+  });
+  reply.set_lost(empty || starved || !read.ok());
   if (!reply.lost()) Measure(reply);
   return reply;
 }

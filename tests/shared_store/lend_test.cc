@@ -69,6 +69,20 @@ TEST_F(LendTest, WhoHasTheSlabReadsAheadOfTheAgentAndHoldsALease) {
   }
 }
 
+TEST_F(LendTest, AWorkerThatHasWaitedLongEnoughLeavesTheLine) {
+  const ObjectKey all = PutOne(Pattern(1, 8 * kSlab));
+  const auto hasty = Connected(), patient = Connected();
+  hasty->Tell("create 3000000 a 50");
+  ASSERT_TRUE(Eventually([&] { return store_->stats().waiting == 1; }));
+  patient->Tell("create 100 b");
+  EXPECT_THAT(hasty->Hear(), StartsWith("error RESOURCE_EXHAUSTED"));
+  EXPECT_TRUE(Eventually([&] { return store_->stats().waiting == 1; })) << "the other one waits on";
+  ASSERT_TRUE(store_->Remove(all).ok());
+  EXPECT_EQ(patient->Ask("seal " + patient->Hear()), "");
+  const std::string hex = hasty->Ask("create 100 a 10000");
+  EXPECT_EQ(hasty->Ask("seal " + hex), "") << "it may go on";
+}
+
 TEST_F(LendTest, AWorkerWritesItsNextObjectIntoTheSameWarmSlab) {
   const auto writer = Connected();
   for (int i = 0; i < 20; ++i) {

@@ -42,7 +42,7 @@ class Worker {
 
   absl::StatusOr<std::string> Do(const Words& words) {
     if (words[0] == "connect") return Connect();
-    if (words[0] == "create") return Create(std::strtoull(words.at(1).c_str(), nullptr, 10), words.at(2)[0]);
+    if (words[0] == "create") return Create(std::strtoull(words.at(1).c_str(), nullptr, 10), words.at(2)[0], words);
     if (words[0] == "renew") return Done(client_->Renew());
     if (words[0] == "serve") return Serve();
     if (words[0] == "descriptors") return Descriptors(words.at(1) == "none");
@@ -85,8 +85,11 @@ class Worker {
     return absl::StrCat(client_->epoch());
   }
 
-  absl::StatusOr<std::string> Create(std::uint64_t bytes, char fill) {
-    CAIRN_ASSIGN_OR_RETURN(NewObject object, client_->Create(bytes));
+  // The fourth word: for how many milliseconds to wait.
+  absl::StatusOr<std::string> Create(std::uint64_t bytes, char fill, const Words& words) {
+    const absl::Duration patience =
+        words.size() > 3 ? absl::Milliseconds(std::strtoull(words[3].c_str(), nullptr, 10)) : absl::InfiniteDuration();
+    CAIRN_ASSIGN_OR_RETURN(NewObject object, client_->Create(bytes, patience));
     std::memset(object.data().data(), fill, bytes);
     const ObjectKey key = object.key();
     written_.emplace(key, std::move(object));

@@ -60,6 +60,8 @@ bool AgentConnection::Handle(const Request& request) {
       return Answer(request, store_->Seal(epoch_, request.key, request.crc32c));
     case Op::kAbandon:
       return Answer(request, store_->Abandon(epoch_, request.key));
+    case Op::kLeave:
+      return Leave();
     case Op::kRenew:
       return Answer(request, store_->Renew(epoch_));
     case Op::kDropped:
@@ -95,18 +97,28 @@ bool AgentConnection::Create(const Request& request) {
     return false;
   }
   creating_ = true;
+  create_ = request;
   // It may take long, and end on any thread; this connection may be gone by then.
-  store_->CreateFor(epoch_, request.bytes,
-                    [mailbox = mailbox_, self = weak_from_this(), request](absl::StatusOr<SharedStore::Lent> lent) {
-                      auto shared = std::make_shared<absl::StatusOr<SharedStore::Lent>>(std::move(lent));
-                      mailbox->Post([self, request, shared] {
-                        const auto connection = self.lock();
-                        if (connection && !connection->Created(request, *shared)) {
-                          ::shutdown(connection->fd(), SHUT_RDWR);  // The loop sees its end, and closes it.
-                        }
-                      });
-                    });
+  auto created = [mailbox = mailbox_, self = weak_from_this(), request](absl::StatusOr<SharedStore::Lent> lent) {
+    auto shared = std::make_shared<absl::StatusOr<SharedStore::Lent>>(std::move(lent));
+    mailbox->Post([self, request, shared] {
+      const auto connection = self.lock();
+      if (connection && !connection->Created(request, *shared)) {
+        ::shutdown(connection->fd(), SHUT_RDWR);  // The loop sees its end, and closes it.
+      }
+    });
+  };
+  ticket_ = store_->CreateFor(epoch_, request.bytes, std::move(created));
   return true;
+}
+
+bool AgentConnection::Leave() {
+  if (!creating_ || !store_->Cancel(ticket_)) return true;  // It has its answer, or that is on its way.
+  creating_ = false;
+  const ByteBudget& budget = store_->budget();
+  return Answer(create_, absl::ResourceExhaustedError(absl::StrCat(
+                             "no room for an object of ", create_.bytes, " bytes for as long as the worker waited: ",
+                             budget.used(), " of ", budget.capacity(), " bytes of shared memory are in use")));
 }
 
 bool AgentConnection::Created(const Request& request, const absl::StatusOr<SharedStore::Lent>& lent) {

@@ -36,6 +36,7 @@ class AgentConnection : public std::enable_shared_from_this<AgentConnection> {
   bool Hello(const Request& request);
   bool Get(const Request& request);
   bool Create(const Request& request);
+  bool Leave();
   bool Created(const Request& request, const absl::StatusOr<SharedStore::Lent>& lent);
   bool Answer(const Request& request, const absl::Status& status);
   bool Answer(const Request& request, const ObjectEntry& entry, int fd);
@@ -46,8 +47,10 @@ class AgentConnection : public std::enable_shared_from_this<AgentConnection> {
   const UniqueFd socket_;
   const ProcessId process_;
   Epoch epoch_ = kAgentEpoch;
-  bool creating_ = false;  // It waits for an answer to that.
-  bool told_ = false;      // Of a retired slab, and has not answered.
+  bool creating_ = false;  // It waits for an answer to ...
+  Request create_;         // ... that, and in the store's line as ...
+  SharedStore::Ticket ticket_ = 0;
+  bool told_ = false;  // Of a retired slab, and has not answered.
 };
 
 }  // namespace cairn

@@ -28,7 +28,7 @@ absl::StatusOr<Message> Parse(absl::string_view packet, absl::string_view what) 
       absl::StrCat(what, ": expected version ", kMessageVersion, ", got ", message.version));
 }
 
-bool IsOp(Op op) { return op >= Op::kHello && op <= Op::kDropped; }
+bool IsOp(Op op) { return op >= Op::kHello && op <= Op::kLeave; }
 
 absl::Status UnknownOp(absl::string_view what, Op op) {
   return absl::InvalidArgumentError(

@@ -26,6 +26,7 @@ enum class Op : std::uint16_t {
   kRenew = 7,
   kRetired = 8,  // From the agent, unasked: slab. The worker should let go of it and answer kDropped.
   kDropped = 9,  // slab
+  kLeave = 10,   // The worker does not wait for its kCreate any longer: that is answered now.
 };
 
 // From a worker.

@@ -107,7 +107,7 @@ class SharedStore {
   Epoch OpenSession(ProcessId process);
   void CloseSession(Epoch epoch);
   absl::Status Renew(Epoch epoch);
-  void CreateFor(Epoch epoch, std::uint64_t bytes, std::function<void(absl::StatusOr<Lent>)> created);
+  Ticket CreateFor(Epoch epoch, std::uint64_t bytes, std::function<void(absl::StatusOr<Lent>)> created);
   absl::Status Seal(Epoch epoch, const ObjectKey& key, std::uint32_t crc32c);
   absl::Status Abandon(Epoch epoch, const ObjectKey& key);
   absl::StatusOr<Lent> GetFor(Epoch epoch, const ObjectKey& key);

@@ -15,10 +15,14 @@ SharedStore::Ticket SharedStore::Create(std::uint64_t bytes,
   });
 }
 
-void SharedStore::CreateFor(Epoch epoch, std::uint64_t bytes, std::function<void(absl::StatusOr<Lent>)> created) {
+SharedStore::Ticket SharedStore::CreateFor(Epoch epoch, std::uint64_t bytes,
+                                           std::function<void(absl::StatusOr<Lent>)> created) {
   const absl::Status alive = Renew(epoch);
-  if (!alive.ok()) return created(alive);
-  Enter(epoch, bytes, [created = std::move(created)](absl::StatusOr<Started> started) {
+  if (!alive.ok()) {
+    created(alive);
+    return 0;
+  }
+  return Enter(epoch, bytes, [created = std::move(created)](absl::StatusOr<Started> started) {
     if (!started.ok()) return created(started.status());
     Lent lent{.entry = started->entry};
     if (started->fd != nullptr) lent.file = std::move(*started->fd);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "base/status_macros.h"
 #include "server/store/shared/packet_socket.h"
 #include "server/store/shared/spill_files.h"
@@ -31,8 +32,9 @@ bool ReadableSoon(int fd) {
 // True: something is there. False: not within the time, which may be infinite.
 bool Readable(int fd, absl::Duration within) {
   pollfd wait{fd, POLLIN, 0};
-  const int milliseconds =
-      within == absl::InfiniteDuration() ? -1 : static_cast<int>(absl::ToInt64Milliseconds(within));
+  const int milliseconds = within == absl::InfiniteDuration()
+                               ? -1
+                               : static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(within, absl::Milliseconds(1))));
   return ::poll(&wait, 1, milliseconds) > 0;
 }
 
@@ -115,8 +117,8 @@ absl::StatusOr<LeasedObject> StoreClient::GetAhead(const ObjectKey& key) {
   return LeasedObject(shared_from_this(), entry, mapped->second);
 }
 
-absl::StatusOr<NewObject> StoreClient::Create(std::uint64_t bytes) {
-  CAIRN_ASSIGN_OR_RETURN(const Answered answered, Call({.op = Op::kCreate, .bytes = bytes}));
+absl::StatusOr<NewObject> StoreClient::Create(std::uint64_t bytes, absl::Duration patience) {
+  CAIRN_ASSIGN_OR_RETURN(const Answered answered, Call({.op = Op::kCreate, .bytes = bytes}, patience));
   const ObjectEntry& entry = answered.reply.entry;
   auto mapping = MapSlab(answered, Mapping::Access::kReadWrite);
   if (mapping.ok()) return NewObject(shared_from_this(), entry, *std::move(mapping));
@@ -154,16 +156,21 @@ absl::Status StoreClient::ServeAgent() {
 
 absl::Status StoreClient::Tell(Request request) const { return SendPacket(socket_.get(), PacketOf(request)); }
 
-absl::StatusOr<StoreClient::Answered> StoreClient::Call(Request request) {
+absl::StatusOr<StoreClient::Answered> StoreClient::Call(Request request, absl::Duration patience) {
   request.number = next_number_++;
   if (next_number_ == 0) next_number_ = 1;
   if (const absl::Status told = Tell(request); !told.ok()) return LastWord(told);
   // Who waits for long holds things meanwhile, and shows that it is alive.
   const bool greeted = epoch_ != kAgentEpoch;
-  const absl::Duration patience = greeted ? std::max(lease_time_ / 3, absl::Milliseconds(1)) : absl::InfiniteDuration();
+  const absl::Duration sign = greeted ? std::max(lease_time_ / 3, absl::Milliseconds(1)) : absl::InfiniteDuration();
+  const SteadyClock clock;
+  absl::Time leave = clock.Now() + patience;
   for (bool there = ReadableSoon(socket_.get()); true; there = false) {
-    if (!there && !Readable(socket_.get(), patience)) {
-      CAIRN_RETURN_IF_ERROR(Tell({.op = Op::kRenew}));
+    const absl::Duration left = std::max(absl::ZeroDuration(), leave - clock.Now());
+    if (!there && !Readable(socket_.get(), std::min(sign, left))) {
+      const bool leaves = clock.Now() >= leave;
+      if (leaves) leave = absl::InfiniteFuture();  // Once; the answer comes all the same.
+      CAIRN_RETURN_IF_ERROR(Tell({.op = leaves ? Op::kLeave : Op::kRenew}));
       continue;
     }
     CAIRN_ASSIGN_OR_RETURN(std::optional<Answered> answered, Await(request.number));

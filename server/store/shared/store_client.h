@@ -103,8 +103,8 @@ class StoreClient : public std::enable_shared_from_this<StoreClient> {
   // nobody removes meanwhile: should somebody, StillValid says so. A worker that was fenced learns it with its next
   // call.
   absl::StatusOr<LeasedObject> GetAhead(const ObjectKey& key);
-  // Waits until there is room. Errors as SharedStore::Create.
-  absl::StatusOr<NewObject> Create(std::uint64_t bytes);
+  // Waits until there is room, for that long at most: then RESOURCE_EXHAUSTED. Errors as SharedStore::Create.
+  absl::StatusOr<NewObject> Create(std::uint64_t bytes, absl::Duration patience = absl::InfiniteDuration());
   // A sign of life, due within every lease_time() as long as anything is held. Every call is one too.
   absl::Status Renew();
   // What the table says, without a message and without a lease. Errors as TableView::Find.
@@ -131,7 +131,8 @@ class StoreClient : public std::enable_shared_from_this<StoreClient> {
   };
 
   StoreClient() = default;
-  absl::StatusOr<Answered> Call(Request request);
+  // Says kLeave after `patience`.
+  absl::StatusOr<Answered> Call(Request request, absl::Duration patience = absl::InfiniteDuration());
   absl::StatusOr<std::optional<Answered>> Await(std::uint32_t number);
   absl::Status Tell(Request request) const;
   absl::Status LastWord(absl::Status otherwise);
