@@ -287,7 +287,7 @@ void Tree::Contributed(const std::string& federation, std::uint64_t number, cons
     std::lock_guard lock(mutex_);
     Round& round = RoundOf({federation, number}, method);
     Know(round, contribution);
-    round.queued.emplace(IdOf(contribution.receipt), absl::Now());
+    if (options_.metrics != nullptr) round.queued.emplace(IdOf(contribution.receipt), absl::Now());
     round.sum.Offer(IdOf(contribution.receipt));
   }
   changed_.notify_all();

@@ -74,7 +74,7 @@ class Tree final : public Summer, public Sharder {
     std::string combine;
     RoundSum sum;
     std::map<UpdateId, v1::UpdatePlace> places;
-    std::map<UpdateId, absl::Time> queued;  // Since when, of those that no worker has begun with.
+    std::map<UpdateId, absl::Time> queued;  // For metrics: since when, of those that no worker has begun with.
     std::map<PartialId, v1::SealedPartial> partials;
     std::uint64_t bytes_max = 0;             // Of an update.
     std::uint64_t plane_bytes = 0;           // Of a sum, the most that a worker told. 0: none has.

@@ -41,13 +41,11 @@ absl::Status Caught(absl::FunctionRef<absl::Status()> work) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<WorkerSum::Input>> WorkerSum::Open(const v1::UpdatePlace& place,
-                                                                  const std::string& combine) const {
+absl::StatusOr<std::unique_ptr<WorkerSum::Input>> WorkerSum::Open(const v1::UpdatePlace& place) const {
   auto input = std::make_unique<Input>();
   input->who = {place.client(), place.sha256(), place.examples()};
   CAIRN_ASSIGN_OR_RETURN(input->update, PlacedUpdate::Open(*objects_, place));
-  CAIRN_ASSIGN_OR_RETURN(const auto aggregator, MakeAggregator(combine));
-  CAIRN_ASSIGN_OR_RETURN(const PeftConfig config, ParseUpdateConfig(place.adapter_config(), *aggregator));
+  CAIRN_ASSIGN_OR_RETURN(const PeftConfig config, ParseUpdateConfig(place.adapter_config(), *rule_));
   CAIRN_ASSIGN_OR_RETURN(input->adapter, ParseAdapter(input->update->bytes(), config));
   return input;
 }
@@ -87,6 +85,7 @@ std::vector<absl::Status> WorkerSum::AddEach(absl::Span<const std::unique_ptr<In
 
 absl::Status WorkerSum::Begin(const std::string& combine) {
   if (sum_) return absl::OkStatus();
+  CAIRN_ASSIGN_OR_RETURN(rule_, MakeAggregator(combine));
   CAIRN_ASSIGN_OR_RETURN(PartialSum sum, PartialSum::Create(combine, objects_->Planes()));
   sum_.emplace(std::move(sum));
   return absl::OkStatus();
@@ -108,7 +107,7 @@ v1::WorkerReply WorkerSum::Fold(const v1::FoldTask& task) {
   std::vector<v1::TaskStatus*> of_inputs;
   for (const v1::UpdatePlace& place : task.updates()) {
     v1::TaskStatus* const result = reply.add_updates();
-    auto input = begun.ok() ? Open(place, task.combine()) : absl::StatusOr<std::unique_ptr<Input>>(begun);
+    auto input = begun.ok() ? Open(place) : absl::StatusOr<std::unique_ptr<Input>>(begun);
     SetStatus(input.status(), *result);
     CAIRN_FAILPOINT("worker.in_fold").IgnoreError();
     if (!input.ok()) continue;

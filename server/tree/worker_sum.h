@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "aggregators/aggregator.h"
 #include "aggregators/partial_sum.h"
 #include "proto/cairn/v1/tree.pb.h"
 #include "server/tree/node_objects.h"
@@ -24,7 +25,7 @@ class WorkerSum {
 
  private:
   struct Input;
-  absl::StatusOr<std::unique_ptr<Input>> Open(const v1::UpdatePlace& place, const std::string& combine) const;
+  absl::StatusOr<std::unique_ptr<Input>> Open(const v1::UpdatePlace& place) const;
   absl::Status Begin(const std::string& combine);
   std::vector<absl::Status> AddEach(absl::Span<const std::unique_ptr<Input>> inputs);
   absl::Status AddAll(absl::Span<const std::unique_ptr<Input>> inputs);
@@ -35,6 +36,8 @@ class WorkerSum {
   absl::Status CheckRead(absl::Span<const std::unique_ptr<Input>> inputs) const;
 
   std::shared_ptr<NodeObjects> objects_;
+  // Once Begin was OK, until the sum is sealed.
+  std::shared_ptr<const Aggregator> rule_;  // For what it says of updates; without clients.
   std::optional<PartialSum> sum_;
 };
 
