@@ -42,7 +42,8 @@ absl::Status Race(Contenders& contenders, int runs, int batch, std::vector<Hiera
   return absl::OkStatus();
 }
 
-absl::Status MeasureSize(const HierarchyOptions& options, double megabytes, Rows& rows) {
+absl::Status MeasureSize(const HierarchyOptions& options, double megabytes) {
+  Rows rows = {{"", "size", "together", "hop ms", "of floor"}};
   CAIRN_ASSIGN_OR_RETURN(const HierarchyPayload payload,
                          MakeHierarchyPayload(static_cast<std::uint64_t>(1e6 * megabytes)));
   HierarchyOptions room = options;
@@ -61,17 +62,16 @@ absl::Status MeasureSize(const HierarchyOptions& options, double megabytes, Rows
     }
   }
   std::fprintf(stderr, "\r%50s\r", "");
+  std::printf("%s", FormatTable(rows, Align::kRight).c_str());
+  std::fflush(stdout);
   return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::Status MeasureHierarchyBatches(const HierarchyOptions& options) {
-  Rows rows = {{"", "size", "together", "hop ms", "of floor"}};
-  for (const double megabytes : options.megabytes) CAIRN_RETURN_IF_ERROR(MeasureSize(options, megabytes, rows));
-  std::printf("\nHop and fold of an update when several are folded together\n%s",
-              FormatTable(rows, Align::kRight).c_str());
-  std::fflush(stdout);
+  std::printf("\nHop and fold of an update when several are folded together\n");
+  for (const double megabytes : options.megabytes) CAIRN_RETURN_IF_ERROR(MeasureSize(options, megabytes));
   return absl::OkStatus();
 }
 

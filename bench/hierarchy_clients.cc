@@ -60,6 +60,20 @@ absl::Status MeasureContender(Contender& contender, const HierarchyOptions& opti
   return absl::OkStatus();
 }
 
+absl::Status MeasureSize(const HierarchyOptions& options, const std::vector<DesignFacts>& designs, double megabytes) {
+  Rows rows = {{"", "size", "clients", "ms/update", "CPU ms", "peak PSS MB", "of each process, MB"}};
+  CAIRN_ASSIGN_OR_RETURN(const HierarchyPayload payload,
+                         MakeHierarchyPayload(static_cast<std::uint64_t>(1e6 * megabytes)));
+  for (const DesignFacts& facts : designs) {
+    CAIRN_ASSIGN_OR_RETURN(auto contenders,
+                           StartContenders(options, {facts}, payload, absl::StrCat("clients-", megabytes)));
+    CAIRN_RETURN_IF_ERROR(MeasureContender(*contenders.front(), options, NameOfSize(megabytes), rows));
+  }
+  std::printf("%s", FormatTable(rows, Align::kRight).c_str());
+  std::fflush(stdout);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status MeasureHierarchyClients(const HierarchyOptions& options) {
@@ -67,19 +81,9 @@ absl::Status MeasureHierarchyClients(const HierarchyOptions& options) {
   for (const DesignFacts& facts : options.designs) {
     if (facts.design == Design::kShared || facts.design == Design::kGrpc) designs.push_back(facts);
   }
-  Rows rows = {{"", "size", "clients", "ms/update", "CPU ms", "peak PSS MB", "of each process, MB"}};
-  for (const double megabytes : options.megabytes) {
-    CAIRN_ASSIGN_OR_RETURN(const HierarchyPayload payload,
-                           MakeHierarchyPayload(static_cast<std::uint64_t>(1e6 * megabytes)));
-    for (const DesignFacts& facts : designs) {
-      CAIRN_ASSIGN_OR_RETURN(auto contenders,
-                             StartContenders(options, {facts}, payload, absl::StrCat("clients-", megabytes)));
-      CAIRN_RETURN_IF_ERROR(MeasureContender(*contenders.front(), options, NameOfSize(megabytes), rows));
-    }
-  }
-  std::printf("\nClients, as a stream with %d on the way. \"-\": left out, it would take longer than %g s\n%s",
-              options.in_flight, options.cell_seconds_max, FormatTable(rows, Align::kRight).c_str());
-  std::fflush(stdout);
+  std::printf("\nClients, as a stream with %d on the way. \"-\": left out, it would take longer than %g s\n",
+              options.in_flight, options.cell_seconds_max);
+  for (const double megabytes : options.megabytes) CAIRN_RETURN_IF_ERROR(MeasureSize(options, designs, megabytes));
   return absl::OkStatus();
 }
 
