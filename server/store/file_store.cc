@@ -269,7 +269,7 @@ absl::Status FileUpload::WriteAll(std::vector<iovec> parts) {
 }
 
 absl::Status FileUpload::ReadBack(const std::function<void(absl::string_view)>& consume) const {
-  std::string buffer(kReadBackBytes, '\0');
+  std::string buffer(std::min<std::uint64_t>(kReadBackBytes, received_), '\0');  // Of nearly every upload: nothing.
   for (std::uint64_t at = 0; at < received_;) {
     const ssize_t got = pread(fd_.get(), buffer.data(), std::min<std::uint64_t>(buffer.size(), received_ - at), at);
     if (got < 0 && errno == EINTR) continue;
