@@ -14,6 +14,7 @@
 #include "bench/hierarchy_clients.h"
 #include "bench/hierarchy_options.h"
 #include "bench/hierarchy_roles.h"
+#include "bench/hierarchy_server.h"
 #include "bench/hierarchy_speed.h"
 
 namespace cairn::bench {
@@ -32,11 +33,12 @@ struct Flags {
 
 // Enough to see that everything works.
 void BeQuick(HierarchyOptions& options) {
-  options.megabytes = {1.5};
+  options.megabytes = options.server_megabytes = {1.5};
   options.clients = {3};
   options.runs = 1;
   options.run_megabytes = 1;
   options.handoffs = 20;
+  options.memory_seconds = 0;
 }
 
 std::vector<DesignFacts> DesignsOf(const std::vector<std::string>& names) {
@@ -56,6 +58,7 @@ absl::Status Measure(Flags& flags) {
   if (wanted("speed")) CAIRN_RETURN_IF_ERROR(MeasureHierarchySpeed(flags.options));
   if (wanted("batches")) CAIRN_RETURN_IF_ERROR(MeasureHierarchyBatches(flags.options));
   if (wanted("clients")) CAIRN_RETURN_IF_ERROR(MeasureHierarchyClients(flags.options));
+  if (wanted("server")) CAIRN_RETURN_IF_ERROR(MeasureHierarchyServer(flags.options));
   return absl::OkStatus();
 }
 
@@ -98,8 +101,14 @@ int main(int argc, char** argv) {
   CLI::App app("From one process to the fold in another: shared memory, gRPC, a Unix socket, Redis");
   cairn::bench::Flags flags;
   cairn::bench::HierarchyOptions& options = flags.options;
-  app.add_option("--only", flags.only, "Only this part")->check(CLI::IsMember({"speed", "batches", "clients"}));
+  app.add_option("--only", flags.only, "Only this part")
+      ->check(CLI::IsMember({"speed", "batches", "clients", "server"}));
   app.add_option("--sizes", options.megabytes, "Of an update, in MB")->delimiter(',')->capture_default_str();
+  app.add_option("--server-sizes", options.server_megabytes, "Of an update to a real server, in MB")
+      ->delimiter(',')
+      ->capture_default_str();
+  app.add_option("--round-gigabytes", options.round_gigabytes_max, "Most that the clients of a real server may push")
+      ->capture_default_str();
   app.add_option("--runs", options.runs, "Of each contender")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--clients", options.clients, "Numbers of updates in a row")->delimiter(',')->capture_default_str();
   app.add_option("--designs", flags.designs, "Of floor, one, gateway, shared, unix, grpc, redis; all if not given")

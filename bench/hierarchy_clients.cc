@@ -24,7 +24,7 @@ std::string Megabytes(std::uint64_t bytes) { return absl::StrFormat("%.0f", 1e-6
 std::string PerProcess(const Contender& contender, const MemoryWatch::Peaks& peaks) {
   std::vector<std::string> parts;
   for (std::size_t i = 0; i < peaks.processes.size(); ++i) {
-    parts.push_back(absl::StrCat(contender.children()[i].role, " ", Megabytes(peaks.processes[i])));
+    parts.push_back(absl::StrCat(contender.children()[i].role, " ", Megabytes(peaks.processes[i].total)));
   }
   return absl::StrJoin(parts, ", ");
 }

@@ -4,9 +4,18 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "bench/resident.h"
 
 namespace cairn::bench {
+namespace {
+
+void Raise(ProportionalMemory& peak, const ProportionalMemory& now) {
+  for (auto field : {&ProportionalMemory::total, &ProportionalMemory::anonymous, &ProportionalMemory::file,
+                     &ProportionalMemory::shared}) {
+    peak.*field = std::max(peak.*field, now.*field);
+  }
+}
+
+}  // namespace
 
 MemoryWatch::MemoryWatch(std::vector<pid_t> processes, absl::Duration every) : pids_(std::move(processes)) {
   peaks_.processes.resize(pids_.size());
@@ -30,9 +39,9 @@ MemoryWatch::Peaks MemoryWatch::Stop() {
 void MemoryWatch::Look() {
   std::uint64_t total = 0;
   for (std::size_t i = 0; i < pids_.size(); ++i) {
-    const std::uint64_t bytes = ProportionalMemoryOf(pids_[i]).value_or(0);
-    peaks_.processes[i] = std::max(peaks_.processes[i], bytes);
-    total += bytes;
+    const ProportionalMemory now = ProportionalMemoryOf(pids_[i]).value_or(ProportionalMemory{});
+    Raise(peaks_.processes[i], now);
+    total += now.total;
   }
   peaks_.total = std::max(peaks_.total, total);
 }

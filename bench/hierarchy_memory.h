@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "bench/resident.h"
 
 namespace cairn::bench {
 
@@ -21,8 +22,8 @@ class MemoryWatch {
   ~MemoryWatch();
 
   struct Peaks {
-    std::uint64_t total = 0;               // Of the sum, in bytes.
-    std::vector<std::uint64_t> processes;  // Of each, in order; not all at one time.
+    std::uint64_t total = 0;                    // Of the sum, in bytes.
+    std::vector<ProportionalMemory> processes;  // Of each, in order; no two figures need be of one time.
   };
   Peaks Stop();
 

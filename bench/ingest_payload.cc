@@ -25,20 +25,21 @@ testing::UpdateBytes MakeUpdate() {
   return testing::MakeUpdateBytes(1, modules, kRank, 2 * kRank, DType::kF32);
 }
 
-absl::StatusOr<std::shared_ptr<const Payload>> MapPayload(int fd, std::size_t bytes, float last_value) {
-  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_POPULATE, fd, 0);
-  if (data == MAP_FAILED) return ErrnoStatus(errno, "map", "the payload");
-  char* begin = static_cast<char*>(data);
-  std::memcpy(begin + bytes - sizeof last_value, &last_value, sizeof last_value);
-  return std::make_shared<const Payload>(begin, bytes, Sha256Hex({begin, bytes}));
-}
-
 }  // namespace
 
 Payload::Payload(char* data, std::size_t bytes, std::string sha256)
     : data_(data), bytes_(bytes), sha256_(std::move(sha256)) {}
 
 Payload::~Payload() { munmap(data_, bytes_); }
+
+absl::StatusOr<std::shared_ptr<const Payload>> MapPayload(int fd, std::size_t bytes, float last_value) {
+  // Its digest touches every page. MAP_POPULATE would copy them all.
+  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+  if (data == MAP_FAILED) return ErrnoStatus(errno, "map", "the payload");
+  char* begin = static_cast<char*>(data);
+  std::memcpy(begin + bytes - sizeof last_value, &last_value, sizeof last_value);
+  return std::make_shared<const Payload>(begin, bytes, Sha256Hex({begin, bytes}));
+}
 
 absl::StatusOr<Payloads> MakePayloads(int clients) {
   const testing::UpdateBytes update = MakeUpdate();

@@ -28,6 +28,9 @@ class Payload {
   std::string sha256_;
 };
 
+// Of a file of `bytes`, with `last_value` as its last float32. The file may be closed.
+absl::StatusOr<std::shared_ptr<const Payload>> MapPayload(int fd, std::size_t bytes, float last_value);
+
 struct Payloads {
   std::string adapter_config;
   std::vector<std::shared_ptr<const Payload>> clients;

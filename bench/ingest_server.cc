@@ -6,6 +6,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "base/files.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 #include "bench/cpu_time.h"
 
@@ -20,14 +21,21 @@ constexpr absl::Duration kPoll = absl::Milliseconds(10);
 fs::path ThisProgram() { return fs::read_symlink("/proc/self/exe"); }
 
 std::string ConfigOf(const ServerSpec& spec) {
-  std::string yaml = absl::StrCat("listen: 127.0.0.1:0\nmetrics_listen: off\ndata_dir: ", spec.directory.string(),
-                                  "/data\ndurability: ", spec.durable ? "durable" : "memory",
-                                  "\nmemory_budget: ", spec.budget_mib, "MiB\nlog_level: warn\nfederations:\n");
+  std::string yaml = absl::StrCat(
+      "listen: 127.0.0.1:0\nmetrics_listen: ", spec.metrics ? "127.0.0.1:0" : "off",
+      "\ndata_dir: ", spec.directory.string(), "/data\ndurability: ", spec.durable ? "durable" : "memory",
+      "\nmemory_budget: ", spec.budget_mib, "MiB\nworkers: ", spec.workers, "\nlog_level: warn\nfederations:\n");
   for (const FederationSpec& federation : spec.federations) {
     absl::StrAppend(&yaml, "  - name: ", federation.name, "\n    combine: ", federation.combine,
                     "\n    clients: {min: ", federation.clients, ", target: ", federation.clients, "}\n");
   }
   return yaml;
+}
+
+// "" when there is none.
+std::string LineOf(const fs::path& file) {
+  const auto text = ReadFile(file, limits::kKiB);
+  return text.ok() ? std::string(absl::StripSuffix(*text, "\n")) : "";
 }
 
 absl::Status StartFailure(const fs::path& log) {
@@ -53,10 +61,9 @@ absl::StatusOr<ServerProcess> ServerProcess::StartCairn(const ServerSpec& spec) 
   ProcessSpec process{{ThisProgram().parent_path() / "cairn", "serve", "--config", config}, {}, log};
   CAIRN_ASSIGN_OR_RETURN(ChildProcess child, ChildProcess::Spawn(process));
   ServerProcess server(std::move(child));
-  CAIRN_ASSIGN_OR_RETURN(server.address_, AwaitAddress(server.process_, log, [&] {
-                           const auto text = ReadFile(spec.directory / "data" / "endpoint", 1000);
-                           return text.ok() ? std::string(absl::StripSuffix(*text, "\n")) : "";
-                         }));
+  CAIRN_ASSIGN_OR_RETURN(server.address_,
+                         AwaitAddress(server.process_, log, [&] { return LineOf(spec.directory / "data/endpoint"); }));
+  server.metrics_address_ = LineOf(spec.directory / "data/metrics_endpoint");
   return server;
 }
 

@@ -24,6 +24,8 @@ struct ServerSpec {
   bool durable = true;
   int budget_mib = 512;
   std::vector<FederationSpec> federations;
+  int workers = 0;
+  bool metrics = false;  // Whether it serves them.
 };
 
 class ServerProcess {
@@ -34,6 +36,7 @@ class ServerProcess {
   static absl::StatusOr<ServerProcess> StartSink(SinkWork work, const std::filesystem::path& log);
 
   const std::string& address() const { return address_; }
+  const std::string& metrics_address() const { return metrics_address_; }  // "" without.
   pid_t pid() const { return process_.pid(); }
   // Processor time of all its threads so far.
   double CpuSeconds() const;
@@ -41,7 +44,7 @@ class ServerProcess {
  private:
   explicit ServerProcess(ChildProcess process) : process_(std::move(process)) {}
   ChildProcess process_;
-  std::string address_;
+  std::string address_, metrics_address_;
 };
 
 }  // namespace cairn::bench

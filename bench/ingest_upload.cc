@@ -47,10 +47,19 @@ absl::StatusOr<std::unique_ptr<Uploader>> Uploader::Connect(const std::string& a
   options.federation = federation;
   options.client = client;
   CAIRN_ASSIGN_OR_RETURN(auto channel, sdk::OpenChannel(options));
-  auto connection = std::make_unique<sdk::Connection>(std::move(options), std::move(channel));
-  connection->join_request.set_federation(federation);
-  connection->join_request.set_client(client);
-  return std::unique_ptr<Uploader>(new Uploader(std::move(connection)));
+  return std::unique_ptr<Uploader>(new Uploader(std::move(options), std::move(channel)));
+}
+
+Uploader::Uploader(ClientOptions options, std::shared_ptr<grpc::Channel> channel)
+    : connection_(std::make_unique<sdk::Connection>(std::move(options), std::move(channel))) {
+  connection_->join_request.set_federation(connection_->options.federation);
+  connection_->join_request.set_client(connection_->options.client);
+}
+
+std::unique_ptr<Uploader> Uploader::Beside(const std::string& client) const {
+  ClientOptions options = connection_->options;
+  options.client = client;
+  return std::unique_ptr<Uploader>(new Uploader(std::move(options), connection_->channel));
 }
 
 absl::Status Uploader::Join() { return sdk::JoinFederation(*connection_); }

@@ -17,6 +17,8 @@ class Uploader {
   // Opens a connection of its own.
   static absl::StatusOr<std::unique_ptr<Uploader>> Connect(const std::string& address, const std::string& federation,
                                                            const std::string& client);
+  // Another client, over the same connection.
+  std::unique_ptr<Uploader> Beside(const std::string& client) const;
   absl::Status Join();
   // The number of the open round, once there is one without a contribution of this client.
   absl::StatusOr<std::uint64_t> AwaitRound();
@@ -29,7 +31,7 @@ class Uploader {
                     const std::shared_ptr<const Payload>& payload);
 
  private:
-  explicit Uploader(std::unique_ptr<sdk::Connection> connection) : connection_(std::move(connection)) {}
+  Uploader(ClientOptions options, std::shared_ptr<grpc::Channel> channel);
   std::unique_ptr<sdk::Connection> connection_;
 };
 

@@ -36,9 +36,10 @@ absl::StatusOr<ResidentMemory> ResidentMemoryOf(pid_t pid) {
   return memory;
 }
 
-absl::StatusOr<std::uint64_t> ProportionalMemoryOf(pid_t pid) {
+absl::StatusOr<ProportionalMemory> ProportionalMemoryOf(pid_t pid) {
   CAIRN_ASSIGN_OR_RETURN(const std::string text, ReadFile(absl::StrCat("/proc/", pid, "/smaps_rollup"), kTextBytesMax));
-  return Field(text, "Pss:");
+  return ProportionalMemory{Field(text, "Pss:"), Field(text, "Pss_Anon:"), Field(text, "Pss_File:"),
+                            Field(text, "Pss_Shmem:")};
 }
 
 absl::StatusOr<std::uint64_t> AvailableMemory() {

@@ -17,8 +17,13 @@ struct ResidentMemory {
 };
 absl::StatusOr<ResidentMemory> ResidentMemoryOf(pid_t pid);
 
-// Its share of the memory that processes have mapped, in bytes: what several of them map counts once in their sum.
-absl::StatusOr<std::uint64_t> ProportionalMemoryOf(pid_t pid);
+// Its share of the memory that processes have mapped (PSS), in bytes: what several of them map counts once in their
+// sum.
+struct ProportionalMemory {
+  std::uint64_t total = 0;
+  std::uint64_t anonymous = 0, file = 0, shared = 0;  // Parts of it; shared: memfd and the like.
+};
+absl::StatusOr<ProportionalMemory> ProportionalMemoryOf(pid_t pid);
 
 // What this machine has left, without swapping.
 absl::StatusOr<std::uint64_t> AvailableMemory();
