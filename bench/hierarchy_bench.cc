@@ -107,6 +107,8 @@ int main(int argc, char** argv) {
   app.add_option("--server-sizes", options.server_megabytes, "Of an update to a real server, in MB")
       ->delimiter(',')
       ->capture_default_str();
+  app.add_option("--memory-seconds", options.memory_seconds, "Watch the memory of a real server for so long at least")
+      ->capture_default_str();
   app.add_option("--round-gigabytes", options.round_gigabytes_max, "Most that the clients of a real server may push")
       ->capture_default_str();
   app.add_option("--runs", options.runs, "Of each contender")->check(CLI::PositiveNumber)->capture_default_str();

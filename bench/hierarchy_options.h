@@ -19,7 +19,7 @@ struct HierarchyOptions {
   double cell_seconds_max = 60;  // A number of clients that would take longer is left out.
   int handoffs = 500;
   std::vector<double> server_megabytes = {4.5, 33.6};  // Of an update to a real server.
-  double memory_seconds = 2;                           // Rounds of few clients are repeated for so long there.
+  double memory_seconds = 10;                          // Rounds of few clients are repeated for so long there.
   double round_gigabytes_max = 5;                      // Numbers of clients that push more are left out there.
   std::filesystem::path directory;                     // Of sockets and logs; exists.
 };
