@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/failpoint.h"
 #include "base/status_macros.h"
 #include "server/gateway/convert.h"
 #include "server/node/from_proto.h"
@@ -41,6 +42,7 @@ absl::Status DeliverReactor::Take(const grpc::ByteBuffer& message) {
   if (frame.prefix().kind == wire::FrameKind::kHeader) return TakeHeader(frame);
   if (!begun_) return absl::InvalidArgumentError("expected a DeliverHeader first");
   whole_ = frame.prefix().kind == wire::FrameKind::kTrailer;
+  CAIRN_FAILPOINT("root.in_delivery").IgnoreError();
   if (whole_) return absl::OkStatus();
   if (absl::Status status = frame.VerifyChecksum(); !status.ok()) return absl::UnavailableError(status.message());
   gateway_.metrics->NodeBytes(incoming_->federation(), incoming_->kind(), frame.prefix().payload_bytes);

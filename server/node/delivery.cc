@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "base/limits.h"
 #include "base/lost_pages.h"
 #include "base/status_macros.h"
@@ -66,6 +67,7 @@ bool SendHeader(RawCall& call, const v1::DeliverHeader& header) {
 }
 
 absl::Status End(RawCall& call, bool open, bool whole) {
+  CAIRN_FAILPOINT("node.in_delivery").IgnoreError();
   if (open && whole) open = call.Write(wire::ControlFrame(wire::FrameKind::kTrailer, ""));
   if (open) call.WritesDone();
   grpc::ByteBuffer reply;

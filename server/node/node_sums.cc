@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/status_macros.h"
 #include "server/node/update_list.h"
 
@@ -86,7 +87,9 @@ absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::SumCaught(const v1::Update
 }
 
 absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::Sum(const v1::UpdateList& order) {
+  CAIRN_FAILPOINT("node.before_sum").IgnoreError();
   auto total = SumCaught(order);
+  CAIRN_FAILPOINT("node.after_sum").IgnoreError();
   // To the root these mean that the node is away, which it is when it stops.
   if (absl::IsUnavailable(total.status())) return absl::AbortedError(total.status().message());
   if (absl::IsCancelled(total.status())) return absl::UnavailableError(total.status().message());

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "base/failpoint.h"
+
 namespace cairn {
 
 void Retention::Begin(const std::string& federation, const std::string& name) {
@@ -21,7 +23,9 @@ void Retention::End(const std::string& federation, const std::string& name) {
 }
 
 void Retention::AskOnce(const std::string& federation) {
+  CAIRN_FAILPOINT("node.before_keep").IgnoreError();
   absl::StatusOr<Kept> kept = ask_(federation);
+  CAIRN_FAILPOINT("node.before_retain").IgnoreError();
   std::lock_guard lock(mutex_);  // So that nothing begins between the list and its use.
   absl::Status status = kept.status();
   if (kept.ok()) {
