@@ -2,14 +2,17 @@
 // that an undisturbed process makes of exactly the acknowledged updates, and nothing is left over.
 //
 //   faults_test --rounds 1000 --seed 1 --durability memory --workers 3
+//   faults_test --rounds 1000 --seed 1 --nodes 2
 //   faults_test --points
 //
 // Each line names the round's own seed: `--seed THAT --rounds 1` draws its faults again, as far as the timing of the
-// machine allows. docs/operations.md says which promise each fault tries.
+// machine allows. docs/operations.md says which promise each fault tries,
+// docs/failpoints.md what the faults are.
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -23,8 +26,10 @@
 namespace cairn::faults {
 namespace {
 
+constexpr int kNodesMost = 16;
 constexpr int kLinesMost = 200;  // Beyond, a line for many rounds.
 constexpr int kRoundsPerLine = 25;
+constexpr int kWorkersOfOne = 2;
 constexpr int kTriesMost = 40;  // Until a point was reached: who merges, and when, is for the workers to find out.
 
 struct Flags {
@@ -32,14 +37,22 @@ struct Flags {
   double minutes = 0;
   std::uint64_t seed = 1;
   std::string durability = "durable";
-  int workers = 2;
+  std::size_t nodes = 0;
+  std::optional<int> workers;
   bool points = false;
+  bool durable() const { return durability == "durable"; }
 };
 
+// "4 updates", and what was lost of others.
+std::string UpdatesText(const Checked& checked) {
+  return absl::StrCat(checked.contributors, " updates", checked.lost > 0 ? ", lost with a node " : "",
+                      checked.lost > 0 ? absl::StrCat(checked.lost) : "");
+}
+
 void PrintRound(int number, const Plan& plan, const RoundResult& result) {
-  std::printf("round %4d  %-5s v%-4llu seed %-20llu %zu updates, same bytes, %.2f s: %s\n", number,
+  std::printf("round %4d  %-8s v%-4llu seed %-20llu %s, same bytes, %.2f s: %s\n", number,
               kSmallFederations[plan.federation].name, static_cast<unsigned long long>(result.round),
-              static_cast<unsigned long long>(plan.seed), result.checked.contributors,
+              static_cast<unsigned long long>(plan.seed), UpdatesText(result.checked).c_str(),
               absl::ToDoubleSeconds(result.took), absl::StrJoin(result.done, ", ").c_str());
   std::fflush(stdout);
 }
@@ -49,16 +62,16 @@ absl::Status RunSchedule(FaultyFederations& all, const Flags& flags) {
   const absl::Duration time = flags.minutes > 0 ? absl::Minutes(flags.minutes) : absl::InfiniteDuration();
   int done = 0, faults = 0;
   for (; done < flags.rounds && absl::Now() - start < time; ++done) {
-    const Plan plan = DrawPlan(RoundSeed(flags.seed, static_cast<std::uint64_t>(done)), flags.durability == "durable");
+    const Plan plan = DrawPlan(RoundSeed(flags.seed, static_cast<std::uint64_t>(done)), flags.durable(), flags.nodes);
     CAIRN_ASSIGN_OR_RETURN(const RoundResult result, all.Run(plan));
     faults += static_cast<int>(plan.faults.size());
     if (flags.rounds <= kLinesMost || (done + 1) % kRoundsPerLine == 0) PrintRound(done + 1, plan, result);
   }
   CAIRN_RETURN_IF_ERROR(all.Finish());
-  std::printf("%d rounds with %d faults, %s, seed %llu, %.0f s:\n", done, faults, flags.durability.c_str(),
-              static_cast<unsigned long long>(flags.seed), absl::ToDoubleSeconds(absl::Now() - start));
+  std::printf("%d rounds with %d faults, %s, %zu nodes, seed %llu, %.0f s:\n", done, faults, flags.durability.c_str(),
+              flags.nodes, static_cast<unsigned long long>(flags.seed), absl::ToDoubleSeconds(absl::Now() - start));
   for (const auto& [kind, count] : all.totals()) std::printf("  %5d %s\n", count, kind.c_str());
-  for (const std::string& why : Skipped(flags.durability == "durable")) std::printf("  not here: %s\n", why.c_str());
+  for (const std::string& why : Skipped(flags.durable())) std::printf("  not here: %s\n", why.c_str());
   std::printf("No update was lost or counted twice, no byte differed, nothing leaked.\n");
   return absl::OkStatus();
 }
@@ -67,11 +80,12 @@ absl::Status RunSchedule(FaultyFederations& all, const Flags& flags) {
 absl::Status TryPoint(FaultyFederations& all, const Point& point, const std::string& action) {
   // Where folding takes a while, another worker joins in, and there is something to merge.
   const bool merges = absl::StrContains(point.name, "merge");
+  FaultyServer& server = point.of_root ? all.deployment().root() : all.deployment().gateway(0);
   CAIRN_RETURN_IF_ERROR(
-      all.server().RestartWith(absl::StrCat(point.name, "=", action, merges ? ";worker.in_fold=sleep:20" : "")));
+      server.RestartWith(absl::StrCat(point.name, "=", action, merges ? ";worker.in_fold=sleep:20" : "")));
   for (int tries = 1; tries <= kTriesMost; ++tries) {
     CAIRN_ASSIGN_OR_RETURN(const RoundResult result, all.Run(Plan{.clients = kClients}));
-    if (!all.server().Fired(point.name)) continue;
+    if (!server.Fired(point.name)) continue;
     std::printf("%-32s %-5s in round %d, same bytes, %.2f s\n", point.name, action.c_str(), tries,
                 absl::ToDoubleSeconds(result.took));
     std::fflush(stdout);
@@ -84,7 +98,7 @@ absl::Status RunPoints(FaultyFederations& all, const Flags& flags) {
   const absl::Time start = absl::Now();
   int done = 0;
   for (const Point& point : kPoints) {
-    if (point.durable_only && flags.durability != "durable") continue;
+    if ((point.durable_only && !flags.durable()) || (point.nodes_only && flags.nodes == 0)) continue;
     CAIRN_RETURN_IF_ERROR(TryPoint(all, point, "kill"));
     if (point.of_worker) CAIRN_RETURN_IF_ERROR(TryPoint(all, point, "stop"));
     done += point.of_worker ? 2 : 1;
@@ -96,7 +110,9 @@ absl::Status RunPoints(FaultyFederations& all, const Flags& flags) {
 }
 
 absl::Status Run(const Flags& flags, const std::filesystem::path& directory) {
-  FaultyFederations all(directory, flags.durability == "durable", flags.workers);
+  std::optional<int> workers = flags.workers;
+  if (flags.nodes == 0 || flags.points) workers = workers.value_or(kWorkersOfOne);
+  FaultyFederations all(directory, {flags.durable(), flags.nodes, workers, flags.seed});
   CAIRN_RETURN_IF_ERROR(all.Start());
   return flags.points ? RunPoints(all, flags) : RunSchedule(all, flags);
 }
@@ -113,7 +129,11 @@ int main(int argc, char** argv) {
   app.add_option("--durability", flags.durability, "durable or memory")
       ->check(CLI::IsMember({"durable", "memory"}))
       ->capture_default_str();
-  app.add_option("--workers", flags.workers, "Processes that the server starts with")->capture_default_str();
+  app.add_option("--nodes", flags.nodes, "Gateways of a root; 0: one server without any")
+      ->check(CLI::Range(0, cairn::faults::kNodesMost))
+      ->capture_default_str();
+  app.add_option("--workers", flags.workers,
+                 "Processes that each server starts with. Default 2, or with nodes as the seed has it");
   app.add_flag("--points", flags.points, "Instead: each failpoint once");
   CLI11_PARSE(app, argc, argv);
   spdlog::set_level(spdlog::level::warn);  // Of what this process publishes to compare.

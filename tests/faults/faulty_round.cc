@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "tests/faults/leaks.h"
@@ -16,39 +17,69 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kWorkersMost = 4;  // That it is scaled to.
+// With nodes a client asks another one, or again.
+constexpr absl::Duration kNodePatience = absl::Seconds(1);
+constexpr absl::Duration kNodeAnswers = absl::Seconds(5);
+
+std::string PointsOf(const Fault& fault) {
+  if (fault.kind == Kind::kDiskFullUpload) return absl::StrCat("store.append=full@", 1 + fault.draw % 6);
+  return fault.kind == Kind::kDiskFullPublish ? "publish.before_rename=full@1" : fault.point;
+}
 
 }  // namespace
 
-FaultyFederations::FaultyFederations(fs::path directory, bool durable, int workers)
+FaultyFederations::FaultyFederations(fs::path directory, const Topology& topology)
     : directory_(std::move(directory)),
-      durable_(durable),
-      server_(directory_, SmallConfig(durable), workers),
-      oracle_(directory_ / "oracle", directory_ / "data"),
+      topology_(topology),
+      deployment_(directory_, topology),
+      oracle_(directory_ / "oracle", deployment_.root().data_dir()),
       shared_memory_(SharedMemoryNames()) {}
 
-ClientOptions FaultyFederations::OptionsOf(std::size_t federation, const std::string& client) const {
-  ClientOptions options = testing::FastOptions(server_.address(), kSmallFederations[federation].name, client);
+ClientOptions FaultyFederations::OptionsOf(std::size_t federation, const std::string& client,
+                                           std::size_t gateway) const {
+  ClientOptions options = testing::FastOptions(deployment_.gateway(gateway % deployment_.gateways()).address(),
+                                               kSmallFederations[federation].name, client);
   options.retry.give_up_after = kRoundTimeout;
+  if (!deployment_.has_nodes()) return options;
+  options.retry.give_up_after = kNodePatience;
+  options.rpc_deadline = options.progress_timeout = kNodeAnswers;
   return options;
 }
 
+absl::StatusOr<Client*> FaultyFederations::ClientAt(std::size_t federation, std::size_t client, std::size_t gateway) {
+  const std::array key = {federation, client, gateway % deployment_.gateways()};
+  {
+    std::lock_guard lock(mutex_);
+    if (const auto there = clients_.find(key); there != clients_.end()) return there->second.get();
+  }
+  CAIRN_ASSIGN_OR_RETURN(auto joined,
+                         Client::Join(OptionsOf(federation, SmallClient(client), gateway), ShapeOfSmall(federation)));
+  std::lock_guard lock(mutex_);
+  return clients_.emplace(key, std::move(joined)).first->second.get();
+}
+
+// Gateways may not have found their root yet.
+absl::Status FaultyFederations::JoinFirst(std::size_t federation, std::size_t client) {
+  while (true) {
+    const absl::Status joined = ClientAt(federation, client, client).status();
+    if (!absl::IsUnavailable(joined) || absl::Now() - start_ > kRoundTimeout) return joined;
+  }
+}
+
 absl::Status FaultyFederations::Start() {
-  CAIRN_RETURN_IF_ERROR(server_.Start());
-  for (std::size_t federation = 0; federation < kSmallFederations.size(); ++federation) {
-    const AdapterShape shape = ShapeOfSmall(federation);
+  CAIRN_RETURN_IF_ERROR(deployment_.Start());
+  for (std::size_t federation = 0; federation < FederationsOf(topology_.nodes); ++federation) {
     for (std::size_t client = 0; client < kClients; ++client) {
-      CAIRN_ASSIGN_OR_RETURN(clients_[federation].emplace_back(),
-                             Client::Join(OptionsOf(federation, SmallClient(client)), shape));
+      CAIRN_RETURN_IF_ERROR(JoinFirst(federation, client));
     }
-    CAIRN_RETURN_IF_ERROR(Client::Join(OptionsOf(federation, "loris"), shape).status());
+    CAIRN_RETURN_IF_ERROR(Client::Join(OptionsOf(federation, "loris", 0), ShapeOfSmall(federation)).status());
   }
   return absl::OkStatus();
 }
 
 bool FaultyFederations::IsPublished(std::size_t federation, std::uint64_t round) const {
   std::error_code missing;
-  const fs::path latest = server_.data_dir() / "published" / kSmallFederations[federation].name / "latest";
+  const fs::path latest = deployment_.root().data_dir() / "published" / kSmallFederations[federation].name / "latest";
   return fs::read_symlink(latest, missing) == absl::StrFormat("v%05d", round);
 }
 
@@ -56,16 +87,15 @@ absl::Status FaultyFederations::DoFirst(const Plan& plan, RoundResult& result) {
   for (const Fault& fault : plan.faults) {
     if (MomentOf(fault.kind) != Moment::kBefore) continue;
     ++totals_[NameOf(fault.kind)];
+    FaultyServer& server = deployment_.server(fault.process);
     if (fault.kind == Kind::kScale) {
       const int workers = static_cast<int>(fault.draw % (kWorkersMost + 1));
-      result.done.push_back(absl::StrCat("scale to ", workers, " workers"));
-      return server_.RestartWith(workers);
+      result.done.push_back(server.Label(absl::StrCat("scale to ", workers, " workers")));
+      return server.RestartWith(workers);
     }
-    std::string points = fault.point;
-    if (fault.kind == Kind::kDiskFullUpload) points = absl::StrCat("store.append=full@", 1 + fault.draw % 6);
-    if (fault.kind == Kind::kDiskFullPublish) points = "publish.before_rename=full@1";
-    result.done.push_back(absl::StrCat(NameOf(fault.kind), " ", points));
-    return server_.RestartWith(points);
+    const std::string points = PointsOf(fault);
+    result.done.push_back(absl::StrCat(NameOf(fault.kind), " ", server.Label(points)));
+    return server.RestartWith(points, fault.down);
   }
   return absl::OkStatus();
 }
@@ -74,50 +104,66 @@ absl::StatusOr<RoundResult> FaultyFederations::Run(const Plan& plan) {
   RoundResult result;
   const absl::Time start = absl::Now();
   result.round = rounds_[plan.federation] + 1;
-  const auto with_place = [&](const absl::Status& status) {
-    std::string done;
-    for (const std::string& what : result.done) absl::StrAppend(&done, what, ", ");
-    return absl::Status(status.code(), absl::StrCat(kSmallFederations[plan.federation].name, " round ", result.round,
-                                                    ", seed ", plan.seed, ", ", done, status.message()));
-  };
-  if (const absl::Status first = DoFirst(plan, result); !first.ok()) return with_place(first);
+  const absl::Status ran = RunFaulty(plan, result);
+  result.took = absl::Now() - start;
+  if (ran.ok()) return result;
+  return absl::Status(
+      ran.code(), absl::StrCat(kSmallFederations[plan.federation].name, " round ", result.round, ", seed ", plan.seed,
+                               ", ", absl::StrJoin(result.done, ", "), ": ", ran.message()));
+}
+
+absl::Status FaultyFederations::RunFaulty(const Plan& plan, RoundResult& result) {
+  CAIRN_RETURN_IF_ERROR(DoFirst(plan, result));
   Running running(*this, plan, result.round, result);
-  if (const absl::Status ran = running.Run(); !ran.ok()) return with_place(ran);
-  auto checked = oracle_.Check(plan.federation, result.round, running.Acknowledged());
-  if (!checked.ok()) return with_place(checked.status());
-  result.checked = *checked;
+  CAIRN_RETURN_IF_ERROR(running.Run());
+  CAIRN_ASSIGN_OR_RETURN(result.checked, oracle_.Check(plan.federation, result.round, running.acknowledged()));
+  if (deployment_.has_nodes() && running.pulled_sha256() != result.checked.sha256) {
+    return absl::InternalError(absl::StrCat("a client pulled ", running.pulled_sha256()));
+  }
   ++rounds_[plan.federation];
   // In memory mode whatever was broken off stays until its client's next round.
-  const absl::Status objects = AwaitNoObjects(server_, durable_ ? 0 : kSmallFederations.size() * (kClients + 1));
-  if (!objects.ok()) return with_place(objects);
-  if (const absl::Status slabs = CheckSlabs(server_, SharedBytes(durable_)); !slabs.ok()) {
-    return with_place(slabs);
+  const std::size_t parked = durable() ? 0 : FederationsOf(topology_.nodes) * (kClients + 1);
+  CAIRN_RETURN_IF_ERROR(CheckNoLeaks(plan.federation, parked));
+  return Disarm(plan);
+}
+
+absl::Status FaultyFederations::CheckNoLeaks(std::size_t federation, std::size_t parked) {
+  CAIRN_RETURN_IF_ERROR(deployment_.AwaitReady());
+  for (std::size_t i = 0; i < deployment_.size(); ++i) {
+    FaultyServer& server = deployment_.server(i);
+    CAIRN_RETURN_IF_ERROR(AwaitNoUpdates(deployment_, server, kSmallFederations[federation].name));
+    CAIRN_RETURN_IF_ERROR(AwaitNoObjects(deployment_, server, parked));
+    CAIRN_RETURN_IF_ERROR(CheckSlabs(server, SharedBytes(durable())));
   }
-  if (const absl::Status disarmed = Disarm(plan); !disarmed.ok()) return with_place(disarmed);
-  result.took = absl::Now() - start;
-  return result;
+  return absl::OkStatus();
 }
 
 // What was not reached must not act in another round.
 absl::Status FaultyFederations::Disarm(const Plan& plan) {
   for (const Fault& fault : plan.faults) {
     if (MomentOf(fault.kind) != Moment::kBefore || fault.kind == Kind::kScale) continue;
-    if (!server_.AllFired()) return server_.RestartWith(std::string());
+    FaultyServer& server = deployment_.server(fault.process);
+    if (!server.AllFired()) return server.RestartWith(std::string());
   }
   return absl::OkStatus();
 }
 
 absl::Status FaultyFederations::Finish() {
-  CAIRN_RETURN_IF_ERROR(server_.RestartWith(std::string()));  // Nothing is armed any more.
+  for (std::size_t i = 0; i < deployment_.size(); ++i) {  // Nothing is armed any more.
+    CAIRN_RETURN_IF_ERROR(deployment_.server(i).RestartWith(std::string()));
+  }
   for (int again = 0; again < 2; ++again) {
-    for (std::size_t federation = 0; federation < kSmallFederations.size(); ++federation) {
+    for (std::size_t federation = 0; federation < FederationsOf(topology_.nodes); ++federation) {
       CAIRN_RETURN_IF_ERROR(Run(Plan{.federation = federation, .clients = kTarget}).status());
     }
   }
-  CAIRN_RETURN_IF_ERROR(AwaitNoObjects(server_, 0));
-  for (auto& clients : clients_) clients.clear();
-  CAIRN_RETURN_IF_ERROR(server_.Stop());
-  CAIRN_RETURN_IF_ERROR(CheckNothingLeft(directory_, server_.data_dir()));
+  CAIRN_RETURN_IF_ERROR(CheckNoLeaks(0, 0));
+  clients_.clear();
+  CAIRN_RETURN_IF_ERROR(deployment_.Stop());
+  CAIRN_RETURN_IF_ERROR(CheckNoProcess(directory_));
+  for (std::size_t i = 0; i < deployment_.size(); ++i) {
+    CAIRN_RETURN_IF_ERROR(CheckNothingLeft(deployment_.server(i).data_dir()));
+  }
   if (SharedMemoryNames() == shared_memory_) return absl::OkStatus();
   return absl::InternalError("/dev/shm is not as it was");
 }

@@ -1,18 +1,22 @@
 // One round of a small federation with the faults of its plan, and whether the promises were kept.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "client/sdk/client.h"
-#include "tests/faults/faulty_server.h"
+#include "tests/faults/deployment.h"
 #include "tests/faults/oracle.h"
 #include "tests/faults/plan.h"
 
@@ -27,35 +31,47 @@ struct RoundResult {
   absl::Duration took;
 };
 
-// A server with the small federations and their clients, over many rounds. For one thread.
+// A server, or a root and its nodes, with the small federations and their clients, over many rounds. For one thread,
+// but for what is said to be thread-safe.
 class FaultyFederations {
  public:
-  FaultyFederations(std::filesystem::path directory, bool durable, int workers);
+  FaultyFederations(std::filesystem::path directory, const Topology& topology);
 
-  // Starts the server; every client joins every federation.
+  // Starts the servers; every client joins every federation.
   absl::Status Start();
   // INTERNAL: a promise was broken, or something ended by itself; DEADLINE_EXCEEDED: the round does not end.
   absl::StatusOr<RoundResult> Run(const Plan& plan);
-  // A round without faults in each federation; then ends the server. INTERNAL: something is left over.
+  // Rounds without faults in each federation; then ends the servers. INTERNAL: something is left over.
   absl::Status Finish();
 
-  FaultyServer& server() { return server_; }
+  Deployment& deployment() { return deployment_; }
   std::map<std::string, int>& totals() { return totals_; }  // By kind of fault.
 
- private:
-  friend class Running;
-  ClientOptions OptionsOf(std::size_t federation, const std::string& client) const;
-  absl::Status Disarm(const Plan& plan);
-  absl::Status DoFirst(const Plan& plan, RoundResult& result);
+  // Thread-safe:
+  bool durable() const { return topology_.durable; }
+  const std::filesystem::path& directory() const { return directory_; }
+  ClientOptions OptionsOf(std::size_t federation, const std::string& client, std::size_t gateway) const;
+  // Connected to that gateway, counted round and round. Errors as Client::Join.
+  absl::StatusOr<Client*> ClientAt(std::size_t federation, std::size_t client, std::size_t gateway);
   bool IsPublished(std::size_t federation, std::uint64_t round) const;
 
+ private:
+  absl::Status JoinFirst(std::size_t federation, std::size_t client);
+  absl::Status RunFaulty(const Plan& plan, RoundResult& result);
+  absl::Status Disarm(const Plan& plan);
+  absl::Status DoFirst(const Plan& plan, RoundResult& result);
+  // Of what the rounds so far have left in running servers.
+  absl::Status CheckNoLeaks(std::size_t federation, std::size_t parked);
+
   const std::filesystem::path directory_;
-  const bool durable_;
-  FaultyServer server_;
+  const Topology topology_;
+  const absl::Time start_ = absl::Now();
+  Deployment deployment_;
   Oracle oracle_;
   std::array<std::uint64_t, kSmallFederations.size()> rounds_ = {};  // Published so far.
-  std::array<std::vector<std::unique_ptr<Client>>, kSmallFederations.size()> clients_;
-  std::set<std::string> shared_memory_;  // When it began.
+  std::mutex mutex_;
+  std::map<std::array<std::size_t, 3>, std::unique_ptr<Client>> clients_;  // By federation, client and gateway.
+  std::set<std::string> shared_memory_;                                    // When it began.
   std::map<std::string, int> totals_;
 };
 

@@ -24,11 +24,14 @@ constexpr int kKilled = 128 + SIGKILL;
 
 }  // namespace
 
-FaultyServer::FaultyServer(fs::path directory, const std::string& config, int workers)
-    : directory_(std::move(directory)), process_(directory_, config), workers_(workers) {}
+FaultyServer::FaultyServer(const ServerRole& role, fs::path directory, const std::string& config, int workers)
+    : role_(role),
+      directory_(std::move(directory)),
+      process_(directory_, config, role.command, role.host),
+      workers_(workers) {}
 
 absl::Status FaultyServer::Launch() {
-  ++generation_;
+  launch_at_.reset();
   process_.set_arguments({"--workers", absl::StrCat(workers_)});
   const fs::path fired = directory_ / absl::StrCat("fired-", arming_);
   fs::create_directories(fired);
@@ -41,6 +44,11 @@ absl::Status FaultyServer::Launch() {
   return process_.Launch();
 }
 
+void FaultyServer::LaunchIn(absl::Duration down) {
+  ++generation_;
+  launch_at_ = absl::Now() + down;
+}
+
 absl::Status FaultyServer::Start() {
   CAIRN_RETURN_IF_ERROR(Launch());
   return AwaitReady();
@@ -48,41 +56,47 @@ absl::Status FaultyServer::Start() {
 
 absl::Status FaultyServer::AwaitReady() {
   const absl::Time end = absl::Now() + kStartTimeout;
-  while (!fs::exists(data_dir() / "endpoint")) {
+  while (true) {
     CAIRN_RETURN_IF_ERROR(Tend());
-    if (absl::Now() > end) return absl::DeadlineExceededError("the server does not start");
+    if (!launch_at_ && fs::exists(data_dir() / "endpoint")) return absl::OkStatus();
+    if (absl::Now() > end) return absl::DeadlineExceededError(Label("does not start"));
     absl::SleepFor(absl::Milliseconds(2));
   }
+}
+
+void FaultyServer::Kill(absl::Duration down) {
+  process_.child().Kill();
+  LaunchIn(down);
+}
+
+absl::Status FaultyServer::Terminate(absl::Duration down) {
+  CAIRN_RETURN_IF_ERROR(Stop());
+  LaunchIn(down);
   return absl::OkStatus();
 }
 
-absl::Status FaultyServer::KillAndLaunch() {
-  process_.Kill();
-  return Launch();
-}
-
-absl::Status FaultyServer::TerminateAndLaunch() {
-  CAIRN_RETURN_IF_ERROR(Stop());
-  return Launch();
-}
-
-absl::Status FaultyServer::RestartWith(const std::string& failpoints) {
+absl::Status FaultyServer::RestartWith(const std::string& failpoints, absl::Duration down) {
   failpoints_ = failpoints;
+  down_ = down;
   ++arming_;
-  process_.Kill();
-  return Start();
+  Kill(absl::ZeroDuration());
+  return AwaitReady();
 }
 
 absl::Status FaultyServer::RestartWith(int workers) {
   workers_ = workers;
-  return TerminateAndLaunch();
+  return Terminate(absl::ZeroDuration());
 }
 
 absl::Status FaultyServer::Tend() {
+  if (launch_at_) return absl::Now() < *launch_at_ ? absl::OkStatus() : Launch();
   const std::optional<int> code = process_.child().ExitCode();
   if (!code) return absl::OkStatus();
-  if (*code == kKilled && !failpoints_.empty()) return Launch();
-  return absl::InternalError(absl::StrCat("the server ended by itself with ", *code));
+  if (*code != kKilled || failpoints_.empty()) {
+    return absl::InternalError(Label(absl::StrCat("ended by itself with ", *code)));
+  }
+  LaunchIn(down_);
+  return absl::OkStatus();
 }
 
 bool FaultyServer::Fired(const std::string& failpoint) const {
@@ -100,20 +114,24 @@ absl::Status FaultyServer::Stop() {
   CAIRN_RETURN_IF_ERROR(AwaitReady());  // It may have been started a moment ago.
   CAIRN_ASSIGN_OR_RETURN(const int code, process_.Terminate());
   if (code == 0 || (code == kKilled && !failpoints_.empty())) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("SIGTERM: expected the server to exit with 0, got ", code));
+  return absl::InternalError(Label(absl::StrCat("SIGTERM: expected exit code 0, got ", code)));
+}
+
+std::string FaultyServer::Label(const std::string& what) const {
+  return absl::StrCat(role_.name, role_.name.empty() || what.empty() ? "" : " ", what);
 }
 
 std::set<pid_t> FaultyServer::Workers() {
   std::set<pid_t> workers;
   std::error_code gone;
-  const fs::path tasks = absl::StrCat("/proc/", process_.child().pid(), "/task");
+  const fs::path tasks = absl::StrCat("/proc/", pid(), "/task");
   for (fs::directory_iterator task(tasks, gone), end; !gone && task != end; task.increment(gone)) {
     const auto children = ReadFile(task->path() / "children", limits::kMiB);
     for (const absl::string_view text : absl::StrSplit(children.value_or(""), ' ', absl::SkipEmpty())) {
-      pid_t pid = 0;
-      if (!absl::SimpleAtoi(text, &pid)) continue;
-      const auto command = ReadFile(absl::StrCat("/proc/", pid, "/cmdline"), limits::kMiB);
-      if (command.ok() && absl::StrContains(*command, "worker")) workers.insert(pid);
+      pid_t child = 0;
+      if (!absl::SimpleAtoi(text, &child)) continue;
+      const auto command = ReadFile(absl::StrCat("/proc/", child, "/cmdline"), limits::kMiB);
+      if (command.ok() && absl::StrContains(*command, "worker")) workers.insert(child);
     }
   }
   return workers;

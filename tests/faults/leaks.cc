@@ -1,5 +1,7 @@
 #include "tests/faults/leaks.h"
 
+#include <functional>
+
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -47,17 +49,22 @@ absl::Status CheckNoFiles(const fs::path& directory) {
   return absl::OkStatus();
 }
 
-// Every process of a run has its directory in its arguments.
-absl::Status CheckNoProcess(const fs::path& directory) {
-  for (const fs::directory_entry& entry : fs::directory_iterator("/proc")) {
-    int pid = 0;
-    if (!absl::SimpleAtoi(entry.path().filename().string(), &pid)) continue;
-    const auto command = ReadFile(entry.path() / "cmdline", limits::kMiB);
-    if (command.ok() && absl::StrContains(*command, directory.string() + "/")) {
-      return absl::InternalError(absl::StrCat("process ", pid, " is left over: ", *command));
-    }
+// Until `check` is OK, for as long as that may take.
+absl::Status Await(Deployment& deployment, const std::function<absl::Status()>& check) {
+  const absl::Time end = absl::Now() + kPatience;
+  while (true) {
+    CAIRN_RETURN_IF_ERROR(deployment.Tend());
+    const absl::Status status = check();
+    if (status.ok() || absl::Now() > end) return status;
+    absl::SleepFor(absl::Milliseconds(2));
   }
-  return absl::OkStatus();
+}
+
+absl::Status CheckNoObjects(const fs::path& node_dir, std::size_t parked) {
+  CAIRN_ASSIGN_OR_RETURN(const ObjectCount count, CountObjects(node_dir));
+  if (count.writing <= parked && count.all() == count.writing) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("leaked objects: ", count.writing, " unsealed, ", count.sealed, " sealed, ",
+                                          count.removed, " removed, ", count.spilled, " spilled"));
 }
 
 }  // namespace
@@ -75,27 +82,19 @@ absl::StatusOr<ObjectCount> CountObjects(const fs::path& node_dir) {
   return count;
 }
 
-absl::Status AwaitNoObjects(FaultyServer& server, std::size_t parked) {
-  CAIRN_RETURN_IF_ERROR(server.AwaitReady());
+absl::Status AwaitNoObjects(Deployment& deployment, FaultyServer& server, std::size_t parked) {
   if (server.workers() == 0) return absl::OkStatus();  // Nobody serves the table.
-  const absl::Time end = absl::Now() + kPatience;
-  while (true) {
-    CAIRN_RETURN_IF_ERROR(server.Tend());
-    const absl::StatusOr<ObjectCount> count = CountObjects(server.node_dir());
-    if (count.ok() && count->writing <= parked && count->all() == count->writing) return absl::OkStatus();
-    if (absl::Now() > end) {
-      CAIRN_RETURN_IF_ERROR(count.status());
-      return absl::InternalError(absl::StrCat("leaked objects: ", count->writing, " unsealed, ", count->sealed,
-                                              " sealed, ", count->removed, " removed, ", count->spilled, " spilled"));
-    }
-    absl::SleepFor(absl::Milliseconds(2));
-  }
+  return Await(deployment, [&] { return CheckNoObjects(server.node_dir(), parked); });
+}
+
+absl::Status AwaitNoUpdates(Deployment& deployment, const FaultyServer& server, const std::string& federation) {
+  return Await(deployment, [&] { return CheckNoFiles(server.data_dir() / "objects" / federation); });
 }
 
 absl::Status CheckSlabs(FaultyServer& server, std::uint64_t budget) {
   const std::size_t most = budget / kSlabMin + kOtherMappings;
   std::set<pid_t> processes = server.Workers();
-  processes.insert(server.process().child().pid());
+  processes.insert(server.pid());
   for (const pid_t pid : processes) {
     const std::size_t open = SlabsOpenIn(pid), mapped = SlabsMappedIn(pid);
     if (open <= most && mapped <= most) continue;
@@ -114,9 +113,22 @@ std::set<std::string> SharedMemoryNames() {
   return names;
 }
 
-absl::Status CheckNothingLeft(const fs::path& directory, const fs::path& data_dir) {
-  CAIRN_RETURN_IF_ERROR(CheckNoProcess(directory));
-  for (const char* name : {"uploads", "objects", "spill"}) CAIRN_RETURN_IF_ERROR(CheckNoFiles(data_dir / name));
+absl::Status CheckNoProcess(const fs::path& directory) {
+  for (const fs::directory_entry& entry : fs::directory_iterator("/proc")) {
+    int pid = 0;
+    if (!absl::SimpleAtoi(entry.path().filename().string(), &pid)) continue;
+    const auto command = ReadFile(entry.path() / "cmdline", limits::kMiB);
+    if (command.ok() && absl::StrContains(*command, directory.string() + "/")) {
+      return absl::InternalError(absl::StrCat("process ", pid, " is left over: ", *command));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckNothingLeft(const fs::path& data_dir) {
+  for (const char* name : {"uploads", "objects", "spill", "sums"}) {
+    CAIRN_RETURN_IF_ERROR(CheckNoFiles(data_dir / name));
+  }
   std::error_code missing;
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(data_dir, missing)) {
     if (entry.is_socket()) return absl::InternalError(absl::StrCat("left over: ", entry.path().string()));

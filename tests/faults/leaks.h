@@ -1,4 +1,4 @@
-// What must not be left over: after each round, and after the server has ended.
+// What must not be left over: after each round, and after the servers have ended.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "tests/faults/deployment.h"
 #include "tests/faults/faulty_server.h"
 
 namespace cairn::faults {
@@ -20,8 +21,11 @@ struct ObjectCount {
 absl::StatusOr<ObjectCount> CountObjects(const std::filesystem::path& node_dir);
 
 // When nothing is under way every object has gone, soon: INTERNAL otherwise. `parked`: uploads in memory that were
-// broken off keep theirs until the next round is published.
-absl::Status AwaitNoObjects(FaultyServer& server, std::size_t parked);
+// broken off keep theirs until the next round is published. `server` is one of the deployment.
+absl::Status AwaitNoObjects(Deployment& deployment, FaultyServer& server, std::size_t parked);
+
+// The same of files of acknowledged updates.
+absl::Status AwaitNoUpdates(Deployment& deployment, const FaultyServer& server, const std::string& federation);
 
 // Slabs that the server and its workers have open: bounded by the budget, however many rounds there were.
 absl::Status CheckSlabs(FaultyServer& server, std::uint64_t budget);
@@ -29,7 +33,9 @@ absl::Status CheckSlabs(FaultyServer& server, std::uint64_t budget);
 // Names in /dev/shm.
 std::set<std::string> SharedMemoryNames();
 
-// After the server has ended: no process of `directory`, no socket, no unfinished upload, update or spilled object.
-absl::Status CheckNothingLeft(const std::filesystem::path& directory, const std::filesystem::path& data_dir);
+// After the servers have ended. No process has this directory in its arguments.
+absl::Status CheckNoProcess(const std::filesystem::path& directory);
+// No socket, unfinished upload, update, spilled object or sum.
+absl::Status CheckNothingLeft(const std::filesystem::path& data_dir);
 
 }  // namespace cairn::faults

@@ -1,5 +1,5 @@
-// What a round must have published: computed in this process, without workers and undisturbed, from exactly the updates
-// of which the database has receipts.
+// What a round must have published: computed in this process, without workers, nodes and faults, from exactly the
+// updates of which the database has receipts.
 #pragma once
 
 #include <array>
@@ -8,6 +8,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -16,8 +18,11 @@
 
 namespace cairn::faults {
 
+// Updates with a receipt, by client and variant (SmallUpdate).
+using Acknowledged = std::set<std::pair<std::size_t, int>>;
+
 struct Checked {
-  std::size_t contributors = 0;
+  std::size_t contributors = 0, lost = 0;
   std::string sha256;  // Of the whole.
 };
 
@@ -28,12 +33,11 @@ class Oracle {
       : directory_(std::move(directory)), data_dir_(std::move(data_dir)) {}
 
   // Of the published version `round`. INTERNAL: a contribution of somebody else, or other than it was sent, or twice;
-  // one of `acknowledged` is missing; other bytes. To be called for every round, in order.
-  absl::StatusOr<Checked> Check(std::size_t federation, std::uint64_t round, const std::set<std::string>& acknowledged);
+  // one of `acknowledged` is missing, and it is not said that a node was lost with it; other bytes, or other outcomes.
+  // To be called for every round, in order.
+  absl::StatusOr<Checked> Check(std::size_t federation, std::uint64_t round, const Acknowledged& acknowledged);
 
  private:
-  absl::Status CheckReceipts(std::size_t federation, std::uint64_t round, const std::vector<ReceiptRow>& receipts,
-                             const std::set<std::string>& acknowledged) const;
   absl::Status CheckVersion(std::size_t federation, const VersionRow& expected, const VersionRow& got) const;
   void RemoveOld(std::size_t federation, std::uint64_t round) const;
 

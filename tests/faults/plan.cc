@@ -13,6 +13,7 @@ struct Row {
   Moment moment;
   int weight;  // Of being drawn.
   bool durable_only = false;
+  bool nodes_only = false;
 };
 
 // In the order of Kind. What takes seconds is rare.
@@ -26,6 +27,9 @@ const std::vector<Row> kRows = {
     {Kind::kForgedKey, "forged-key", Moment::kDuring, 40},
     {Kind::kStrangeWorker, "other-protocol", Moment::kDuring, 30},
     {Kind::kMemoryFull, "memory-full", Moment::kDuring, 8},
+    {Kind::kStopServer, "stop-server", Moment::kDuring, 60, false, true},
+    {Kind::kHangServer, "hang-server", Moment::kDuring, 2, false, true},
+    {Kind::kKillAll, "kill-all", Moment::kDuring, 30, false, true},
     {Kind::kFailpoint, "failpoint", Moment::kBefore, 80},
     {Kind::kDiskFullUpload, "disk-full-upload", Moment::kBefore, 15, true},
     {Kind::kDiskFullPublish, "disk-full-publish", Moment::kBefore, 2},
@@ -47,14 +51,27 @@ const std::vector<Row> kRows = {
     {Kind::kOtherBytes, "other-bytes", Moment::kClientAfter, 40, true},
     {Kind::kLate, "late", Moment::kClientAfter, 40},
     {Kind::kSlowLoris, "slow-loris", Moment::kLoris, 30},
+    {Kind::kTwice, "two-gateways", Moment::kBeside, 60, false, true},
+    {Kind::kOtherTwice, "other-bytes-elsewhere", Moment::kBeside, 60, false, true},
 };
 
 const Row& RowOf(Kind kind) { return kRows[static_cast<std::size_t>(kind)]; }
 
-constexpr double kSpanMillis = 80;  // An undisturbed round, or a little more.
+constexpr double kSpanMillis = 80;  // An undisturbed round, or a little more; ...
+constexpr double kSpanMillisOfNodes = 200;
 
-Kind DrawKind(std::mt19937_64& random, bool durable) {
-  const auto weight = [&](const Row& row) { return row.durable_only && !durable ? 0 : row.weight; };
+constexpr std::size_t kPointsOfOne = 33;  // Those at the front; the others need nodes.
+
+// What faults may be, and to whom.
+struct World {
+  bool durable = true;
+  std::size_t nodes = 0;
+};
+
+Kind DrawKind(std::mt19937_64& random, const World& world) {
+  const auto weight = [&](const Row& row) {
+    return (row.durable_only && !world.durable) || (row.nodes_only && world.nodes == 0) ? 0 : row.weight;
+  };
   int total = 0;
   for (const Row& row : kRows) total += weight(row);
   int left = static_cast<int>(random() % static_cast<std::uint64_t>(total));
@@ -65,20 +82,43 @@ Kind DrawKind(std::mt19937_64& random, bool durable) {
   return Kind::kKillWorker;
 }
 
-std::string DrawPoint(std::mt19937_64& random) {
-  const Point& point = kPoints[random() % kPoints.size()];
+const Point& DrawPoint(std::mt19937_64& random, const World& world) {
+  return kPoints[random() % (world.nodes > 0 ? kPoints.size() : kPointsOfOne)];
+}
+
+std::string DrawAction(std::mt19937_64& random, const Point& point) {
   return point.name + std::string(point.of_worker && random() % 3 == 0 ? "=stop" : "=kill") +
          (random() % 2 == 0 ? "@1" : "@2");
 }
 
-Fault DrawFault(std::mt19937_64& random, bool durable, std::size_t clients) {
+// Often at once; sometimes longer than the federations that give up a node wait for it.
+absl::Duration DrawDown(std::mt19937_64& random) {
+  const std::uint64_t most = std::array{0, 0, 300, 3000}[random() % 4];
+  return absl::Milliseconds(random() % (most + 1));
+}
+
+Fault DrawFault(std::mt19937_64& random, const World& world, std::size_t clients) {
   Fault fault;
-  fault.kind = DrawKind(random, durable);
-  fault.at = absl::Milliseconds(kSpanMillis * (static_cast<double>(random() >> 11) * 0x1p-53));
+  fault.kind = DrawKind(random, world);
+  const double span = world.nodes == 0 ? kSpanMillis : kSpanMillisOfNodes;
+  fault.at = absl::Milliseconds(span * (static_cast<double>(random() >> 11) * 0x1p-53));
   fault.client = random() % clients;
   fault.draw = random();
-  fault.point = DrawPoint(random);
+  const Point& point = DrawPoint(random, world);
+  fault.point = DrawAction(random, point);
+  if (world.nodes == 0) return fault;
+  fault.process = random() % (world.nodes + 1);
+  fault.down = DrawDown(random);
+  if (fault.kind == Kind::kDiskFullPublish || (fault.kind == Kind::kFailpoint && point.of_root)) {
+    fault.process = 0;
+  } else if (fault.kind == Kind::kDiskFullUpload || fault.kind == Kind::kFailpoint) {
+    fault.process = 1 + random() % world.nodes;
+  }
   return fault;
+}
+
+void DrawPlacements(std::mt19937_64& random, std::size_t nodes, std::array<Placement, kClients>& placements) {
+  for (Placement& placement : placements) placement = {random() % nodes, random() % 2 == 0};
 }
 
 }  // namespace
@@ -86,20 +126,21 @@ Fault DrawFault(std::mt19937_64& random, bool durable, std::size_t clients) {
 std::string NameOf(Kind kind) { return RowOf(kind).name; }
 Moment MomentOf(Kind kind) { return RowOf(kind).moment; }
 
-Plan DrawPlan(std::uint64_t seed, bool durable) {
+Plan DrawPlan(std::uint64_t seed, bool durable, std::size_t nodes) {
   std::mt19937_64 random(seed);
   Plan plan{.seed = seed};
-  plan.federation = random() % kSmallFederations.size();
+  plan.federation = random() % FederationsOf(nodes);
   plan.clients = random() % 3 == 0 ? kClients : kTarget;
   const auto count = static_cast<int>(random() % 5);
   bool restarts = false;
   for (int i = 0; i < count; ++i) {
-    const Fault fault = DrawFault(random, durable, plan.clients);
-    // The server starts with one set of failpoints and workers.
+    const Fault fault = DrawFault(random, {durable, nodes}, plan.clients);
+    // One server starts with one set of failpoints and workers.
     if (MomentOf(fault.kind) == Moment::kBefore && std::exchange(restarts, true)) continue;
     plan.faults.push_back(fault);
   }
   std::stable_sort(plan.faults.begin(), plan.faults.end(), [](const Fault& a, const Fault& b) { return a.at < b.at; });
+  if (nodes > 0) DrawPlacements(random, nodes, plan.placements);
   return plan;
 }
 
@@ -137,16 +178,16 @@ const std::vector<Point> kPoints = {
     {"store.before_seal"},
     {.name = "store.after_sync", .durable_only = true},
     {.name = "store.after_rename", .durable_only = true},
-    {"root.before_commit"},
-    {"root.after_commit"},
-    {"publisher.before_start"},
-    {"publish.after_sum"},
-    {"publish.before_rename"},
-    {"publish.after_rename"},
-    {"publish.before_directory"},
-    {"publisher.before_record"},
-    {"root.before_latest"},
-    {"root.before_retain"},
+    {.name = "root.before_commit", .of_root = true},
+    {.name = "root.after_commit", .of_root = true},
+    {.name = "publisher.before_start", .of_root = true},
+    {.name = "publish.after_sum", .of_root = true},
+    {.name = "publish.before_rename", .of_root = true},
+    {.name = "publish.after_rename", .of_root = true},
+    {.name = "publish.before_directory", .of_root = true},
+    {.name = "publisher.before_record", .of_root = true},
+    {.name = "root.before_latest", .of_root = true},
+    {.name = "root.before_retain", .of_root = true},
     {"tree.before_task"},
     {"tree.after_reply"},
     {"worker.before_fold", true},
@@ -158,6 +199,12 @@ const std::vector<Point> kPoints = {
     {"worker.before_seal", true},
     {"worker.before_plane_seal", true},
     {"worker.after_seal", true},
+    {.name = "node.before_sum", .nodes_only = true},
+    {.name = "node.after_sum", .nodes_only = true},
+    {.name = "node.in_delivery", .nodes_only = true},
+    {.name = "node.before_keep", .nodes_only = true},
+    {.name = "node.before_retain", .nodes_only = true},
+    {.name = "root.in_delivery", .nodes_only = true, .of_root = true},
 };
 
 }  // namespace cairn::faults

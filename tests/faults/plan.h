@@ -23,7 +23,10 @@ enum class Kind {
   kForgedKey,
   kStrangeWorker,
   kMemoryFull,
-  // Before the round: the server starts again.
+  kStopServer,
+  kHangServer,
+  kKillAll,
+  // Before the round: a server starts again.
   kFailpoint,
   kDiskFullUpload,
   kDiskFullPublish,
@@ -48,19 +51,30 @@ enum class Kind {
   kLate,
   // By a client that sends nothing else.
   kSlowLoris,
+  // By a client, through another node at the same time as its update.
+  kTwice,
+  kOtherTwice,
   kCount,
 };
 std::string NameOf(Kind kind);
 
-enum class Moment { kDuring, kBefore, kClientBefore, kClientAfter, kLoris };
+enum class Moment { kDuring, kBefore, kClientBefore, kClientAfter, kLoris, kBeside };
 Moment MomentOf(Kind kind);
 
 struct Fault {
   Kind kind = Kind::kCount;
-  absl::Duration at;       // From the round's start, of kDuring.
-  std::size_t client = 0;  // Of those of clients.
-  std::uint64_t draw = 0;  // For whatever else is random.
-  std::string point;       // Of kFailpoint.
+  absl::Duration at;        // From the round's start, of kDuring.
+  std::size_t client = 0;   // Of those of clients.
+  std::uint64_t draw = 0;   // For whatever else is random.
+  std::string point;        // Of kFailpoint.
+  std::size_t process = 0;  // Which server; 0: the root, or the only one.
+  absl::Duration down;      // How long a server that was ended stays so.
+};
+
+// Where a client sends its updates.
+struct Placement {
+  std::size_t gateway = 0;
+  bool moves = false;  // To another one when that cannot be reached, or else waits for it.
 };
 
 struct Plan {
@@ -68,10 +82,11 @@ struct Plan {
   std::size_t federation = 0;
   std::size_t clients = kClients;  // That take part.
   std::vector<Fault> faults;
+  std::array<Placement, kClients> placements = {{{0}, {1}, {2}, {3}, {4}}};  // Round and round.
 };
 
-// The same for the same seed. What takes seconds is drawn rarely.
-Plan DrawPlan(std::uint64_t seed, bool durable);
+// The same for the same seed. What takes seconds is drawn rarely. `nodes`: 0 for a single server.
+Plan DrawPlan(std::uint64_t seed, bool durable, std::size_t nodes);
 // Of the i-th round of a schedule; the first is the schedule's own, so that one round can be drawn again.
 std::uint64_t RoundSeed(std::uint64_t schedule, std::uint64_t round);
 
@@ -82,6 +97,8 @@ struct Point {
   const char* name;
   bool of_worker = false;
   bool durable_only = false;
+  bool nodes_only = false;
+  bool of_root = false;  // With nodes: who comes by.
 };
 // Every failpoint at a step boundary.
 extern const std::vector<Point> kPoints;

@@ -1,79 +1,75 @@
 // One round under way: its clients, on threads, and what is done to processes meanwhile.
 #pragma once
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
-#include <set>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
+#include "tests/faults/diary.h"
 #include "tests/faults/faulty_round.h"
+#include "tests/faults/oracle.h"
 #include "tests/faults/plan.h"
+#include "tests/faults/process_faults.h"
 #include "tests/faults/wrong_push.h"
 
 namespace cairn::faults {
 
-// The round under way: clients on threads, processes on the caller's.
+// Clients on threads, processes on the caller's.
 class Running {
  public:
   Running(FaultyFederations& all, const Plan& plan, std::uint64_t round, RoundResult& result)
-      : all_(all), plan_(plan), round_(round), result_(result), start_(absl::Now()) {}
+      : all_(all), plan_(plan), round_(round), diary_(&result.done, &all.totals()) {}
 
   absl::Status Run();
 
-  // Whose acknowledged updates have to be in the version.
-  std::set<std::string> Acknowledged() const;
+  // What has to be in the version.
+  Acknowledged acknowledged() const;
+  // With nodes: of the version that a client pulled in the end.
+  const std::string& pulled_sha256() const { return pulled_sha256_; }
 
  private:
-  // The caller's thread: does what is due, and starts again what a failpoint has ended, until the version is there.
-  absl::Status Watch(std::vector<std::thread>& threads);
-  absl::Status Do(const Fault& fault, std::vector<std::thread>& threads);
-  absl::Status BeStranger(const Fault& fault);
+  const SmallFederation& federation() const { return kSmallFederations[plan_.federation]; }
+  // Does what is due, and starts again what has ended, until the version is there and clients have ended.
+  absl::Status Watch();
+  absl::Status TendOnce(ProcessFaults& processes);
 
-  // A real client that is killed at a random moment; the one on the thread goes on with what it left.
-  absl::Status BeKilled(const Fault& fault);
-  void Stop(const std::set<pid_t>& workers);
-
-  // Those that were stopped for long enough, or all. Their pids are theirs until their parent has waited for them; a
-  // signal that meets another process of the machine is one that does nothing to it unless it was stopped.
-  void Wake(bool all);
-  Sender SenderOf(std::size_t client) const;
+  Sender SenderOf(const Fault& fault) const;
+  std::size_t GatewayOf(const Fault& fault) const;  // Of whoever it is that does wrong.
   void BeClient(std::size_t client);
   void BeLoris(const Fault& fault);
+  // The client in another place, at the same time.
+  void BeTwin(const Fault& fault);
 
   // Pushes until there is a receipt, or the round is over without it.
   absl::Status Contribute(std::size_t client);
-  absl::Status Push(std::size_t client, const testing::UpdateBytes& update);
+  bool MayBeAskedAgain() const { return !all_.durable() || federation().loses_nodes(); }
+  // False: the round is over.
+  bool AwaitAskedAgain(std::size_t client, std::size_t& gateway, std::uint64_t generation);
+  bool SendsOtherBytes(std::size_t client) const;
+  // From one gateway to the next, if need be, which `gateway` then is. Gateways are counted round and round.
+  absl::Status Push(std::size_t client, int variant, std::size_t& gateway);
   absl::Status DoAfterReceipt(std::size_t client);
-
   // Same bytes get their receipt again, for ever; others never do. In memory mode a server that was killed has
   // forgotten both.
   absl::Status DoAfter(std::size_t client, const Fault& fault);
-
-  void Note(const Fault& fault, const std::string& whom);
-  absl::Status Skip(const Fault& fault, const std::string& why);
-  void Tell(const absl::Status& status);
+  absl::Status PullPublished(std::size_t client);
 
   FaultyFederations& all_;
   const Plan& plan_;
   const std::uint64_t round_;
-  RoundResult& result_;
-  const absl::Time start_;
+  Diary diary_;
   std::atomic<bool> published_ = false, over_ = false;
-  std::atomic<int> left_ = 0;  // Client threads that have begun and not ended.
-  std::mutex mutex_;           // Of all below, of result_.done and of the totals.
-  absl::Status violation_;
-  std::map<std::size_t, std::uint64_t> acknowledged_;  // By client: by which of the server's processes.
-  std::vector<std::pair<pid_t, absl::Time>> stopped_;
+  std::atomic<int> left_ = 0;  // Client threads that have not ended.
+  std::string pulled_sha256_;
+  mutable std::mutex mutex_;
+  // By client and variant of its update: Deployment::generation when it was sent.
+  std::map<std::pair<std::size_t, int>, std::uint64_t> acknowledged_;
 };
 
 }  // namespace cairn::faults

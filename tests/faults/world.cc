@@ -15,9 +15,12 @@ constexpr std::array<std::int64_t, kClients> kMixedRanks = {24, 16, 12, 8, 20};
 constexpr std::int64_t kSameRank = 18;
 constexpr std::int64_t kVectorElements = 300'000;
 
-// More than one chunk; `stack` adds up what it publishes, and so has small ones.
+// `stack` adds up what it publishes, and `svd` decomposes it.
+bool HasSmallModules(const std::string& combine) { return combine == "stack" || combine == "svd"; }
+
+// The others have more than one chunk.
 std::vector<ModuleSpec> ModulesOf(const std::string& combine) {
-  const std::int64_t d = combine == "stack" ? 256 : 4096;
+  const std::int64_t d = HasSmallModules(combine) ? 256 : 4096;
   return {{"block.down", d, d}, {"block.up", d, d}};
 }
 
@@ -59,7 +62,7 @@ testing::UpdateBytes SmallUpdate(std::size_t federation, std::size_t client, std
   mix.generate(words.begin(), words.end());
   const std::uint64_t seed = std::uint64_t{words[0]} << 32 | words[1];
   if (combine == "dense_mean") return Vectors(seed);
-  const bool mixed = combine == "zero_pad" || combine == "stack";
+  const bool mixed = combine == "zero_pad" || HasSmallModules(combine);
   const std::int64_t rank = mixed ? kMixedRanks[client] : kSameRank;
   testing::EditFactors edit;
   if (combine == "ffa") {  // Everybody's A is the same, in every round.
@@ -70,17 +73,27 @@ testing::UpdateBytes SmallUpdate(std::size_t federation, std::size_t client, std
   return testing::MakeUpdateBytes(seed, ModulesOf(combine), rank, 2.0 * rank, DType::kF32, edit);
 }
 
+testing::UpdateBytes UpdateOfOtherShape(std::size_t federation, std::size_t client, std::uint64_t round) {
+  const bool small = HasSmallModules(kSmallFederations[federation].combine);
+  return SmallUpdate(small ? 0 : kFederationsOfOne - 1, client, round);
+}
+
 std::uint64_t ExamplesOf(std::size_t client, std::uint64_t round) {
   return 1 + (client * 7919 + round * 104'729) % 997;
 }
 
-std::string SmallConfig(bool durable) {
-  std::string text = absl::StrCat("durability: ", durable ? "durable" : "memory",
-                                  "\nworkers: 1\nworker_memory: 64MiB\nmemory_budget: 256MiB\nworker_lease: 500ms\n",
-                                  "federations:\n");
-  for (const SmallFederation& federation : kSmallFederations) {
-    absl::StrAppend(&text, "  - {name: ", federation.name, ", combine: ", federation.combine,
-                    ", clients: {min: ", kTarget, "}}\n");
+std::string ProcessConfig(bool durable) {
+  return absl::StrCat("durability: ", durable ? "durable" : "memory",
+                      "\nworkers: 1\nworker_memory: 64MiB\nmemory_budget: 256MiB\nworker_lease: 500ms\n");
+}
+
+std::string FederationsConfig(std::size_t nodes) {
+  std::string text = "federations:\n";
+  for (std::size_t i = 0; i < FederationsOf(nodes); ++i) {
+    const SmallFederation& federation = kSmallFederations[i];
+    absl::StrAppend(&text, "  - {name: ", federation.name, ", combine: ", federation.combine, ", rule: '",
+                    federation.rule, "', clients: {min: ", federation.min, ", target: ", kTarget,
+                    "}, on_node_loss: ", federation.on_node_loss, ", node_timeout: 1s}\n");
   }
   return text;
 }

@@ -57,12 +57,6 @@ UpdateBytes WithLastValue(UpdateBytes update, float value) {
   return update;
 }
 
-// Of another federation, whose weights are others.
-UpdateBytes OtherShape(const Sender& sender) {
-  const bool stack = std::string(kSmallFederations[sender.federation].combine) == "stack";
-  return SmallUpdate(stack ? 0 : kSmallFederations.size() - 1, sender.client, sender.round);
-}
-
 absl::Status PushExamples(const Sender& sender, const Fault& fault, std::uint64_t examples) {
   Raw raw = Begin(sender);
   raw.header.set_examples(examples);
@@ -185,7 +179,7 @@ absl::Status DoBefore(const Sender& sender, const Fault& fault) {
     case Kind::kInfinity:
       return PushChanged(sender, fault, WithLastValue(update(), -std::numeric_limits<float>::infinity()));
     case Kind::kWrongShape:
-      return PushChanged(sender, fault, OtherShape(sender));
+      return PushChanged(sender, fault, UpdateOfOtherShape(sender.federation, sender.client, sender.round));
     case Kind::kNoExamples:
       return PushExamples(sender, fault, 0);
     case Kind::kTooManyExamples:

@@ -14,7 +14,7 @@ struct Sender {
   ClientOptions options;
   std::size_t federation = 0, client = 0;
   std::uint64_t round = 0;
-  std::filesystem::path data_dir;  // The server's.
+  std::filesystem::path data_dir;  // Of the server at options.server.
   // The round's plan has somebody send the real update before: then its name alone, in a header, gets its receipt.
   bool sent_whole = false;
 };
