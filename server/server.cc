@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -40,6 +41,7 @@ constexpr char kMetricsEndpointFile[] = "metrics_endpoint";
 constexpr char kCacheDirectory[] = "cache";
 constexpr char kTreeDirectory[] = "node";
 constexpr char kGatewayTreeDirectory[] = "workers";  // There, `node` is the file with its name.
+constexpr std::chrono::seconds kNodeKeepalive(10);   // A node whose machine is dead is away within twice that.
 constexpr int kNodeStreams = 4096;  // Of one connection: every client's calls, and updates that are fetched.
 
 // Objects of the shared store: the updates of every federation's open round and of the one that is being published,
@@ -192,9 +194,10 @@ absl::Status ServerImpl::OpenRoot(const ServerOptions& options) {
 }
 
 absl::Status ServerImpl::ServeNodes(const ServerOptions& options) {
-  const GatewayOptions gateway{options.node_listen,     options.node_tls,      options.memory_budget - kProgramBytes,
-                               options.upload_max,      options.verify_sha256, kNodeStreams,
-                               /*check_identity=*/false};
+  GatewayOptions gateway{options.node_listen,     options.node_tls,      options.memory_budget - kProgramBytes,
+                         options.upload_max,      options.verify_sha256, kNodeStreams,
+                         /*check_identity=*/false};
+  gateway.keepalive = kNodeKeepalive;
   const bool check_identity = !options.node_tls.client_ca.empty();
   const auto node = [this, check_identity](const GatewayContext& context) {
     return MakeNodeService(context, coordinator_.get(), nodes_.get(), check_identity);

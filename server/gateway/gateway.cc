@@ -15,14 +15,15 @@
 namespace cairn {
 namespace {
 
-constexpr int kKeepaliveMilliseconds = 20'000;          // Finds dead clients.
 constexpr int kClientPingIntervalMilliseconds = 5'000;  // Clients may ping this often.
 constexpr std::chrono::seconds kShutdownGrace(2);
 
 void Configure(grpc::ServerBuilder& builder, const GatewayOptions& options) {
   builder.SetMaxReceiveMessageSize(static_cast<int>(limits::kMessageBytesMax));
   builder.SetMaxSendMessageSize(static_cast<int>(limits::kMessageBytesMax));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMilliseconds);
+  const auto keepalive = static_cast<int>(std::chrono::milliseconds(options.keepalive).count());
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, keepalive);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, keepalive);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kClientPingIntervalMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // Two servers on one port would share its clients silently.

@@ -1,6 +1,7 @@
 // A gRPC server: the clients' Federation service, others or both, health and reflection.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,6 +28,8 @@ struct GatewayOptions {
   int streams_per_connection = 64;  // Further ones wait at the client.
   // False: whoever may connect may speak for every client, as nodes do.
   bool check_identity = true;
+  // A connection that has shown no sign of life for so long is asked for one, and is dead after as long again.
+  std::chrono::seconds keepalive{20};
 };
 
 class Gateway {
