@@ -99,7 +99,7 @@ class ServerImpl final : public Server {
   std::unique_ptr<tree::LocalTree> tree_;  // Null: nothing is shared.
   std::unique_ptr<Store> store_;
   std::unique_ptr<NodeTable> nodes_;
-  std::unique_ptr<NodesSharder> sharder_;  // Where there are nodes.
+  std::unique_ptr<NodesSharder> sharder_;     // Where there are nodes.
   std::unique_ptr<Coordinator> coordinator_;  // Or ...
   std::unique_ptr<RemoteRoot> remote_root_;
   std::unique_ptr<Gateway> node_gateway_;

@@ -13,9 +13,9 @@ namespace cairn {
 namespace {
 
 using Rpc = v1::Node;
-using Base = Rpc::WithCallbackMethod_Attend<
-    Rpc::WithCallbackMethod_CheckUpload<Rpc::WithCallbackMethod_TellUploads<Rpc::WithCallbackMethod_Contribute<
-        Rpc::WithCallbackMethod_Keep<Rpc::WithCallbackMethod_Reduce<Rpc::WithRawCallbackMethod_Deliver<Rpc::Service>>>>>>>;
+using Base = Rpc::WithCallbackMethod_Attend<Rpc::WithCallbackMethod_CheckUpload<
+    Rpc::WithCallbackMethod_TellUploads<Rpc::WithCallbackMethod_Contribute<Rpc::WithCallbackMethod_Keep<
+        Rpc::WithCallbackMethod_Reduce<Rpc::WithRawCallbackMethod_Deliver<Rpc::Service>>>>>>>;
 
 UploadKey KeyOf(const v1::UploadNotice& notice) {
   return {notice.federation(), notice.round(), notice.client(), "", notice.payload_bytes()};

@@ -114,7 +114,8 @@ absl::Status NodeShards::ReduceAtRoot(std::uint64_t fetch, bool greatest, absl::
   options_.root->calls().Remove(&context);
   CAIRN_RETURN_IF_ERROR(reduced);
   if (static_cast<std::size_t>(reply.values_size()) != values.size()) {
-    return absl::InternalError(absl::StrCat("the root brought ", reply.values_size(), " of ", values.size(), " numbers"));
+    return absl::InternalError(
+        absl::StrCat("the root brought ", reply.values_size(), " of ", values.size(), " numbers"));
   }
   std::copy(reply.values().begin(), reply.values().end(), values.begin());
   return absl::OkStatus();

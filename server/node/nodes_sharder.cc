@@ -17,8 +17,8 @@
 namespace cairn {
 namespace {
 
-constexpr int kAttemptsMax = 3;             // Each with the nodes that are there.
-constexpr std::size_t kNodesAtOnce = 64;    // Of a round. A thread for each, which waits for it.
+constexpr int kAttemptsMax = 3;           // Each with the nodes that are there.
+constexpr std::size_t kNodesAtOnce = 64;  // Of a round. A thread for each, which waits for it.
 
 // Where each update can be read; "": with the root.
 absl::StatusOr<std::map<std::string, std::string>> AddressesFor(const PublishJob& job,
@@ -34,7 +34,8 @@ absl::StatusOr<std::map<std::string, std::string>> AddressesFor(const PublishJob
     const std::string& node = contribution.receipt.node;
     const auto found = there.find(node);
     if (found == there.end()) {
-      return absl::UnimplementedError(absl::StrCat("node ", node, " has updates that no other node can read: it is "
+      return absl::UnimplementedError(absl::StrCat("node ", node,
+                                                   " has updates that no other node can read: it is "
                                                    "away, or has no peer_listen"));
     }
     addresses[node] = found->second;
@@ -67,8 +68,8 @@ NodesSharder::Parts NodesSharder::CombineWith(const std::vector<v1::AttendReques
       meeting.Reduce(i, greatest, std::move(values), std::move(answer));
     });
     if (made[i].ok()) return;
-    meeting.Break(absl::UnavailableError(
-        absl::StrCat("node ", nodes[i].node(), " gave up: ", made[i].status().message())));
+    meeting.Break(
+        absl::UnavailableError(absl::StrCat("node ", nodes[i].node(), " gave up: ", made[i].status().message())));
   };
   {
     WorkerPool pool(static_cast<int>(nodes.size()));

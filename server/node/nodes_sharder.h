@@ -18,8 +18,9 @@ class NodesSharder final : public Sharder {
   // `local` combines rounds of which nothing is at nodes, and may be null. Both outlive this object.
   NodesSharder(NodeTable* nodes, Sharder* local) : nodes_(nodes), local_(local) {}
 
-  // The round is combined by all nodes that can be read from, anew by those that are left when one is lost. UNIMPLEMENTED:
-  // a node with updates is away, or cannot be read from, or all of them lie here and there is no `local`.
+  // The round is combined by all nodes that can be read from, anew by those that are left when one is lost.
+  // UNIMPLEMENTED: a node with updates is away, or cannot be read from, or all of them lie here and there is no
+  // `local`.
   absl::StatusOr<std::vector<ShardPart>> Combine(const PublishJob& job, std::shared_ptr<const Shard> share) override;
   bool reaches_nodes() const override { return true; }
 

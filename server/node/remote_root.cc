@@ -148,8 +148,7 @@ void RemoteRoot::OnShardOrder(const v1::ShardOrder& piece) {
 
 void RemoteRoot::Bring(v1::UpdateList order, std::function<Made(const v1::UpdateList&)> make) {
   Work(deliverers_, [this, order = std::move(order), make = std::move(make)] {
-    const absl::Status delivered =
-        DeliverMade(connection_, options_.node, order.fetch(), [&] { return make(order); });
+    const absl::Status delivered = DeliverMade(connection_, options_.node, order.fetch(), [&] { return make(order); });
     if (!delivered.ok()) {
       spdlog::warn("{}: bringing what round {} needs: {}", order.federation(), order.round(), delivered.ToString());
     }

@@ -2,8 +2,8 @@
 // fetches them; published adapters are fetched once for all clients of the node.
 #pragma once
 
-#include <cstdint>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -105,7 +105,7 @@ class RemoteRoot final : public Root {
   std::map<std::string, std::unique_ptr<WatchFeed>> feeds_;  // By federation; they stay.
   std::map<Subscription, WatchFeed*> subscriptions_;
   Subscription next_subscription_ = 1;
-  v1::UpdateList sum_order_;    // So far, as the next. Used by the thread of notices alone.
+  v1::UpdateList sum_order_;  // So far, as the next. Used by the thread of notices alone.
   v1::ShardOrder shard_order_;
   Pool deliverers_, workers_;  // For what the root waits for, and for the rest. Null: at the end.
   std::unique_ptr<Attendance> attendance_;

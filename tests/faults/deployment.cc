@@ -17,16 +17,18 @@ Deployment::Deployment(const std::filesystem::path& directory, const Topology& t
     servers_.push_back(std::make_unique<FaultyServer>(ServerRole{}, directory, config + federations, workers()));
     return;
   }
+  // Where nodes read of each other, they combine modules; otherwise the root has updates fetched.
+  const bool reads = random() % 4 != 0;
   const std::string root = absl::StrCat("127.0.0.1:", testing::FreePort());
   servers_.push_back(std::make_unique<FaultyServer>(
       ServerRole{.name = "root", .command = {"serve", "--role", "root"}}, directory / "root",
       absl::StrCat(config, "node_listen: ", root, "\n", federations), workers()));
   for (std::size_t i = 1; i <= topology.nodes; ++i) {
-    const std::string name = absl::StrCat("n", i);
+    const std::string name = absl::StrCat("n", i), host = absl::StrCat("127.0.0.", i + 1);
+    const std::string peer = reads ? absl::StrCat("peer_listen: ", host, ":0\n") : "";
     servers_.push_back(std::make_unique<FaultyServer>(
-        ServerRole{
-            .name = name, .command = {"gateway"}, .host = absl::StrCat("127.0.0.", i + 1), .node_dir = "workers"},
-        directory / name, absl::StrCat(config, "root: ", root, "\nnode: ", name, "\n"), workers()));
+        ServerRole{.name = name, .command = {"gateway"}, .host = host, .node_dir = "workers"}, directory / name,
+        absl::StrCat(config, "root: ", root, "\nnode: ", name, "\n", peer), workers()));
   }
 }
 

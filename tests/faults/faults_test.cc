@@ -84,7 +84,9 @@ absl::Status TryPoint(FaultyFederations& all, const Point& point, const std::str
   CAIRN_RETURN_IF_ERROR(
       server.RestartWith(absl::StrCat(point.name, "=", action, merges ? ";worker.in_fold=sleep:20" : "")));
   for (int tries = 1; tries <= kTriesMost; ++tries) {
-    CAIRN_ASSIGN_OR_RETURN(const RoundResult result, all.Run(Plan{.clients = kClients}));
+    Plan plan{.clients = kClients};
+    if (point.combines) plan.federation = kCombinedFederation;
+    CAIRN_ASSIGN_OR_RETURN(const RoundResult result, all.Run(plan));
     if (!server.Fired(point.name)) continue;
     std::printf("%-32s %-5s in round %d, same bytes, %.2f s\n", point.name, action.c_str(), tries,
                 absl::ToDoubleSeconds(result.took));

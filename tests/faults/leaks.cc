@@ -126,7 +126,7 @@ absl::Status CheckNoProcess(const fs::path& directory) {
 }
 
 absl::Status CheckNothingLeft(const fs::path& data_dir) {
-  for (const char* name : {"uploads", "objects", "spill", "sums"}) {
+  for (const char* name : {"uploads", "objects", "spill", "sums", "shards"}) {
     CAIRN_RETURN_IF_ERROR(CheckNoFiles(data_dir / name));
   }
   std::error_code missing;

@@ -98,7 +98,8 @@ struct Point {
   bool of_worker = false;
   bool durable_only = false;
   bool nodes_only = false;
-  bool of_root = false;  // With nodes: who comes by.
+  bool of_root = false;   // With nodes: who comes by.
+  bool combines = false;  // In rounds whose modules nodes combine.
 };
 // Every failpoint at a step boundary.
 extern const std::vector<Point> kPoints;

@@ -37,6 +37,7 @@ inline constexpr std::array<SmallFederation, 12> kSmallFederations = {
      {"zero-ask", "zero_pad", "examples", "ask_again"},
      {"mean-go", "mean", "examples", "go_on", 3},
      {"stack-go", "stack", "examples", "go_on", 3}}};
+inline constexpr std::size_t kCombinedFederation = 8;  // Of which nodes combine modules.
 // Of one server; over nodes, all.
 inline constexpr std::size_t kFederationsOfOne = 5;
 inline constexpr std::size_t FederationsOf(std::size_t nodes) {

@@ -78,15 +78,15 @@ TEST_P(NodeShardsOfTest, PublishTheBytesOfASingleServer) {
   ExpectNothingLeft(*n2_);
   EXPECT_EQ(BytesOf(root_->latest("f")), BytesOfOneServer(2));
 }
-INSTANTIATE_TEST_SUITE_P(
-    , NodeShardsOfTest,
-    ::testing::Values(Case{"stack, rule: \"multi_krum:f=1\", guards: [nnm]", "", ""},
-                      Case{"stack, rule: flag, guards: [\"arc:f=1\"]", "workers: 2\n", "workers: 3\n"},
-                      Case{"svd, rule: \"trimmed_mean:f=2\"", "workers: 2\n", ""},
-                      Case{"stack, rule: \"centered_clipping:tau=100\"", "workers: 2\ndurability: memory\n",
-                           "durability: memory\n"},
-                      Case{"residual", "workers: 1\n", "workers: 2\n"}),
-    [](const auto& each) { return absl::StrCat("Case", each.index); });
+INSTANTIATE_TEST_SUITE_P(, NodeShardsOfTest,
+                         ::testing::Values(Case{"stack, rule: \"multi_krum:f=1\", guards: [nnm]", "", ""},
+                                           Case{"stack, rule: flag, guards: [\"arc:f=1\"]", "workers: 2\n",
+                                                "workers: 3\n"},
+                                           Case{"svd, rule: \"trimmed_mean:f=2\"", "workers: 2\n", ""},
+                                           Case{"stack, rule: \"centered_clipping:tau=100\"",
+                                                "workers: 2\ndurability: memory\n", "durability: memory\n"},
+                                           Case{"residual", "workers: 1\n", "workers: 2\n"}),
+                         [](const auto& each) { return absl::StrCat("Case", each.index); });
 
 // Its memory of clients lies with the root.
 TEST_F(NodeShardsTest, ARuleThatRemembersClientsHasUpdatesFetched) {
