@@ -60,21 +60,22 @@ NodesSharder::Parts NodesSharder::CombineWith(const std::vector<v1::AttendReques
   std::vector<double> speeds;
   for (const v1::AttendRequest& node : nodes) speeds.push_back(std::max<std::uint32_t>(1, node.workers()));
   CAIRN_ASSIGN_OR_RETURN(const std::vector<tree::ModuleShare> shares, tree::ShareModules(job, speeds));
-  Meeting meeting(nodes.size());
+  const auto meeting = std::make_shared<Meeting>(nodes.size());  // A call may be on its way when all have ended.
   std::vector<Parts> made(nodes.size());
   const auto combine = [&](std::size_t i) {
     const auto orders = [&](std::uint64_t fetch) { return ShardOrdersOf(fetch, job, addresses, shares[i]); };
-    made[i] = nodes_->Combine(nodes[i].node(), job, orders, [&meeting, i](bool greatest, auto values, auto answer) {
-      meeting.Reduce(i, greatest, std::move(values), std::move(answer));
+    made[i] = nodes_->Combine(nodes[i].node(), job, orders, [meeting, i](bool greatest, auto values, auto answer) {
+      meeting->Reduce(i, greatest, std::move(values), std::move(answer));
     });
     if (made[i].ok()) return;
-    meeting.Break(
+    meeting->Break(
         absl::UnavailableError(absl::StrCat("node ", nodes[i].node(), " gave up: ", made[i].status().message())));
   };
   {
     WorkerPool pool(static_cast<int>(nodes.size()));
     for (std::size_t i = 0; i < nodes.size(); ++i) pool.Run([&combine, i] { combine(i); });
   }
+  meeting->Break(absl::AbortedError("the round is over"));
   CAIRN_RETURN_IF_ERROR(WorstOf(made));
   std::vector<ShardPart> parts;
   for (Parts& own : made) std::move(own->begin(), own->end(), std::back_inserter(parts));
