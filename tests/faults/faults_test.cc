@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
@@ -57,7 +58,18 @@ void PrintRound(int number, const Plan& plan, const RoundResult& result) {
   std::fflush(stdout);
 }
 
+// Which are the run's, and not a round's.
+void PrintWorkers(const Deployment& deployment) {
+  std::vector<std::string> counts;
+  for (std::size_t i = 0; i < deployment.size(); ++i) {
+    const FaultyServer& server = deployment.server(i);
+    counts.push_back(server.Label(absl::StrCat(server.workers())));
+  }
+  std::printf("workers at first: %s\n", absl::StrJoin(counts, ", ").c_str());
+}
+
 absl::Status RunSchedule(FaultyFederations& all, const Flags& flags) {
+  PrintWorkers(all.deployment());
   const absl::Time start = absl::Now();
   const absl::Duration time = flags.minutes > 0 ? absl::Minutes(flags.minutes) : absl::InfiniteDuration();
   int done = 0, faults = 0;
@@ -86,6 +98,7 @@ absl::Status TryPoint(FaultyFederations& all, const Point& point, const std::str
   for (int tries = 1; tries <= kTriesMost; ++tries) {
     Plan plan{.clients = kClients};
     if (point.combines) plan.federation = kCombinedFederation;
+    if (merges) plan.placements = {};  // All in one place.
     CAIRN_ASSIGN_OR_RETURN(const RoundResult result, all.Run(plan));
     if (!server.Fired(point.name)) continue;
     std::printf("%-32s %-5s in round %d, same bytes, %.2f s\n", point.name, action.c_str(), tries,

@@ -91,11 +91,12 @@ absl::Status FaultyFederations::DoFirst(const Plan& plan, RoundResult& result) {
     if (fault.kind == Kind::kScale) {
       const int workers = static_cast<int>(fault.draw % (kWorkersMost + 1));
       result.done.push_back(server.Label(absl::StrCat("scale to ", workers, " workers")));
-      return server.RestartWith(workers);
+      CAIRN_RETURN_IF_ERROR(server.RestartWith(workers));
+      continue;
     }
     const std::string points = PointsOf(fault);
     result.done.push_back(absl::StrCat(NameOf(fault.kind), " ", server.Label(points)));
-    return server.RestartWith(points, fault.down);
+    CAIRN_RETURN_IF_ERROR(server.RestartWith(points, fault.down));
   }
   return absl::OkStatus();
 }
@@ -116,7 +117,13 @@ absl::Status FaultyFederations::RunFaulty(const Plan& plan, RoundResult& result)
   CAIRN_RETURN_IF_ERROR(DoFirst(plan, result));
   Running running(*this, plan, result.round, result);
   CAIRN_RETURN_IF_ERROR(running.Run());
-  CAIRN_ASSIGN_OR_RETURN(result.checked, oracle_.Check(plan.federation, result.round, running.acknowledged()));
+  // Only a node's memory loses an update.
+  const auto told = [&](const std::string& client) {
+    return !durable() &&
+           deployment_.root().Said(absl::StrCat(kSmallFederations[plan.federation].name, ": round ", result.round,
+                                                ": the update of ", client, " is dropped after its receipt"));
+  };
+  CAIRN_ASSIGN_OR_RETURN(result.checked, oracle_.Check(plan.federation, result.round, running.acknowledged(), told));
   if (deployment_.has_nodes() && running.pulled_sha256() != result.checked.sha256) {
     return absl::InternalError(absl::StrCat("a client pulled ", running.pulled_sha256()));
   }
@@ -143,7 +150,7 @@ absl::Status FaultyFederations::Disarm(const Plan& plan) {
   for (const Fault& fault : plan.faults) {
     if (MomentOf(fault.kind) != Moment::kBefore || fault.kind == Kind::kScale) continue;
     FaultyServer& server = deployment_.server(fault.process);
-    if (!server.AllFired()) return server.RestartWith(std::string());
+    if (!server.AllFired()) CAIRN_RETURN_IF_ERROR(server.RestartWith(std::string()));
   }
   return absl::OkStatus();
 }

@@ -121,6 +121,8 @@ std::string FaultyServer::Label(const std::string& what) const {
   return absl::StrCat(role_.name, role_.name.empty() || what.empty() ? "" : " ", what);
 }
 
+bool FaultyServer::Said(const std::string& text) const { return absl::StrContains(process_.Log(), text); }
+
 std::set<pid_t> FaultyServer::Workers() {
   std::set<pid_t> workers;
   std::error_code gone;

@@ -49,6 +49,7 @@ class FaultyServer {
   // SIGTERM; INTERNAL unless it exits with 0.
   absl::Status Stop();
 
+  bool Said(const std::string& text) const;  // In its log.
   std::set<pid_t> Workers();
   // Counts its ends: what was only in memory is gone when it has changed.
   std::uint64_t generation() const { return generation_; }

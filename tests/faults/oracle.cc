@@ -86,17 +86,21 @@ absl::Status CheckLost(const Record& record) {
   return absl::OkStatus();
 }
 
-// Each with a receipt of exactly these bytes; unless it was lost, said so, and may have sent others since.
+bool IsLost(const Record& record, const std::string& client) {
+  return std::any_of(record.lost.begin(), record.lost.end(),
+                     [&](const OutcomeRow& outcome) { return outcome.client == client; });
+}
+
+// Each has a receipt of exactly these bytes, unless it was lost, and said so; others may have been sent since.
 absl::Status CheckKept(const Record& record, const std::map<std::string, int>& variants,
-                       const Acknowledged& acknowledged) {
+                       const Acknowledged& acknowledged, const Told& told_of_loss) {
   const bool loses = kSmallFederations[record.federation].loses_nodes();
   for (const auto& [index, variant] : acknowledged) {
     const std::string client = SmallClient(index);
     const auto receipt = variants.find(client);
     if (receipt != variants.end() && (loses || receipt->second == variant)) continue;
-    const bool lost = std::any_of(record.lost.begin(), record.lost.end(),
-                                  [&](const OutcomeRow& outcome) { return outcome.client == client; });
-    if (!lost) return Violation(absl::StrCat(client, ": its acknowledged update is lost"));
+    if (IsLost(record, client) || told_of_loss(client)) continue;
+    return Violation(absl::StrCat(client, ": its acknowledged update is lost"));
   }
   return absl::OkStatus();
 }
@@ -147,13 +151,14 @@ absl::Status Oracle::CheckVersion(std::size_t federation, const VersionRow& expe
   return absl::OkStatus();
 }
 
-absl::StatusOr<Checked> Oracle::Check(std::size_t federation, std::uint64_t round, const Acknowledged& acknowledged) {
+absl::StatusOr<Checked> Oracle::Check(std::size_t federation, std::uint64_t round, const Acknowledged& acknowledged,
+                                      const Told& told_of_loss) {
   const SmallFederation& small = kSmallFederations[federation];
   CAIRN_ASSIGN_OR_RETURN(const auto database, Database::Open(data_dir_ / "cairn.sqlite", Database::Sync::kFull));
   CAIRN_ASSIGN_OR_RETURN(const Record record, Load(*database, federation, round));
   CAIRN_ASSIGN_OR_RETURN(const auto variants, CheckReceipts(record));
   CAIRN_RETURN_IF_ERROR(CheckLost(record));
-  CAIRN_RETURN_IF_ERROR(CheckKept(record, variants, acknowledged));
+  CAIRN_RETURN_IF_ERROR(CheckKept(record, variants, acknowledged, told_of_loss));
   CAIRN_ASSIGN_OR_RETURN(const std::optional<VersionRow> version, database->LoadVersion(small.name, round));
   if (!version) return Violation("the version has no row");
 

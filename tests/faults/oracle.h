@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,6 +22,9 @@ namespace cairn::faults {
 // Updates with a receipt, by client and variant (SmallUpdate).
 using Acknowledged = std::set<std::pair<std::size_t, int>>;
 
+// Whether a client was told that its acknowledged update is gone.
+using Told = std::function<bool(const std::string& client)>;
+
 struct Checked {
   std::size_t contributors = 0, lost = 0;
   std::string sha256;  // Of the whole.
@@ -33,9 +37,10 @@ class Oracle {
       : directory_(std::move(directory)), data_dir_(std::move(data_dir)) {}
 
   // Of the published version `round`. INTERNAL: a contribution of somebody else, or other than it was sent, or twice;
-  // one of `acknowledged` is missing, and it is not said that a node was lost with it; other bytes, or other outcomes.
-  // To be called for every round, in order.
-  absl::StatusOr<Checked> Check(std::size_t federation, std::uint64_t round, const Acknowledged& acknowledged);
+  // one of `acknowledged` is missing, and the outcomes do not say that a node was lost with it, nor was the client told
+  // so; other bytes, or other outcomes. To be called for every round, in order.
+  absl::StatusOr<Checked> Check(std::size_t federation, std::uint64_t round, const Acknowledged& acknowledged,
+                                const Told& told_of_loss);
 
  private:
   absl::Status CheckVersion(std::size_t federation, const VersionRow& expected, const VersionRow& got) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 #include <utility>
 
 namespace cairn::faults {
@@ -11,54 +12,55 @@ struct Row {
   Kind kind;
   const char* name;
   Moment moment;
-  int weight;  // Of being drawn.
+  int weight, weight_with_nodes;  // Of being drawn.
   bool durable_only = false;
-  bool nodes_only = false;
 };
 
 // In the order of Kind. What takes seconds is rare.
 const std::vector<Row> kRows = {
-    {Kind::kKillWorker, "kill-worker", Moment::kDuring, 110},
-    {Kind::kKillAllWorkers, "kill-all-workers", Moment::kDuring, 50},
-    {Kind::kStopWorker, "stop-worker", Moment::kDuring, 50},
-    {Kind::kKillServer, "kill-server", Moment::kDuring, 70},
-    {Kind::kTerminateServer, "terminate-server", Moment::kDuring, 20},
-    {Kind::kKillClient, "kill-client", Moment::kDuring, 20},
-    {Kind::kForgedKey, "forged-key", Moment::kDuring, 40},
-    {Kind::kStrangeWorker, "other-protocol", Moment::kDuring, 30},
-    {Kind::kMemoryFull, "memory-full", Moment::kDuring, 8},
-    {Kind::kStopServer, "stop-server", Moment::kDuring, 60, false, true},
-    {Kind::kHangServer, "hang-server", Moment::kDuring, 2, false, true},
-    {Kind::kKillAll, "kill-all", Moment::kDuring, 30, false, true},
-    {Kind::kFailpoint, "failpoint", Moment::kBefore, 80},
-    {Kind::kDiskFullUpload, "disk-full-upload", Moment::kBefore, 15, true},
-    {Kind::kDiskFullPublish, "disk-full-publish", Moment::kBefore, 2},
-    {Kind::kScale, "scale", Moment::kBefore, 30},
-    {Kind::kBrokenOff, "broken-off", Moment::kClientBefore, 50},
-    {Kind::kLostAcknowledgement, "lost-acknowledgement", Moment::kClientBefore, 50},
-    {Kind::kTruncated, "truncated", Moment::kClientBefore, 30},
-    {Kind::kReordered, "reordered", Moment::kClientBefore, 30},
-    {Kind::kOversize, "oversize", Moment::kClientBefore, 30},
-    {Kind::kChecksum, "checksum", Moment::kClientBefore, 30},
-    {Kind::kNotANumber, "nan", Moment::kClientBefore, 25},
-    {Kind::kInfinity, "infinity", Moment::kClientBefore, 25},
-    {Kind::kWrongShape, "wrong-shape", Moment::kClientBefore, 25},
-    {Kind::kNoExamples, "no-examples", Moment::kClientBefore, 20},
-    {Kind::kTooManyExamples, "too-many-examples", Moment::kClientBefore, 20},
-    {Kind::kTornPart, "torn-part", Moment::kClientBefore, 40, true},
-    {Kind::kBitFlip, "bit-flip", Moment::kClientBefore, 40, true},
-    {Kind::kDuplicate, "duplicate", Moment::kClientAfter, 40},
-    {Kind::kOtherBytes, "other-bytes", Moment::kClientAfter, 40, true},
-    {Kind::kLate, "late", Moment::kClientAfter, 40},
-    {Kind::kSlowLoris, "slow-loris", Moment::kLoris, 30},
-    {Kind::kTwice, "two-gateways", Moment::kBeside, 60, false, true},
-    {Kind::kOtherTwice, "other-bytes-elsewhere", Moment::kBeside, 60, false, true},
+    {Kind::kKillWorker, "kill-worker", Moment::kDuring, 110, 110},
+    {Kind::kKillAllWorkers, "kill-all-workers", Moment::kDuring, 50, 50},
+    {Kind::kStopWorker, "stop-worker", Moment::kDuring, 50, 50},
+    {Kind::kKillServer, "kill-server", Moment::kDuring, 70, 200},
+    {Kind::kTerminateServer, "terminate-server", Moment::kDuring, 20, 60},
+    {Kind::kKillClient, "kill-client", Moment::kDuring, 20, 20},
+    {Kind::kForgedKey, "forged-key", Moment::kDuring, 40, 40},
+    {Kind::kStrangeWorker, "other-protocol", Moment::kDuring, 30, 30},
+    {Kind::kMemoryFull, "memory-full", Moment::kDuring, 8, 8},
+    {Kind::kStopServer, "stop-server", Moment::kDuring, 0, 60},
+    {Kind::kHangServer, "hang-server", Moment::kDuring, 0, 2},
+    {Kind::kKillAll, "kill-all", Moment::kDuring, 0, 30},
+    {Kind::kFailpoint, "failpoint", Moment::kBefore, 80, 240},
+    {Kind::kDiskFullUpload, "disk-full-upload", Moment::kBefore, 15, 15, true},
+    {Kind::kDiskFullPublish, "disk-full-publish", Moment::kBefore, 2, 2},
+    {Kind::kScale, "scale", Moment::kBefore, 30, 30},
+    {Kind::kBrokenOff, "broken-off", Moment::kClientBefore, 50, 50},
+    {Kind::kLostAcknowledgement, "lost-acknowledgement", Moment::kClientBefore, 50, 50},
+    {Kind::kTruncated, "truncated", Moment::kClientBefore, 30, 30},
+    {Kind::kReordered, "reordered", Moment::kClientBefore, 30, 30},
+    {Kind::kOversize, "oversize", Moment::kClientBefore, 30, 30},
+    {Kind::kChecksum, "checksum", Moment::kClientBefore, 30, 30},
+    {Kind::kNotANumber, "nan", Moment::kClientBefore, 25, 25},
+    {Kind::kInfinity, "infinity", Moment::kClientBefore, 25, 25},
+    {Kind::kWrongShape, "wrong-shape", Moment::kClientBefore, 25, 25},
+    {Kind::kNoExamples, "no-examples", Moment::kClientBefore, 20, 20},
+    {Kind::kTooManyExamples, "too-many-examples", Moment::kClientBefore, 20, 20},
+    {Kind::kTornPart, "torn-part", Moment::kClientBefore, 40, 40, true},
+    {Kind::kBitFlip, "bit-flip", Moment::kClientBefore, 40, 40, true},
+    {Kind::kDuplicate, "duplicate", Moment::kClientAfter, 40, 40},
+    {Kind::kOtherBytes, "other-bytes", Moment::kClientAfter, 40, 40, true},
+    {Kind::kLate, "late", Moment::kClientAfter, 40, 40},
+    {Kind::kSlowLoris, "slow-loris", Moment::kLoris, 30, 30},
+    {Kind::kTwice, "two-gateways", Moment::kBeside, 0, 60},
+    {Kind::kOtherTwice, "other-bytes-elsewhere", Moment::kBeside, 0, 60},
 };
 
 const Row& RowOf(Kind kind) { return kRows[static_cast<std::size_t>(kind)]; }
 
 constexpr double kSpanMillis = 80;  // An undisturbed round, or a little more; ...
-constexpr double kSpanMillisOfNodes = 200;
+constexpr double kSpanMillisOfNodes = 300;
+constexpr std::uint64_t kLateMillis = 700;
+constexpr std::uint64_t kFaultsMost = 4, kFaultsMostWithNodes = 6;  // In one round.
 
 constexpr std::size_t kPointsOfOne = 33;  // Those at the front; the others need nodes.
 
@@ -66,11 +68,13 @@ constexpr std::size_t kPointsOfOne = 33;  // Those at the front; the others need
 struct World {
   bool durable = true;
   std::size_t nodes = 0;
+  bool loses_nodes = false;
 };
 
 Kind DrawKind(std::mt19937_64& random, const World& world) {
   const auto weight = [&](const Row& row) {
-    return (row.durable_only && !world.durable) || (row.nodes_only && world.nodes == 0) ? 0 : row.weight;
+    if (row.durable_only && !world.durable) return 0;
+    return world.nodes == 0 ? row.weight : row.weight_with_nodes;
   };
   int total = 0;
   for (const Row& row : kRows) total += weight(row);
@@ -91,9 +95,9 @@ std::string DrawAction(std::mt19937_64& random, const Point& point) {
          (random() % 2 == 0 ? "@1" : "@2");
 }
 
-// Often at once; sometimes longer than the federations that give up a node wait for it.
-absl::Duration DrawDown(std::mt19937_64& random) {
-  const std::uint64_t most = std::array{0, 0, 300, 3000}[random() % 4];
+// Often at once; or longer than the federations that give up a node wait for it.
+absl::Duration DrawDown(std::mt19937_64& random, bool loses_nodes) {
+  const std::uint64_t most = loses_nodes ? 3000 : std::array{0, 0, 300, 3000}[random() % 4];
   return absl::Milliseconds(random() % (most + 1));
 }
 
@@ -108,7 +112,7 @@ Fault DrawFault(std::mt19937_64& random, const World& world, std::size_t clients
   fault.point = DrawAction(random, point);
   if (world.nodes == 0) return fault;
   fault.process = random() % (world.nodes + 1);
-  fault.down = DrawDown(random);
+  fault.down = DrawDown(random, world.loses_nodes);
   if (fault.kind == Kind::kDiskFullPublish || (fault.kind == Kind::kFailpoint && point.of_root)) {
     fault.process = 0;
   } else if (fault.kind == Kind::kDiskFullUpload || fault.kind == Kind::kFailpoint) {
@@ -118,7 +122,10 @@ Fault DrawFault(std::mt19937_64& random, const World& world, std::size_t clients
 }
 
 void DrawPlacements(std::mt19937_64& random, std::size_t nodes, std::array<Placement, kClients>& placements) {
-  for (Placement& placement : placements) placement = {random() % nodes, random() % 2 == 0};
+  for (Placement& placement : placements) {
+    placement = {random() % nodes, random() % 2 == 0, absl::ZeroDuration()};
+    if (random() % 3 == 0) placement.late = absl::Milliseconds(random() % kLateMillis);
+  }
 }
 
 }  // namespace
@@ -131,12 +138,13 @@ Plan DrawPlan(std::uint64_t seed, bool durable, std::size_t nodes) {
   Plan plan{.seed = seed};
   plan.federation = random() % FederationsOf(nodes);
   plan.clients = random() % 3 == 0 ? kClients : kTarget;
-  const auto count = static_cast<int>(random() % 5);
-  bool restarts = false;
+  const auto count = static_cast<int>(random() % (1 + (nodes == 0 ? kFaultsMost : kFaultsMostWithNodes)));
+  const World world{durable, nodes, kSmallFederations[plan.federation].loses_nodes()};
+  std::set<std::size_t> restarts;
   for (int i = 0; i < count; ++i) {
-    const Fault fault = DrawFault(random, {durable, nodes}, plan.clients);
-    // One server starts with one set of failpoints and workers.
-    if (MomentOf(fault.kind) == Moment::kBefore && std::exchange(restarts, true)) continue;
+    const Fault fault = DrawFault(random, world, plan.clients);
+    // A server starts with one set of failpoints and workers.
+    if (MomentOf(fault.kind) == Moment::kBefore && !restarts.insert(fault.process).second) continue;
     plan.faults.push_back(fault);
   }
   std::stable_sort(plan.faults.begin(), plan.faults.end(), [](const Fault& a, const Fault& b) { return a.at < b.at; });

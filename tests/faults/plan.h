@@ -74,7 +74,8 @@ struct Fault {
 // Where a client sends its updates.
 struct Placement {
   std::size_t gateway = 0;
-  bool moves = false;  // To another one when that cannot be reached, or else waits for it.
+  bool moves = false;   // To another one when that cannot be reached, or else waits for it.
+  absl::Duration late;  // After the others.
 };
 
 struct Plan {

@@ -31,8 +31,8 @@ std::string DownText(const Fault& fault) {
 }  // namespace
 
 ProcessFaults::~ProcessFaults() {
+  Wake(true);  // Strangers may wait for one of them.
   for (std::thread& stranger : strangers_) stranger.join();
-  Wake(true);
 }
 
 absl::Status ProcessFaults::Do(const Fault& fault) {

@@ -44,8 +44,9 @@ absl::Status Running::Run() {
 Acknowledged Running::acknowledged() const {
   Acknowledged acknowledged;
   for (const auto& [sent, generation] : acknowledged_) {
-    // What was only in memory is gone with the server's process, and the client was asked again.
-    if (all_.durable() || generation == all_.deployment().generation()) acknowledged.insert(sent);
+    // Without nodes, what was only in memory is gone with the server's process, and the client was asked again.
+    const bool stays = all_.durable() || all_.deployment().has_nodes();
+    if (stays || generation == all_.deployment().generation()) acknowledged.insert(sent);
   }
   return acknowledged;
 }
@@ -98,6 +99,7 @@ Sender Running::SenderOf(const Fault& fault) const {
 
 void Running::BeClient(std::size_t client) {
   std::vector<std::thread> twins;
+  absl::SleepFor(plan_.placements[client].late);
   for (const Fault& fault : plan_.faults) {
     if (fault.client != client || MomentOf(fault.kind) != Moment::kClientBefore) continue;
     diary_.Note(fault, SmallClient(client));

@@ -93,7 +93,7 @@ std::string FederationsConfig(std::size_t nodes) {
     const SmallFederation& federation = kSmallFederations[i];
     absl::StrAppend(&text, "  - {name: ", federation.name, ", combine: ", federation.combine, ", rule: '",
                     federation.rule, "', clients: {min: ", federation.min, ", target: ", kTarget,
-                    "}, on_node_loss: ", federation.on_node_loss, ", node_timeout: 1s}\n");
+                    "}, on_node_loss: ", federation.on_node_loss, ", node_timeout: 400ms}\n");
   }
   return text;
 }
