@@ -39,7 +39,10 @@ absl::Status Aggregator::Add(ClientUpdate update, absl::FunctionRef<absl::Status
   CAIRN_RETURN_IF_ERROR(ForClient(update.client, CheckAlone(update)));
   auto spec = UnionOf(spec_, SpecOf(*update.adapter));
   if (!spec.ok()) return ForClient(update.client, spec.status());
-  if (update.frozen.empty() && CheckUpdateBytes(*update.adapter).ok()) update.frozen = FrozenParts(*update.adapter);
+  if (update.frozen.empty() && CheckUpdateBytes(*update.adapter).ok()) {
+    // Of what is not the shard's own the values may not be there: its owners look at it.
+    update.frozen = FrozenParts(shard_ != nullptr ? OwnPart(*shard_, *update.adapter) : *update.adapter);
+  }
   CAIRN_RETURN_IF_ERROR(CheckTypes(update));
   CAIRN_RETURN_IF_ERROR(common_.Check(name(), absl::StrCat("client ", update.client), update.frozen));
   CAIRN_RETURN_IF_ERROR(DoCheck(update));

@@ -1,6 +1,7 @@
 #include "server/node/delivery.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <memory>
@@ -95,13 +96,15 @@ absl::Status Deliver(RootConnection& root, const std::string& node, const v1::Fe
 }
 
 absl::Status DeliverMade(RootConnection& root, const std::string& node, std::uint64_t fetch, const MakeParcel& make) {
-  std::future<Made> under_way = std::async(std::launch::async, make);
+  const auto wanted = std::make_shared<std::atomic<bool>>(true);
+  std::future<Made> under_way = std::async(std::launch::async, make, [wanted] { return wanted->load(); });
   RawCall call(root, "/cairn.v1.Node/Deliver");
   v1::DeliverHeader header = HeaderFor(node, fetch);
   header.set_working(true);
   bool open = true;
   do {
     open = open && SendHeader(call, header);
+    *wanted = open;
   } while (under_way.wait_for(kWorkingInterval) != std::future_status::ready);
   const Made parcel = under_way.get();
   header.set_working(false);

@@ -30,7 +30,8 @@ class Parcel {
 // The same of such a one. While it is made, on another thread, the root is told that it is coming. Returns when `make`
 // has.
 using Made = absl::StatusOr<std::shared_ptr<const Parcel>>;
-using MakeParcel = std::function<Made()>;
+// While the root takes the stream `wanted` is true.
+using MakeParcel = std::function<Made(const std::function<bool()>& wanted)>;
 absl::Status DeliverMade(RootConnection& root, const std::string& node, std::uint64_t fetch, const MakeParcel& make);
 
 }  // namespace cairn

@@ -36,12 +36,19 @@ UploadKey KeyOf(const ReceiptRow& receipt) {
   return {receipt.federation, receipt.round, receipt.client, receipt.sha256, receipt.bytes};
 }
 
-// An update that is not what it was is its client's to send again.
-absl::Status Lost(const ReceiptRow& receipt, const absl::Status& why) {
+std::string WhatIsLost(const ReceiptRow& receipt, const absl::Status& why) {
   const std::string where = receipt.node.empty() ? "the root" : absl::StrCat("node ", receipt.node);
-  const std::string what =
-      absl::StrCat(where, " has lost the update of client \"", receipt.client, "\": ", why.message());
-  return BlameClient(absl::InvalidArgumentError(what), receipt.client);
+  return absl::StrCat(where, " has lost the update of client \"", receipt.client, "\": ", why.message());
+}
+
+// An update that is not what it was is its client's to send again.
+absl::Status LostHere(const ReceiptRow& receipt, const absl::Status& why) {
+  return BlameClient(absl::InvalidArgumentError(WhatIsLost(receipt, why)), receipt.client);
+}
+
+// Perhaps: what answers at its address may be another process. The root, which knows who is who, is to find out.
+absl::Status LostThere(const ReceiptRow& receipt, const absl::Status& why) {
+  return absl::AbortedError(WhatIsLost(receipt, why));
 }
 
 absl::Status ReadInto(PartFile& file, const ReceiptRow& receipt, absl::Span<const ByteRange> ranges,
@@ -55,14 +62,14 @@ absl::Status ReadInto(PartFile& file, const ReceiptRow& receipt, absl::Span<cons
                                                return written;
                                              });
   CAIRN_RETURN_IF_ERROR(written);  // Whose NOT_FOUND would be that of a directory here.
-  return absl::IsNotFound(read) || absl::IsDataLoss(read) ? Lost(receipt, read) : read;
+  return absl::IsNotFound(read) || absl::IsDataLoss(read) ? LostThere(receipt, read) : read;
 }
 
 absl::Status ReadHeader(PartFile& file, const ReceiptRow& receipt, const Round& round) {
-  if (receipt.bytes < kLengthBytes) return Lost(receipt, absl::DataLossError("it is no safetensors file"));
+  if (receipt.bytes < kLengthBytes) return LostThere(receipt, absl::DataLossError("it is no safetensors file"));
   CAIRN_RETURN_IF_ERROR(ReadInto(file, receipt, {{0, kLengthBytes}}, round));
   const auto header = SafetensorsHeaderBytes(file.bytes().substr(0, kLengthBytes), receipt.bytes);
-  if (!header.ok()) return Lost(receipt, header.status());
+  if (!header.ok()) return LostThere(receipt, header.status());
   return ReadInto(file, receipt, {{kLengthBytes, *header - kLengthBytes}}, round);
 }
 
@@ -72,7 +79,7 @@ absl::StatusOr<std::shared_ptr<const Blob>> ReadParts(const ReceiptRow& receipt,
   CAIRN_RETURN_IF_ERROR(ReadHeader(*file, receipt, round));
   CAIRN_ASSIGN_OR_RETURN(const PeftConfig config, ParseUpdateConfig(receipt.adapter_config, round.combine));
   const absl::StatusOr<Adapter> adapter = ParseAdapter(file->bytes(), config);
-  if (!adapter.ok()) return Lost(receipt, adapter.status());  // It was right when it was acknowledged.
+  if (!adapter.ok()) return LostThere(receipt, adapter.status());  // It was right when it was acknowledged.
   CAIRN_RETURN_IF_ERROR(ReadInto(*file, receipt, OwnRanges(round.own, *adapter, file->bytes()), round));
   file->Close();
   file->DropPages();
@@ -81,10 +88,10 @@ absl::StatusOr<std::shared_ptr<const Blob>> ReadParts(const ReceiptRow& receipt,
 
 absl::StatusOr<std::shared_ptr<const Blob>> FindOwn(const ReceiptRow& receipt, Store& store) {
   auto blob = store.Find(receipt.federation, UpdateName(receipt.client, receipt.sha256));
-  if (absl::IsNotFound(blob.status())) return Lost(receipt, blob.status());
+  if (absl::IsNotFound(blob.status())) return LostHere(receipt, blob.status());
   if (!blob.ok() || (*blob)->bytes().size() == receipt.bytes) return blob;
   const std::string sizes = absl::StrCat((*blob)->bytes().size(), " bytes instead of ", receipt.bytes);
-  return Lost(receipt, absl::DataLossError(sizes));
+  return LostHere(receipt, absl::DataLossError(sizes));
 }
 
 std::vector<ByteRange> Joined(std::vector<ByteRange> ranges) {
@@ -119,7 +126,8 @@ std::vector<ByteRange> OwnRanges(const Shard& own, const Adapter& adapter, absl:
 }
 
 absl::Status GatherParts(PublishJob& job, const std::string& self, const std::map<std::string, std::string>& addresses,
-                         const Shard& own, Peers& peers, Store& store, const fs::path& directory) {
+                         const Shard& own, Peers& peers, Store& store, const fs::path& directory,
+                         absl::FunctionRef<bool()> wanted) {
   CAIRN_ASSIGN_OR_RETURN(const auto combine, MakeAggregator(job.method.combine));
   CAIRN_RETURN_IF_ERROR(MakeDirectories(directory));
   const Round round{self, addresses, own, *combine, peers, store, directory};
@@ -130,6 +138,7 @@ absl::Status GatherParts(PublishJob& job, const std::string& self, const std::ma
   return ParallelFor(kReadsAtOnce, static_cast<std::int64_t>(missing.size()), [&](int, std::int64_t i) -> absl::Status {
     Contribution& contribution = *missing[static_cast<std::size_t>(i)];
     const ReceiptRow& receipt = contribution.receipt;
+    if (!wanted()) return absl::AbortedError("nobody wants it any more");
     CAIRN_ASSIGN_OR_RETURN(contribution.payload,
                            receipt.node == self ? FindOwn(receipt, store) : ReadParts(receipt, round));
     return absl::OkStatus();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "adapter/lora.h"
 #include "aggregators/shard.h"
@@ -23,10 +24,11 @@ std::vector<ByteRange> OwnRanges(const Shard& own, const Adapter& adapter, absl:
 // `store`. Of others, at the root or at nodes whose peer addresses these are, it is a file in `directory`, which is
 // made if it is missing: as long as the update, with its header and the values of the shard's modules and tensors, and
 // elsewhere a hole that nobody reads. The files go with the job; no other job has files in `directory`. Blocks.
-// INVALID_ARGUMENT, with BlamedClient (aggregators/blame.h): whoever has that client's update has lost it, or has other
-// bytes. UNAVAILABLE: a node is away. Other errors as Peers::Read and base/files.h.
-// Parts cannot be held against the sha256 of the whole: only frame by frame, in transit.
+// INVALID_ARGUMENT, with BlamedClient (aggregators/blame.h): this node has lost that client's update, or has other
+// bytes. ABORTED: another one has, or `wanted` is false. UNAVAILABLE: a node is away. Other errors as Peers::Read and
+// base/files.h. Parts cannot be held against the sha256 of the whole: only frame by frame, in transit.
 absl::Status GatherParts(PublishJob& job, const std::string& self, const std::map<std::string, std::string>& addresses,
-                         const Shard& own, Peers& peers, Store& store, const std::filesystem::path& directory);
+                         const Shard& own, Peers& peers, Store& store, const std::filesystem::path& directory,
+                         absl::FunctionRef<bool()> wanted);
 
 }  // namespace cairn

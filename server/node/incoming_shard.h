@@ -1,7 +1,6 @@
 // Modules of a round that a node has combined, on their way to the root: files beside the one that they become part of.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -21,9 +20,8 @@ namespace cairn {
 
 class IncomingShard final : public Incoming {
  public:
-  // The job must outlive it. `name`: of nobody else's files.
-  IncomingShard(std::string node, const PublishJob& job, std::string name)
-      : Incoming(std::move(node), job.federation), job_(job), name_(std::move(name)) {}
+  // `name`: of nobody else's files.
+  IncomingShard(std::string node, const PublishJob& job, std::string name);
 
   absl::string_view kind() const override { return "shard"; }
   // FAILED_PRECONDITION: larger than what may be published. RESOURCE_EXHAUSTED: disk full. DATA_LOSS: no such files.
@@ -31,14 +29,18 @@ class IncomingShard final : public Incoming {
   absl::Status Append(absl::Span<const absl::string_view> slices) override;
 
   // After Await, and without an error. DATA_LOSS: not whole.
-  absl::StatusOr<std::vector<ShardPart>> Finish();
+  absl::StatusOr<std::vector<ShardPart>> Finish(const PublishJob& job);
 
  private:
-  std::filesystem::path PathOf(std::size_t part) const;
+  std::filesystem::path PathOf(int part) const;
+  absl::Status TakeLayout();
   absl::Status Open();  // The next file of which something is to come.
 
-  const PublishJob& job_;
+  const std::filesystem::path data_dir_;
+  const std::uint64_t bytes_max_;
   const std::string name_;
+  std::uint64_t layout_bytes_ = 0;
+  std::string layout_text_;  // So far.
   v1::ShardLayout layout_;
   int part_ = -1;  // Which is written.
   std::uint64_t left_ = 0;

@@ -11,7 +11,7 @@ absl::Status IncomingUpdate::ContinueDigest() {
 }
 
 absl::Status IncomingUpdate::Begin(const v1::DeliverHeader& header) {
-  if (!header.working() && !header.has_sum() && !header.has_shard()) return absl::OkStatus();
+  if (!header.working() && !header.has_sum() && header.shard_layout() == 0) return absl::OkStatus();
   return absl::InvalidArgumentError("an update was asked for");
 }
 

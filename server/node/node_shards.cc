@@ -1,6 +1,5 @@
 #include "server/node/node_shards.h"
 
-#include <algorithm>
 #include <exception>
 #include <future>
 #include <new>
@@ -12,9 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/failpoint.h"
 #include "base/files.h"
-#include "base/limits.h"
 #include "base/status_macros.h"
-#include "server/node/from_proto.h"
 #include "server/node/gathered_parts.h"
 #include "server/node/shard_order.h"
 #include "server/root/published_files.h"
@@ -46,31 +43,33 @@ class ShardParcel final : public Parcel {
   static Made Of(std::shared_ptr<const Folder> folder, const std::vector<ShardPart>& parts) {
     auto parcel = std::make_shared<ShardParcel>();
     parcel->folder_ = std::move(folder);
+    v1::ShardLayout layout;
     for (const ShardPart& part : parts) {
-      v1::ShardMade& made = *parcel->layout_.add_parts() = tree::MadeOf(part);
+      v1::ShardMade& made = *layout.add_parts() = tree::MadeOf(part);
       made.clear_file();
-      if (parcel->layout_.parts_size() > 1) made.clear_clients();  // All parts say the same of them.
+      if (layout.parts_size() > 1) made.clear_clients();  // All parts say the same of them.
       std::uint64_t bytes = 0;
       if (!part.file.empty()) {
         CAIRN_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(part.file));
         bytes = file.bytes().size();
         parcel->files_.push_back(std::move(file));
       }
-      parcel->layout_.add_bytes(bytes);
+      layout.add_bytes(bytes);
     }
+    parcel->layout_ = layout.SerializeAsString();
     return parcel;
   }
 
-  void Describe(v1::DeliverHeader& header) const override { *header.mutable_shard() = layout_; }
+  void Describe(v1::DeliverHeader& header) const override { header.set_shard_layout(layout_.size()); }
   std::vector<absl::string_view> pieces() const override {
-    std::vector<absl::string_view> pieces;
+    std::vector<absl::string_view> pieces = {layout_};
     for (const MappedFile& file : files_) pieces.push_back(file.bytes());
     return pieces;
   }
 
  private:
   std::shared_ptr<const Folder> folder_;
-  v1::ShardLayout layout_;
+  std::string layout_;  // A serialised ShardLayout.
   std::vector<MappedFile> files_;
 };
 
@@ -81,9 +80,9 @@ absl::Status Link(AdapterFetcher& fetcher, const PublishJob& job, bool delta) {
   request.set_federation(job.federation);
   request.set_version(job.previous->version);
   request.set_form(delta ? v1::PullRequest::FORM_DELTA : v1::PullRequest::FORM_ADAPTER);
-  std::promise<absl::StatusOr<VersionFile>> fetched;
-  fetcher.Fetch(request, [&](absl::StatusOr<VersionFile> file) { fetched.set_value(std::move(file)); });
-  CAIRN_ASSIGN_OR_RETURN(const VersionFile file, fetched.get_future().get());
+  const auto fetched = std::make_shared<std::promise<absl::StatusOr<VersionFile>>>();
+  fetcher.Fetch(request, [fetched](absl::StatusOr<VersionFile> file) { fetched->set_value(std::move(file)); });
+  CAIRN_ASSIGN_OR_RETURN(const VersionFile file, fetched->get_future().get());
   if (file.adapter.sha256 != wanted.sha256) return absl::DataLossError("the version before is another one");
   const fs::path path = AdapterPath(job.data_dir, job.federation, wanted.sha256);
   CAIRN_RETURN_IF_ERROR(MakeDirectories(path.parent_path()));
@@ -95,38 +94,16 @@ absl::Status Link(AdapterFetcher& fetcher, const PublishJob& job, bool delta) {
 }  // namespace
 
 NodeShards::NodeShards(NodeShardsOptions options)
-    : options_(std::move(options)), directory_(options_.data_dir / kDirectory) {
+    : options_(std::move(options)),
+      directory_(options_.data_dir / kDirectory),
+      reducer_(std::make_shared<RootReducer>(options_.node, options_.root)) {
   std::error_code error;
   fs::remove_all(directory_, error);  // Of a process that died.
 }
 
-absl::Status NodeShards::ReduceAtRoot(std::uint64_t fetch, bool greatest, absl::Span<std::int64_t> values) const {
-  CAIRN_FAILPOINT("node.before_reduce").IgnoreError();
-  grpc::ClientContext context;
-  v1::ReduceRequest request;
-  request.set_node(options_.node);
-  request.set_fetch(fetch);
-  request.set_greatest(greatest);
-  request.mutable_values()->Add(values.begin(), values.end());
-  v1::ReduceReply reply;
-  options_.root->calls().Add(&context);
-  const absl::Status reduced = FromGrpc(options_.root->node().Reduce(&context, request, &reply));
-  options_.root->calls().Remove(&context);
-  CAIRN_RETURN_IF_ERROR(reduced);
-  if (static_cast<std::size_t>(reply.values_size()) != values.size()) {
-    return absl::InternalError(
-        absl::StrCat("the root brought ", reply.values_size(), " of ", values.size(), " numbers"));
-  }
-  std::copy(reply.values().begin(), reply.values().end(), values.begin());
-  return absl::OkStatus();
-}
-
-Reduce NodeShards::Reducing(std::uint64_t fetch, bool greatest) const {
-  return [this, fetch, greatest](absl::Span<std::int64_t> values) {
-    for (; !values.empty(); values.remove_prefix(std::min(values.size(), limits::kReducedNumbersMax))) {
-      CAIRN_RETURN_IF_ERROR(ReduceAtRoot(fetch, greatest, values.subspan(0, limits::kReducedNumbersMax)));
-    }
-    return absl::OkStatus();
+Reduce NodeShards::Reducing(std::uint64_t fetch, bool greatest, const Wanted& wanted) const {
+  return [reducer = reducer_, fetch, greatest, wanted](absl::Span<std::int64_t> values) {
+    return wanted() ? reducer->Reduce(fetch, greatest, values) : absl::AbortedError("nobody wants it any more");
   };
 }
 
@@ -136,7 +113,10 @@ absl::Status NodeShards::FindPrevious(const PublishJob& job) const {
   return job.previous->delta ? Link(*options_.fetcher, job, /*delta=*/true) : absl::OkStatus();
 }
 
-Made NodeShards::CombineCaught(const v1::ShardOrder& order) {
+NodeShards::~NodeShards() { reducer_->Close(); }
+
+Made NodeShards::CombineCaught(const v1::ShardOrder& order, const Wanted& wanted) {
+  if (!wanted()) return absl::AbortedError("nobody wants it any more");
   CAIRN_ASSIGN_OR_RETURN(OrderedShard ordered, OrderedBy(order));
   const auto folder = std::make_shared<const Folder>(directory_ / absl::StrCat(++last_));
   PublishJob& job = ordered.job;
@@ -145,11 +125,11 @@ Made NodeShards::CombineCaught(const v1::ShardOrder& order) {
   auto shard = std::make_shared<Shard>();
   shard->modules = ordered.share.modules;
   shard->tensors = ordered.share.tensors;
-  shard->sum = Reducing(order.updates().fetch(), /*greatest=*/false);
-  shard->max = Reducing(order.updates().fetch(), /*greatest=*/true);
+  shard->sum = Reducing(order.updates().fetch(), /*greatest=*/false, wanted);
+  shard->max = Reducing(order.updates().fetch(), /*greatest=*/true, wanted);
   CAIRN_FAILPOINT("node.before_combine").IgnoreError();
   CAIRN_RETURN_IF_ERROR(GatherParts(job, options_.node, ordered.addresses, *shard, *options_.peers, *options_.store,
-                                    folder->path() / "parts"));
+                                    folder->path() / "parts", wanted));
   CAIRN_RETURN_IF_ERROR(FindPrevious(job));
   std::vector<ShardPart> parts;
   if (options_.workers != nullptr) {
@@ -163,11 +143,11 @@ Made NodeShards::CombineCaught(const v1::ShardOrder& order) {
   return ShardParcel::Of(folder, parts);
 }
 
-Made NodeShards::Combine(const v1::ShardOrder& order) {
+Made NodeShards::Combine(const v1::ShardOrder& order, const Wanted& wanted) {
   const std::lock_guard lock(one_at_a_time_);
   Made made;
   try {
-    made = CombineCaught(order);
+    made = CombineCaught(order, wanted);
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("not enough memory to combine the node's modules");
   } catch (const std::exception& error) {

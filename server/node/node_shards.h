@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -13,6 +14,7 @@
 #include "server/node/delivery.h"
 #include "server/node/peers.h"
 #include "server/node/root_connection.h"
+#include "server/node/root_reducer.h"
 #include "server/root/shards.h"
 #include "server/store/store.h"
 
@@ -32,20 +34,24 @@ struct NodeShardsOptions {
 // Thread-safe.
 class NodeShards {
  public:
+  // The root's connection must be closed before the NodeShards go.
   explicit NodeShards(NodeShardsOptions options);
+  ~NodeShards();
 
   // Exactly what the order says; one after the other. Blocks. INVALID_ARGUMENT with BlamedClient: an update cannot be
   // combined, or is lost. UNAVAILABLE: a node is away, or gave up. Any other error: it cannot be had here.
-  Made Combine(const v1::ShardOrder& order);
+  // `wanted` becomes false when the root asks no more for it: then, soon, ABORTED.
+  using Wanted = std::function<bool()>;
+  Made Combine(const v1::ShardOrder& order, const Wanted& wanted);
 
  private:
-  Made CombineCaught(const v1::ShardOrder& order);
+  Made CombineCaught(const v1::ShardOrder& order, const Wanted& wanted);
   absl::Status FindPrevious(const PublishJob& job) const;
-  absl::Status ReduceAtRoot(std::uint64_t fetch, bool greatest, absl::Span<std::int64_t> values) const;
-  Reduce Reducing(std::uint64_t fetch, bool greatest) const;
+  Reduce Reducing(std::uint64_t fetch, bool greatest, const Wanted& wanted) const;
 
   const NodeShardsOptions options_;
   const std::filesystem::path directory_;
+  const std::shared_ptr<RootReducer> reducer_;
   std::mutex one_at_a_time_;
   std::uint64_t last_ = 0;  // Of the folders.
 };

@@ -1,6 +1,7 @@
 #include "server/node/node_table.h"
 
 #include <future>
+#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -26,6 +27,10 @@ v1::RootNotice FetchOrderOf(std::uint64_t fetch, const UploadKey& key, std::uint
 }
 
 }  // namespace
+
+NodeTable::NodeTable(Store* store, bool verify) : store_(store), verify_(verify), next_(std::random_device()()) {
+  next_ = next_ << 31 | 1;  // Far from wrapping around.
+}
 
 absl::StatusOr<NodeTable::Session> NodeTable::Arrive(const v1::AttendRequest& request, Notify notify) {
   const std::string& node = request.node();
@@ -128,18 +133,19 @@ std::vector<v1::AttendRequest> NodeTable::attending() const {
 absl::StatusOr<std::vector<ShardPart>> NodeTable::Combine(const std::string& node, const PublishJob& job,
                                                           const MakeOrders& orders, Reduce reduce) {
   CAIRN_ASSIGN_OR_RETURN(const std::uint64_t fetch, NewFetch(node, /*sum=*/false));
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<v1::RootNotice> notices, orders(fetch));
   const auto incoming = std::make_shared<IncomingShard>(node, job, absl::StrCat(fetch));
   {
     std::lock_guard lock(mutex_);
     reduces_[fetch] = std::move(reduce);
   }
-  const absl::Status status = Await(fetch, incoming, orders(fetch));
+  const absl::Status status = Await(fetch, incoming, notices);
   {
     std::lock_guard lock(mutex_);
     reduces_.erase(fetch);
   }
   CAIRN_RETURN_IF_ERROR(status);
-  return incoming->Finish();
+  return incoming->Finish(job);
 }
 
 void NodeTable::Reduced(const std::string& node, std::uint64_t fetch, bool greatest, Meeting::Values values,

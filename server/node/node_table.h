@@ -27,7 +27,7 @@ class NodeTable final : public Nodes {
   using Notify = std::function<void(const v1::RootNotice&)>;
 
   // `store` is the root's, and outlives this object. `verify`: as IncomingUpdate.
-  NodeTable(Store* store, bool verify) : store_(store), verify_(verify) {}
+  NodeTable(Store* store, bool verify);
 
   // A node's stream begins. ALREADY_EXISTS: a node of this name but with another data directory attends. An older
   // stream of the same node counts no more. `notify` must not block, and is not called any more once Leave has
@@ -49,7 +49,7 @@ class NodeTable final : public Nodes {
   // `reduce`: what becomes of the numbers that it brings meanwhile. Errors as Sharder::Combine.
   using Answer = std::function<void(const absl::StatusOr<Meeting::Values>&)>;
   using Reduce = std::function<void(bool greatest, Meeting::Values values, Answer answer)>;
-  using MakeOrders = std::function<std::vector<v1::RootNotice>(std::uint64_t fetch)>;
+  using MakeOrders = std::function<absl::StatusOr<std::vector<v1::RootNotice>>(std::uint64_t fetch)>;
   absl::StatusOr<std::vector<ShardPart>> Combine(const std::string& node, const PublishJob& job,
                                                  const MakeOrders& orders, Reduce reduce);
   // Numbers that a node brings. `answer` may run on any thread; NOT_FOUND: nobody waits for it.
@@ -72,7 +72,7 @@ class NodeTable final : public Nodes {
   Store* store_;
   const bool verify_;
   mutable std::mutex mutex_;
-  std::uint64_t next_ = 1;
+  std::uint64_t next_;  // Begins anywhere: a node may still bring what an earlier process of the root asked for.
   std::map<std::string, Attending> attending_;                   // By node.
   std::map<std::uint64_t, std::shared_ptr<Incoming>> incoming_;  // By fetch.
   std::map<std::uint64_t, Reduce> reduces_;                      // By fetch; of modules.

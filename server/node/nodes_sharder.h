@@ -2,6 +2,7 @@
 // modules, for which it reads what it needs of the others.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,15 +19,17 @@ class NodesSharder final : public Sharder {
   // `local` combines rounds of which nothing is at nodes, and may be null. Both outlive this object.
   NodesSharder(NodeTable* nodes, Sharder* local) : nodes_(nodes), local_(local) {}
 
-  // The round is combined by all nodes that can be read from, anew by those that are left when one is lost.
-  // UNIMPLEMENTED: a node with updates is away, or cannot be read from, or all of them lie here and there is no
-  // `local`.
+  // The round is combined by all nodes that can be read from, anew by those that are left when one is lost; at most 64
+  // of them. UNAVAILABLE: a node with updates is away. Other errors but INVALID_ARGUMENT with BlamedClient: nodes
+  // cannot do it, and the updates must be fetched. UNIMPLEMENTED: all of them lie here and there is no `local`, or a
+  // node with updates cannot be read from.
   absl::StatusOr<std::vector<ShardPart>> Combine(const PublishJob& job, std::shared_ptr<const Shard> share) override;
   bool reaches_nodes() const override { return true; }
 
  private:
   using Parts = absl::StatusOr<std::vector<ShardPart>>;
-  Parts CombineWith(const std::vector<v1::AttendRequest>& nodes, const PublishJob& job);
+  Parts CombineWith(const std::vector<v1::AttendRequest>& nodes, const std::map<std::string, std::string>& addresses,
+                    const PublishJob& job);
 
   NodeTable* nodes_;
   Sharder* local_;

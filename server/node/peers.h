@@ -43,8 +43,8 @@ class Peers {
   // Reads ranges of a sealed update: of the root's where `node` is empty, else of that node, which serves Peer at
   // `address` and, under TLS, has a certificate with its name. Blocks. UNAVAILABLE: the node is away, or broke off.
   // NOT_FOUND, DATA_LOSS: it does not have the update, or one of another size. OUT_OF_RANGE: a range is not within it.
-  // CANCELLED: Close was called. FAILED_PRECONDITION: no address, or no root. PERMISSION_DENIED, UNIMPLEMENTED, INTERNAL:
-  // the other end does not know this node, this service, or what it is asked for.
+  // CANCELLED: Close was called. FAILED_PRECONDITION: no address, or no root. PERMISSION_DENIED, UNIMPLEMENTED,
+  // INTERNAL: the other end does not know this node, this service, or what it is asked for.
   absl::Status Read(const std::string& node, const std::string& address, const UploadKey& key,
                     absl::Span<const ByteRange> ranges, Put put);
 

@@ -134,23 +134,26 @@ void RemoteRoot::OnNotice(const v1::RootNotice& notice) {
 
 void RemoteRoot::OnSumOrder(const v1::UpdateList& piece) {
   if (!JoinPiece(piece, sum_order_)) return;
-  Bring(std::exchange(sum_order_, {}), [this](const v1::UpdateList& order) -> Made {
-    CAIRN_ASSIGN_OR_RETURN(auto total, sums_.Sum(order));
+  const auto order = std::make_shared<const v1::UpdateList>(std::exchange(sum_order_, {}));
+  Bring(order->federation(), order->round(), order->fetch(), [this, order](const auto&) -> Made {
+    CAIRN_ASSIGN_OR_RETURN(auto total, sums_.Sum(*order));
     return std::make_shared<const SumParcel>(std::move(total));
   });
 }
 
 void RemoteRoot::OnShardOrder(const v1::ShardOrder& piece) {
   if (!JoinShardOrder(piece, shard_order_)) return;
-  Bring(shard_order_.updates(), [this, order = shard_order_](const v1::UpdateList&) { return shards_.Combine(order); });
-  shard_order_.Clear();
+  const auto order = std::make_shared<const v1::ShardOrder>(std::exchange(shard_order_, {}));
+  const v1::UpdateList& updates = order->updates();
+  Bring(updates.federation(), updates.round(), updates.fetch(),
+        [this, order](const auto& wanted) { return shards_.Combine(*order, wanted); });
 }
 
-void RemoteRoot::Bring(v1::UpdateList order, std::function<Made(const v1::UpdateList&)> make) {
-  Work(deliverers_, [this, order = std::move(order), make = std::move(make)] {
-    const absl::Status delivered = DeliverMade(connection_, options_.node, order.fetch(), [&] { return make(order); });
+void RemoteRoot::Bring(const std::string& federation, std::uint64_t round, std::uint64_t fetch, MakeParcel make) {
+  Work(deliverers_, [this, federation, round, fetch, make = std::move(make)] {
+    const absl::Status delivered = DeliverMade(connection_, options_.node, fetch, make);
     if (!delivered.ok()) {
-      spdlog::warn("{}: bringing what round {} needs: {}", order.federation(), order.round(), delivered.ToString());
+      spdlog::warn("{}: bringing what round {} needs: {}", federation, round, delivered.ToString());
     }
   });
 }

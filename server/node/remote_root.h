@@ -84,7 +84,7 @@ class RemoteRoot final : public Root {
   void Tidy(const std::string& federation);
   void OnSumOrder(const v1::UpdateList& piece);
   void OnShardOrder(const v1::ShardOrder& piece);
-  void Bring(v1::UpdateList order, std::function<Made(const v1::UpdateList&)> make);
+  void Bring(const std::string& federation, std::uint64_t round, std::uint64_t fetch, MakeParcel make);
   absl::StatusOr<Kept> AskKept(const std::string& federation);
   absl::StatusOr<v1::ContributeRequest> RequestFor(const SealedUpdate& update) const;
   void OnContributed(const v1::ContributeRequest& request, const absl::StatusOr<v1::ContributeReply>& reply);

@@ -2,23 +2,30 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 #include "server/node/update_list.h"
 #include "server/tree/shard_messages.h"
 
 namespace cairn {
+namespace {
 
-std::vector<v1::RootNotice> ShardOrdersOf(std::uint64_t fetch, const PublishJob& job,
-                                          const std::map<std::string, std::string>& addresses,
-                                          const tree::ModuleShare& share) {
+constexpr std::size_t kTaskBytesMax = limits::kMessageBytesMax - 64 * limits::kKiB;
+
+}  // namespace
+
+absl::StatusOr<std::vector<v1::RootNotice>> ShardOrdersOf(std::uint64_t fetch, const PublishJob& job,
+                                                          const std::map<std::string, std::string>& addresses,
+                                                          const tree::ModuleShare& share) {
   std::map<std::string, std::uint32_t> places;
   for (const auto& [node, address] : addresses) places.emplace(node, places.size());
   std::vector<v1::RootNotice> notices;
   for (v1::UpdateList& piece : ListUpdates(fetch, job, places)) {
     *notices.emplace_back().mutable_shard()->mutable_updates() = std::move(piece);
   }
-  v1::ShardOrder& last = *notices.back().mutable_shard();
-  for (const auto& [node, address] : addresses) {  // In the order of their numbers.
+  v1::ShardOrder& last = *notices.emplace_back().mutable_shard();  // The rest, by itself.
+  for (const auto& [node, address] : addresses) {                  // In the order of their numbers.
     v1::UpdateSource& place = *last.add_places();
     place.set_node(node);
     place.set_address(address);
@@ -26,14 +33,19 @@ std::vector<v1::RootNotice> ShardOrdersOf(std::uint64_t fetch, const PublishJob&
   v1::ShardTask& task = *last.mutable_task() = tree::DescribeJob(job);
   for (const std::string& module : share.modules) task.add_modules(module);
   for (const std::string& tensor : share.tensors) task.add_tensors(tensor);
-  return notices;
+  if (last.ByteSizeLong() <= kTaskBytesMax) return notices;
+  return absl::ResourceExhaustedError(absl::StrCat("what a node is to combine takes ", last.ByteSizeLong(),
+                                                   " bytes, and ", kTaskBytesMax, " fit into a message"));
 }
 
 bool JoinShardOrder(const v1::ShardOrder& piece, v1::ShardOrder& order) {
-  const bool last = JoinPiece(piece.updates(), *order.mutable_updates());
+  if (!piece.has_task()) {
+    JoinPiece(piece.updates(), *order.mutable_updates());
+    return false;
+  }
   *order.mutable_places() = piece.places();
   *order.mutable_task() = piece.task();
-  return last;
+  return true;
 }
 
 absl::StatusOr<OrderedShard> OrderedBy(const v1::ShardOrder& order) {

@@ -14,10 +14,10 @@
 namespace cairn {
 
 // Some modules of the job, whose contributions lie at `addresses` (by node; "": with the root). In pieces that each fit
-// into a message.
-std::vector<v1::RootNotice> ShardOrdersOf(std::uint64_t fetch, const PublishJob& job,
-                                          const std::map<std::string, std::string>& addresses,
-                                          const tree::ModuleShare& share);
+// into a message. RESOURCE_EXHAUSTED: the names of the modules alone do not.
+absl::StatusOr<std::vector<v1::RootNotice>> ShardOrdersOf(std::uint64_t fetch, const PublishJob& job,
+                                                          const std::map<std::string, std::string>& addresses,
+                                                          const tree::ModuleShare& share);
 
 // Adds a piece to those before it, or begins anew. Whether it was the last.
 bool JoinShardOrder(const v1::ShardOrder& piece, v1::ShardOrder& order);

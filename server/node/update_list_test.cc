@@ -118,11 +118,12 @@ TEST(ShardOrder, SaysTheSameAtTheNode) {
   job.previous = VersionRow{"fed", 2, {"whole", 5, "{}"}, AdapterFile{"delta", 6, "{}"}};
   const std::map<std::string, std::string> addresses = {{"", ""}, {"n1", "a:1"}, {"n2", "b:2"}};
   const auto notices = ShardOrdersOf(9, job, addresses, {{"m"}, {"t", "u"}});
-  EXPECT_GT(notices.size(), 1u);
+  ASSERT_TRUE(notices.ok()) << notices.status();
+  EXPECT_GT(notices->size(), 2u);
   v1::ShardOrder order;
-  for (std::size_t i = 0; i < notices.size(); ++i) {
-    EXPECT_LT(notices[i].ByteSizeLong(), limits::kMessageBytesMax);
-    EXPECT_EQ(JoinShardOrder(notices[i].shard(), order), i + 1 == notices.size());
+  for (std::size_t i = 0; i < notices->size(); ++i) {
+    EXPECT_LT((*notices)[i].ByteSizeLong(), limits::kMessageBytesMax);
+    EXPECT_EQ(JoinShardOrder((*notices)[i].shard(), order), i + 1 == notices->size());
   }
   EXPECT_EQ(order.updates().fetch(), 9u);
   auto ordered = OrderedBy(order);
@@ -141,6 +142,8 @@ TEST(ShardOrder, SaysTheSameAtTheNode) {
   EXPECT_EQ(got.contributions[1].receipt.node, "n2");
   EXPECT_EQ(got.contributions[2].receipt.node, "");
   EXPECT_EQ(got.contributions[1].receipt.adapter_config, job.contributions[1].receipt.adapter_config);
+  job.base_model = std::string(limits::kMessageBytesMax, 'x');
+  EXPECT_EQ(ShardOrdersOf(9, job, addresses, {}).status().code(), absl::StatusCode::kResourceExhausted);
   order.mutable_updates()->mutable_updates(0)->set_place(3);
   EXPECT_EQ(OrderedBy(order).status().code(), absl::StatusCode::kDataLoss);
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "aggregators/blame.h"
 #include "base/failpoint.h"
 #include "base/status_macros.h"
 #include "server/root/gather.h"
@@ -16,10 +17,10 @@
 namespace cairn {
 namespace {
 
-// Whether the same updates would come to the same here. Else what failed is that others did it.
+// Whether bringing the updates here would change nothing: one must go, or one cannot be had, or the server stops.
+// Anything else may be wrong with a node alone.
 bool IsFinal(const absl::Status& status) {
-  return status.ok() || absl::IsInvalidArgument(status) || absl::IsCancelled(status) ||
-         absl::IsFailedPrecondition(status);
+  return status.ok() || absl::IsCancelled(status) || absl::IsUnavailable(status) || BlamedClient(status).has_value();
 }
 
 absl::StatusOr<Publication> PublishAnywhere(PublishJob& job, Store* store, Nodes* nodes) {

@@ -149,8 +149,8 @@ absl::Status Tree::Work(Worker& worker) {
     ObserveBegin(*job);
     lock.unlock();
     CAIRN_FAILPOINT("tree.before_task").IgnoreError();
-    const absl::StatusOr<v1::WorkerReply> reply = worker.link->Call(
-        job->task, [this](const v1::WorkerReduce& reduce) { return ReduceFurther(reduce); });
+    const absl::StatusOr<v1::WorkerReply> reply =
+        worker.link->Call(job->task, [this](const v1::WorkerReduce& reduce) { return ReduceFurther(reduce); });
     CAIRN_FAILPOINT("tree.after_reply").IgnoreError();
     lock.lock();
     // A message that is too large is no fault of the worker.

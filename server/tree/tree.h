@@ -99,7 +99,7 @@ class Tree final : public Summer, public Sharder {
     std::map<WorkerId, absl::StatusOr<v1::ShardMade>> made;
     std::set<WorkerId> members;
     std::shared_ptr<const Shard> share;  // Of this node, among others. Null: the round is combined here alone.
-    bool lost = false;  // One of them.
+    bool lost = false;                   // One of them.
   };
 
   Tree(SharedStore* store, TreeOptions options, StreamListener listener);
@@ -112,7 +112,7 @@ class Tree final : public Summer, public Sharder {
   std::vector<WorkerId> Greeted() const;
   absl::StatusOr<std::vector<ShardPart>> CombineWith(const std::vector<WorkerId>& members, const PublishJob& job,
                                                      const std::shared_ptr<const Shard>& share);
-  v1::WorkerTask ReduceFurther(const v1::WorkerReduce& reduce);
+  WorkerLink::FindAnswer ReduceFurther(const v1::WorkerReduce& reduce);
   absl::Status RunSharding(Sharding& sharding);
   static void RemoveGroups(const std::filesystem::path& directory);
   static v1::WorkerReply Failure(const Job& job, const absl::Status& why);

@@ -119,20 +119,21 @@ absl::StatusOr<std::vector<ShardPart>> Tree::CombineWith(const std::vector<Worke
   return parts;
 }
 
-// Without the lock: the other nodes may take long.
-v1::WorkerTask Tree::ReduceFurther(const v1::WorkerReduce& reduce) {
+WorkerLink::FindAnswer Tree::ReduceFurther(const v1::WorkerReduce& reduce) {
   std::shared_ptr<const Shard> share;
   {
     std::lock_guard lock(mutex_);
     if (sharding_ != nullptr) share = sharding_->share;
   }
-  std::vector<std::int64_t> values(reduce.values().begin(), reduce.values().end());
-  absl::Status reduced = absl::FailedPreconditionError("no other node combines this round");
-  if (share != nullptr) reduced = (reduce.greatest() ? share->max : share->sum)(absl::MakeSpan(values));
-  v1::WorkerTask answer;
-  SetStatus(reduced, *answer.mutable_reduced()->mutable_status());
-  if (reduced.ok()) answer.mutable_reduced()->mutable_values()->Add(values.begin(), values.end());
-  return answer;
+  return [share, reduce] {
+    std::vector<std::int64_t> values(reduce.values().begin(), reduce.values().end());
+    absl::Status reduced = absl::FailedPreconditionError("no other node combines this round");
+    if (share != nullptr) reduced = (reduce.greatest() ? share->max : share->sum)(absl::MakeSpan(values));
+    v1::WorkerTask answer;
+    SetStatus(reduced, *answer.mutable_reduced()->mutable_status());
+    if (reduced.ok()) answer.mutable_reduced()->mutable_values()->Add(values.begin(), values.end());
+    return answer;
+  };
 }
 
 absl::Status Tree::RunSharding(Sharding& sharding) {

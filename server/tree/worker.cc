@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/failpoint.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 #include "proto/cairn/v1/tree.pb.h"
 #include "server/tree/life_signs.h"
@@ -114,8 +115,15 @@ class Worker {
     if (made.ok()) *reply.mutable_made() = *std::move(made);
   }
 
-  // By way of the dispatcher, which reads on meanwhile.
+  // By way of the dispatcher, in pieces that fit into messages.
   absl::Status ReduceFurther(absl::Span<std::int64_t> values, bool greatest) {
+    for (; !values.empty(); values.remove_prefix(std::min(values.size(), limits::kReducedNumbersMax))) {
+      CAIRN_RETURN_IF_ERROR(ReducePiece(values.subspan(0, limits::kReducedNumbersMax), greatest));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReducePiece(absl::Span<std::int64_t> values, bool greatest) {
     v1::WorkerMessage message;
     message.mutable_reduce()->set_greatest(greatest);
     message.mutable_reduce()->mutable_values()->Add(values.begin(), values.end());

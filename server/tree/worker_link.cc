@@ -39,8 +39,16 @@ absl::StatusOr<v1::WorkerReply> WorkerLink::Call(const v1::WorkerTask& task, con
     CAIRN_RETURN_IF_ERROR(ReceiveMessage(socket_.get(), limits_.silence, message));
     if (message.has_alive()) CAIRN_RETURN_IF_ERROR(watch.Hear(message.alive(), clock.Now()));
     if (message.has_reply()) return std::move(*message.mutable_reply());
-    if (message.has_reduce()) CAIRN_RETURN_IF_ERROR(SendMessage(socket_.get(), reduce(message.reduce())));
+    if (!message.has_reduce()) continue;
+    if (reducing_.joinable()) reducing_.join();
+    reducing_ = std::thread([socket = socket_.get(), find = reduce(message.reduce())] {
+      SendMessage(socket, find()).IgnoreError();  // Whoever is not there any more is noticed by Call.
+    });
   }
+}
+
+WorkerLink::~WorkerLink() {
+  if (reducing_.joinable()) reducing_.join();
 }
 
 void WorkerLink::Cut() { ::shutdown(socket_.get(), SHUT_RDWR); }

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -17,6 +18,7 @@ namespace cairn::tree {
 
 class WorkerLink {
  public:
+  ~WorkerLink();
   // UNAVAILABLE, NOT_FOUND: the other end has gone. PERMISSION_DENIED: it is another user's.
   struct Limits {
     absl::Duration silence;  // A worker at work speaks more often.
@@ -28,8 +30,10 @@ class WorkerLink {
   absl::Status Greet();
   // Waits for the reply. UNAVAILABLE: the worker has gone, or Cut was called. DEADLINE_EXCEEDED: it is stopped, or
   // hangs. Either way it is of no use any more.
-  // `reduce` answers what the worker asks meanwhile, and may take its time.
-  using AnswerReduce = std::function<v1::WorkerTask(const v1::WorkerReduce&)>;
+  // `reduce` makes what finds the answer to a question that the worker has meanwhile. That runs on a thread of its own,
+  // and may take its time: the worker is listened to all along. It must come to an end when the worker is lost.
+  using FindAnswer = std::function<v1::WorkerTask()>;
+  using AnswerReduce = std::function<FindAnswer(const v1::WorkerReduce&)>;
   absl::StatusOr<v1::WorkerReply> Call(const v1::WorkerTask& task, const AnswerReduce& reduce);
   // From any thread: ends Call, and the worker.
   void Cut();
@@ -44,6 +48,7 @@ class WorkerLink {
   UniqueFd socket_;
   ProcessId process_;
   const Limits limits_;
+  std::thread reducing_;
 };
 
 }  // namespace cairn::tree

@@ -24,7 +24,7 @@ struct SmallFederation {
   std::size_t min = kTarget;
   bool loses_nodes() const { return on_node_loss[0] != 'w'; }
 };
-inline constexpr std::array<SmallFederation, 12> kSmallFederations = {
+inline constexpr std::array<SmallFederation, 13> kSmallFederations = {
     {{"mean", "mean"},
      {"zero", "zero_pad"},
      {"ffa", "ffa"},
@@ -36,7 +36,8 @@ inline constexpr std::array<SmallFederation, 12> kSmallFederations = {
      {"krum", "stack", "multi_krum:f=1,convention=byzfl"},
      {"zero-ask", "zero_pad", "examples", "ask_again"},
      {"mean-go", "mean", "examples", "go_on", 3},
-     {"stack-go", "stack", "examples", "go_on", 3}}};
+     {"stack-go", "stack", "examples", "go_on", 3},
+     {"ffa-geomed", "ffa", "geometric_median"}}};
 inline constexpr std::size_t kCombinedFederation = 8;  // Of which nodes combine modules.
 // Of one server; over nodes, all.
 inline constexpr std::size_t kFederationsOfOne = 5;

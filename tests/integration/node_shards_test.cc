@@ -48,6 +48,10 @@ class NodeShardsTest : public NodesFixture {
       EXPECT_EQ(published->outcomes_size(), static_cast<int>(kSix.size()));
     }
   }
+  void ExpectCombinedByNodes() const {
+    EXPECT_THAT(root_->Log(), HasSubstr("version 1: combined by 2 nodes"));
+    EXPECT_THAT(root_->Log(), Not(HasSubstr("are fetched")));
+  }
   void ExpectNoUpdateMoved(int rounds) const {
     EXPECT_EQ(Brought("update"), 0);
     EXPECT_GT(Brought("shard"), 0);
@@ -110,6 +114,7 @@ TEST_F(NodeShardsTest, WhereNobodyAnswersUpdatesAreFetched) {
   ServeNodes(Federation("stack, rule: median", 1), kPeer, absl::StrCat(kPeer, "peer_address: 127.0.0.1:1\n"));
   RunRounds(1);
   EXPECT_GT(Brought("update"), 0);
+  EXPECT_THAT(root_->Log(), HasSubstr("nodes did not combine it: node n1 gave up"));
   EXPECT_EQ(BytesOf(root_->latest("f")), BytesOfOneServer(1));
 }
 
@@ -134,6 +139,7 @@ TEST_P(NodeShardsDieTest, AndTheSameBytesArePublished) {
   const auto published = AwaitVersion(1);
   ASSERT_TRUE(published.ok()) << published.status();
   ASSERT_EQ(published->version(), 1u) << root_->Log();
+  ExpectCombinedByNodes();
   ExpectNothingLeft(*n1_);
   ExpectNothingLeft(*n2_);
   EXPECT_EQ(BytesOf(root_->latest("f")), BytesOfOneServer(1));
@@ -157,6 +163,21 @@ TEST_F(NodeShardsTest, AKilledRootCombinesTheRoundAgain) {
   EXPECT_EQ(BytesOf(root_->latest("f")), BytesOfOneServer(1));
 }
 
+// What a node still does for a root that died must not be taken for what the next one asks of it.
+TEST_F(NodeShardsTest, ARootThatDiesWhileNodesCombineBeginsAgain) {
+  ServeNodes(Federation("stack, rule: \"multi_krum:f=1\"", 1), kPeer, kPeer);
+  n2_->set_environment({"CAIRN_FAILPOINTS=node.before_reduce=sleep:1500@1"});
+  ASSERT_TRUE(n2_->Restart().ok());
+  PushAll(1);
+  EXPECT_TRUE(Eventually([&] { return fs::exists(n2_->data_dir() / "shards" / "1"); }));
+  ASSERT_TRUE(root_->Restart().ok());
+  const auto published = AwaitVersion(1);
+  ASSERT_TRUE(published.ok()) << published.status();
+  ASSERT_EQ(published->version(), 1u) << root_->Log();
+  ExpectCombinedByNodes();
+  EXPECT_EQ(BytesOf(root_->latest("f")), BytesOfOneServer(1));
+}
+
 // Another worker takes its place, and the nodes begin again.
 TEST_F(NodeShardsTest, AKilledWorkerCostsAnAttempt) {
   ServeNodes(Federation("svd, rule: \"multi_krum:f=1\"", 1), absl::StrCat(kPeer, "workers: 2\n"), kPeer);
@@ -170,6 +191,7 @@ TEST_F(NodeShardsTest, AKilledWorkerCostsAnAttempt) {
   const auto published = AwaitVersion(1);
   ASSERT_TRUE(published.ok()) << published.status();
   ASSERT_EQ(published->version(), 1u) << root_->Log();
+  ExpectCombinedByNodes();
   EXPECT_EQ(BytesOf(root_->latest("f")), BytesOfOneServer(1));
 }
 
