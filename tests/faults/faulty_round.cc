@@ -140,6 +140,7 @@ absl::Status FaultyFederations::CheckNoLeaks(std::size_t federation, std::size_t
     FaultyServer& server = deployment_.server(i);
     CAIRN_RETURN_IF_ERROR(AwaitNoUpdates(deployment_, server, kSmallFederations[federation].name));
     CAIRN_RETURN_IF_ERROR(AwaitNoObjects(deployment_, server, parked));
+    CAIRN_RETURN_IF_ERROR(AwaitNoSums(deployment_, server));
     CAIRN_RETURN_IF_ERROR(CheckSlabs(server, SharedBytes(durable())));
   }
   return absl::OkStatus();

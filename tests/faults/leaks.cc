@@ -21,23 +21,25 @@ constexpr absl::Duration kPatience = absl::Seconds(20);
 constexpr std::uint64_t kSlabMin = std::uint64_t{2} << 20;
 constexpr std::size_t kOtherMappings = 8;  // The table, and copies on their way between processes.
 
-// Slabs are anonymous files; the name is the kernel's.
-std::size_t SlabsOpenIn(pid_t pid) {
-  std::size_t slabs = 0;
+constexpr char kSlab[] = "/memfd:";  // Slabs are anonymous files; the name is the kernel's.
+
+// Files whose name has `text` in it.
+std::size_t FilesOpenIn(pid_t pid, const std::string& text) {
+  std::size_t files = 0;
   std::error_code gone;
   const fs::path fds = absl::StrCat("/proc/", pid, "/fd");
   for (fs::directory_iterator fd(fds, gone), end; !gone && fd != end; fd.increment(gone)) {
     std::error_code closed;
-    slabs += absl::StartsWith(fs::read_symlink(fd->path(), closed).string(), "/memfd:") ? 1 : 0;
+    files += absl::StrContains(fs::read_symlink(fd->path(), closed).string(), text) ? 1 : 0;
   }
-  return slabs;
+  return files;
 }
 
-std::size_t SlabsMappedIn(pid_t pid) {
+std::size_t FilesMappedIn(pid_t pid, const std::string& text) {
   const auto maps = ReadFile(absl::StrCat("/proc/", pid, "/maps"), limits::kGiB);
-  std::size_t slabs = 0;
-  for (std::size_t at = 0; maps.ok() && (at = maps->find("/memfd:", at)) != std::string::npos; ++at) ++slabs;
-  return slabs;
+  std::size_t files = 0;
+  for (std::size_t at = 0; maps.ok() && (at = maps->find(text, at)) != std::string::npos; ++at) ++files;
+  return files;
 }
 
 absl::Status CheckNoFiles(const fs::path& directory) {
@@ -91,12 +93,19 @@ absl::Status AwaitNoUpdates(Deployment& deployment, const FaultyServer& server, 
   return Await(deployment, [&] { return CheckNoFiles(server.data_dir() / "objects" / federation); });
 }
 
+absl::Status AwaitNoSums(Deployment& deployment, FaultyServer& server) {
+  return Await(deployment, [&] {
+    const std::size_t mapped = FilesMappedIn(server.pid(), "/data/sums/");
+    return mapped == 0 ? absl::OkStatus() : absl::InternalError(absl::StrCat(mapped, " sums are left mapped"));
+  });
+}
+
 absl::Status CheckSlabs(FaultyServer& server, std::uint64_t budget) {
   const std::size_t most = budget / kSlabMin + kOtherMappings;
   std::set<pid_t> processes = server.Workers();
   processes.insert(server.pid());
   for (const pid_t pid : processes) {
-    const std::size_t open = SlabsOpenIn(pid), mapped = SlabsMappedIn(pid);
+    const std::size_t open = FilesOpenIn(pid, kSlab), mapped = FilesMappedIn(pid, kSlab);
     if (open <= most && mapped <= most) continue;
     return absl::InternalError(
         absl::StrCat("process ", pid, " has ", open, " slabs open and ", mapped, " mapped; the budget is of ", most));

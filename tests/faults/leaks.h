@@ -27,6 +27,9 @@ absl::Status AwaitNoObjects(Deployment& deployment, FaultyServer& server, std::s
 // The same of files of acknowledged updates.
 absl::Status AwaitNoUpdates(Deployment& deployment, const FaultyServer& server, const std::string& federation);
 
+// The same of sums, which lie in files without names.
+absl::Status AwaitNoSums(Deployment& deployment, FaultyServer& server);
+
 // Slabs that the server and its workers have open: bounded by the budget, however many rounds there were.
 absl::Status CheckSlabs(FaultyServer& server, std::uint64_t budget);
 
