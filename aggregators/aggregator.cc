@@ -40,8 +40,8 @@ absl::Status Aggregator::Add(ClientUpdate update, absl::FunctionRef<absl::Status
   auto spec = UnionOf(spec_, SpecOf(*update.adapter));
   if (!spec.ok()) return ForClient(update.client, spec.status());
   if (update.frozen.empty() && CheckUpdateBytes(*update.adapter).ok()) {
-    // Of what is not the shard's own the values may not be there: its owners look at it.
-    update.frozen = FrozenParts(shard_ != nullptr ? OwnPart(*shard_, *update.adapter) : *update.adapter);
+    const bool own = shard_ != nullptr && shard_->only_own_values;  // What is not, its owners look at.
+    update.frozen = FrozenParts(own ? OwnPart(*shard_, *update.adapter) : *update.adapter);
   }
   CAIRN_RETURN_IF_ERROR(CheckTypes(update));
   CAIRN_RETURN_IF_ERROR(common_.Check(name(), absl::StrCat("client ", update.client), update.frozen));

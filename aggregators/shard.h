@@ -24,6 +24,9 @@ using Reduce = std::function<absl::Status(absl::Span<std::int64_t>)>;
 struct Shard {
   std::set<std::string, std::less<>> modules, tensors;  // Its own, by name. May be none.
   Reduce sum, max;
+  // Of the updates only the values of these are there (at a node); those of others read as zeros, and must not be looked
+  // at. Else a round that is refused is refused with the same error on all shards.
+  bool only_own_values = false;
 };
 
 // Whether there is a module, or a tensor, of that name that is the shard's own. Null: all are.

@@ -125,6 +125,7 @@ Made NodeShards::CombineCaught(const v1::ShardOrder& order, const Wanted& wanted
   auto shard = std::make_shared<Shard>();
   shard->modules = ordered.share.modules;
   shard->tensors = ordered.share.tensors;
+  shard->only_own_values = true;
   shard->sum = Reducing(order.updates().fetch(), /*greatest=*/false, wanted);
   shard->max = Reducing(order.updates().fetch(), /*greatest=*/true, wanted);
   CAIRN_FAILPOINT("node.before_combine").IgnoreError();

@@ -73,6 +73,7 @@ absl::StatusOr<std::shared_ptr<const Shard>> JoinGroup(const v1::ShardTask& task
   auto shard = std::make_shared<Shard>();
   shard->modules = {task.modules().begin(), task.modules().end()};
   shard->tensors = {task.tensors().begin(), task.tensors().end()};
+  shard->only_own_values = task.reduces_further();
   const ReduceFurther asked = task.reduces_further() ? further : nullptr;
   shard->sum = Reducing(collective, /*greatest=*/false, asked, task.rank() == 0);
   shard->max = Reducing(collective, /*greatest=*/true, asked, task.rank() == 0);

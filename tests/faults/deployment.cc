@@ -17,8 +17,7 @@ Deployment::Deployment(const std::filesystem::path& directory, const Topology& t
     servers_.push_back(std::make_unique<FaultyServer>(ServerRole{}, directory, config + federations, workers()));
     return;
   }
-  // Where nodes read of each other, they combine modules; otherwise the root has updates fetched.
-  const bool reads = random() % 4 != 0;
+  const bool reads = topology.reads.value_or(random() % 4 != 0);  // Otherwise the root has updates fetched.
   const std::string root = absl::StrCat("127.0.0.1:", testing::FreePort());
   servers_.push_back(std::make_unique<FaultyServer>(
       ServerRole{.name = "root", .command = {"serve", "--role", "root"}}, directory / "root",

@@ -18,6 +18,7 @@ struct Topology {
   std::size_t nodes = 0;       // 0: one server.
   std::optional<int> workers;  // Of each process; unset: drawn from the seed.
   std::uint64_t seed = 1;
+  std::optional<bool> reads;  // Whether nodes read of each other, and so combine modules; unset: drawn.
 };
 
 inline constexpr int kWorkersMost = 4;  // Of a process.

@@ -127,7 +127,8 @@ absl::Status RunPoints(FaultyFederations& all, const Flags& flags) {
 absl::Status Run(const Flags& flags, const std::filesystem::path& directory) {
   std::optional<int> workers = flags.workers;
   if (flags.nodes == 0 || flags.points) workers = workers.value_or(kWorkersOfOne);
-  FaultyFederations all(directory, {flags.durable(), flags.nodes, workers, flags.seed});
+  const std::optional<bool> reads = flags.points ? std::make_optional(true) : std::nullopt;  // All points are come by.
+  FaultyFederations all(directory, {flags.durable(), flags.nodes, workers, flags.seed, reads});
   CAIRN_RETURN_IF_ERROR(all.Start());
   return flags.points ? RunPoints(all, flags) : RunSchedule(all, flags);
 }
