@@ -42,7 +42,7 @@ absl::StatusOr<v1::WorkerReply> WorkerLink::Call(const v1::WorkerTask& task, con
     if (!message.has_reduce()) continue;
     if (reducing_.joinable()) reducing_.join();
     reducing_ = std::thread([socket = socket_.get(), find = reduce(message.reduce())] {
-      SendMessage(socket, find()).IgnoreError();  // Whoever is not there any more is noticed by Call.
+      if (!SendMessage(socket, find()).ok()) ::shutdown(socket, SHUT_RDWR);  // It would wait for it for ever.
     });
   }
 }
