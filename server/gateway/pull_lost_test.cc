@@ -71,23 +71,24 @@ TEST(PullLostTest, AFileThatIsCutShortEndsItsStreamOnly) {
   TestCoordinator server{{FederationFor("fed", "stack", 1, 1)}};
   ASSERT_TRUE(server.Start().ok());
   ASSERT_TRUE(server.Join("a").ok());
-  ASSERT_TRUE(server.Push("a", 1, Update(1, 64, {{"layers.0.q", 8192, 8192}})).ok());
+  ASSERT_TRUE(server.Push("a", 1, Update(1, 384, {{"layers.0.q", 8192, 8192}})).ok());
   server.AwaitVersion(1);
   auto gateway =
       Gateway::Start({"127.0.0.1:0", {}, 64 << 20, 1 << 20}, server.operator->(), &server.store(), &server.metrics);
   ASSERT_TRUE(gateway.ok()) << gateway.status();
   const auto version = server.FindVersion(1, false);
   const std::uint64_t whole = std::filesystem::file_size(version->path);
-  ASSERT_GT(whole, 4u << 20);  // Far more than is sent before it is read.
+  ASSERT_GT(whole, 24u << 20);  // The end is far from what is sent before it is read: up to some 4 MiB.
 
   RawPull pull((*gateway)->address());
   ASSERT_TRUE(pull.Read()) << pull.Finish().error_message();  // The header: the server has the file.
-  std::filesystem::resize_file(version->path, 3 << 20);
-  EXPECT_EQ(pull.ReadToEnd(), 3);
-  EXPECT_EQ(pull.Finish().error_code(), grpc::StatusCode::DATA_LOSS);
+  std::filesystem::resize_file(version->path, 20 << 20);
+  EXPECT_EQ(pull.ReadToEnd(), 20);
+  const grpc::Status ended = pull.Finish();
+  EXPECT_EQ(ended.error_code(), grpc::StatusCode::DATA_LOSS) << ended.error_message();
 
   RawPull again((*gateway)->address());
-  EXPECT_EQ(again.ReadToEnd(), 1 + 3 + 1);  // Who pulls compares the digest.
+  EXPECT_EQ(again.ReadToEnd(), 1 + 20 + 1);  // Who pulls compares the digest.
   EXPECT_TRUE(again.Finish().ok());
 }
 

@@ -157,6 +157,7 @@ TEST_F(NodeShardsTest, AKilledRootCombinesTheRoundAgain) {
   PushAll(1);
   EXPECT_TRUE(Eventually([&] { return fs::exists(directory_ / "once" / "publish.before_rename"); }));
   ASSERT_TRUE(root_->Start().ok());
+  AwaitRootAtNodes();
   const auto published = AwaitVersion(1);
   ASSERT_TRUE(published.ok()) << published.status();
   ASSERT_EQ(published->version(), 1u) << root_->Log();
@@ -171,7 +172,7 @@ TEST_F(NodeShardsTest, ARootThatDiesWhileNodesCombineBeginsAgain) {
   PushAll(1);
   EXPECT_TRUE(Eventually([&] { return fs::exists(n2_->data_dir() / "shards" / "1"); }));
   ASSERT_TRUE(root_->Restart().ok());
-  EXPECT_TRUE(Eventually([&] { return Await([](const v1::RoundInfo&) { return true; }).ok(); }));
+  AwaitRootAtNodes();
   const auto published = AwaitVersion(1);
   ASSERT_TRUE(published.ok()) << published.status();
   ASSERT_EQ(published->version(), 1u) << root_->Log();

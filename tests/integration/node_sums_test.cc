@@ -98,6 +98,7 @@ TEST_F(NodeSumsTest, AKilledRootAsksForTheSumsAgain) {
   ASSERT_TRUE(root_->Restart().ok());
   ASSERT_TRUE(Push("cyd").ok());
   ASSERT_TRUE(root_->Restart().ok());  // Before, while or after it has published.
+  AwaitRootAtNodes();
   const auto published = AwaitVersion(1);
   ASSERT_TRUE(published.ok()) << published.status();
   EXPECT_EQ(published->version(), 1u);

@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/limits.h"
 #include "tests/integration/remote.h"
+#include "tests/integration/worker_pids.h"
 
 namespace cairn::testing {
 
@@ -53,6 +54,10 @@ absl::Status NodesFixture::Push(const std::string& name, std::uint64_t round) {
 
 absl::StatusOr<v1::RoundInfo> NodesFixture::Await(const std::function<bool(const v1::RoundInfo&)>& done) {
   return AwaitStatus(n1_->address(), "f", done);
+}
+
+void NodesFixture::AwaitRootAtNodes() {
+  EXPECT_TRUE(Eventually([this] { return Await([](const v1::RoundInfo&) { return true; }).ok(); }));
 }
 
 absl::StatusOr<v1::RoundInfo> NodesFixture::AwaitVersion(std::uint64_t version) {

@@ -32,6 +32,8 @@ class NodesFixture : public FederationFixture {
   // UpdateOf the client in the round, which must be open.
   absl::Status Push(const std::string& name, std::uint64_t round = 1);
   absl::StatusOr<v1::RoundInfo> Await(const std::function<bool(const v1::RoundInfo&)>& done);
+  // After a restart of the root: its gateways connect again a little later, and until then say that it is away.
+  void AwaitRootAtNodes();
   absl::StatusOr<v1::RoundInfo> AwaitVersion(std::uint64_t version);
 
   // What a single `cairn serve` publishes of the same updates.
