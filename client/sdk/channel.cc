@@ -2,7 +2,6 @@
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
-#include <grpcpp/support/channel_arguments.h>
 
 #include <string>
 
@@ -10,15 +9,12 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "client/sdk/status.h"
+#include "wire/channel_arguments.h"
 
 namespace cairn::sdk {
 namespace {
 
-constexpr int kKeepaliveMs = 20'000;  // A dead server is noticed within this and the next, even in an idle Watch.
-constexpr int kKeepaliveTimeoutMs = 10'000;
-constexpr int kConnectTimeoutMs = 5'000;
-constexpr int kReconnectFirstMs = 200;
-constexpr int kReconnectMostMs = 2'000;
+constexpr int kKeepaliveMs = 20'000;
 
 absl::StatusOr<std::string> ReadPem(const char* what, const std::filesystem::path& path) {
   if (path.empty()) return std::string();
@@ -39,26 +35,11 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const Clie
   return grpc::SslCredentials(pem);
 }
 
-grpc::ChannelArguments Arguments() {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(limits::kMessageBytesMax);
-  arguments.SetMaxSendMessageSize(limits::kMessageBytesMax);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectFirstMs);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMostMs);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // Each Client has a connection of its own.
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);  // Retries are decided here; gRPC need not buffer for its own.
-  return arguments;
-}
-
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const ClientOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(const auto credentials, Credentials(options.tls));
-  return grpc::CreateCustomChannel(options.server, credentials, Arguments());
+  return grpc::CreateCustomChannel(options.server, credentials, wire::ChannelArguments(kKeepaliveMs));
 }
 
 }  // namespace cairn::sdk

@@ -1,6 +1,5 @@
 #include "server/node/delivery.h"
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <future>
@@ -8,19 +7,16 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/digest.h"
 #include "base/failpoint.h"
-#include "base/limits.h"
-#include "base/lost_pages.h"
 #include "base/status_macros.h"
+#include "server/gateway/chunk_frames.h"
 #include "server/node/raw_call.h"
 #include "wire/frame.h"
 
 namespace cairn {
 namespace {
 
-constexpr std::uint64_t kDropInterval = 16 * limits::kMiB;  // How much of the mapping stays resident.
-constexpr std::chrono::seconds kWorkingInterval(10);        // Far below kStreamIdleMax.
+constexpr std::chrono::seconds kWorkingInterval(10);  // Far below kStreamIdleMax.
 
 absl::StatusOr<std::shared_ptr<const Blob>> FindBytes(const v1::FetchOrder& order, Store& store) {
   auto blob = store.Find(order.federation(), order.name());
@@ -30,30 +26,27 @@ absl::StatusOr<std::shared_ptr<const Blob>> FindBytes(const v1::FetchOrder& orde
 }
 
 // Until all is sent, or `open` says that nothing can be any more. DATA_LOSS: the bytes cannot be read.
-absl::Status SendChunks(RawCall& call, const std::shared_ptr<const Blob>& blob, std::uint64_t offset, bool& open) {
-  const LostPagesGuard lost_pages;  // The checksum reads them.
-  const absl::string_view bytes = blob->bytes();
-  for (std::uint64_t at = offset; open && at < bytes.size();) {
-    const absl::string_view chunk = bytes.substr(at, limits::kChunkBytes);
-    // The bytes stay until gRPC has sent the last slice of them.
-    const grpc::ByteBuffer frame = wire::ChunkFrame(chunk, [blob] {});
-    CAIRN_RETURN_IF_ERROR(lost_pages.LostHere());
+absl::Status SendChunks(RawCall& call, ChunkFrames& chunks, absl::string_view rest, bool& open) {
+  while (open && !rest.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(const grpc::ByteBuffer frame, chunks.Next(rest));
     open = call.Write(frame);
-    if (at / kDropInterval != (at + chunk.size()) / kDropInterval) blob->DropPages();
-    at += chunk.size();
   }
+  return absl::OkStatus();
+}
+
+absl::Status SendBlob(RawCall& call, const std::shared_ptr<const Blob>& blob, std::uint64_t offset, bool& open) {
+  ChunkFrames chunks(blob, [&blob] { blob->DropPages(); });
+  CAIRN_RETURN_IF_ERROR(SendChunks(call, chunks, blob->bytes().substr(offset), open));
   blob->DropPages();
   return absl::OkStatus();
 }
 
-bool SendPieces(RawCall& call, const std::shared_ptr<const Parcel>& parcel) {
-  for (absl::string_view rest : parcel->pieces()) {
-    for (; !rest.empty(); rest.remove_prefix(std::min(limits::kChunkBytes, rest.size()))) {
-      // It lives until gRPC has sent the last slice of it.
-      if (!call.Write(wire::ChunkFrame(rest.substr(0, limits::kChunkBytes), [parcel] {}))) return false;
-    }
+absl::Status SendParcel(RawCall& call, const std::shared_ptr<const Parcel>& parcel, bool& open) {
+  ChunkFrames chunks(parcel, [] {});
+  for (const absl::string_view piece : parcel->pieces()) {
+    CAIRN_RETURN_IF_ERROR(SendChunks(call, chunks, piece, open));
   }
-  return true;
+  return absl::OkStatus();
 }
 
 v1::DeliverHeader HeaderFor(const std::string& node, std::uint64_t fetch) {
@@ -76,22 +69,25 @@ absl::Status End(RawCall& call, bool open, bool whole) {
   return call.Finish();
 }
 
+// What nothing follows behind.
+bool SendFailure(RawCall& call, v1::DeliverHeader header, const absl::Status& why) {
+  *header.mutable_failure() = ToProto(why);
+  return SendHeader(call, header);
+}
+
 }  // namespace
 
 absl::Status Deliver(RootConnection& root, const std::string& node, const v1::FetchOrder& order, Store& store) {
   const auto blob = FindBytes(order, store);
-  v1::DeliverHeader header = HeaderFor(node, order.fetch());
+  const v1::DeliverHeader header = HeaderFor(node, order.fetch());
   RawCall call(root, "/cairn.v1.Node/Deliver");
   bool open = true;
   absl::Status read = blob.status();
   if (read.ok()) {
     open = SendHeader(call, header);
-    read = SendChunks(call, *blob, order.offset(), open);
+    read = SendBlob(call, *blob, order.offset(), open);
   }
-  if (!read.ok()) {
-    *header.mutable_failure() = ToProto(read);
-    open = open && SendHeader(call, header);
-  }
+  if (!read.ok()) open = open && SendFailure(call, header, read);
   return End(call, open, read.ok());
 }
 
@@ -108,13 +104,14 @@ absl::Status DeliverMade(RootConnection& root, const std::string& node, std::uin
   } while (under_way.wait_for(kWorkingInterval) != std::future_status::ready);
   const Made parcel = under_way.get();
   header.set_working(false);
-  if (!parcel.ok()) {
-    *header.mutable_failure() = ToProto(parcel.status());
-    return End(call, open && SendHeader(call, header), false);
+  absl::Status read = parcel.status();
+  if (read.ok()) {
+    (*parcel)->Describe(header);
+    open = open && SendHeader(call, header);
+    read = SendParcel(call, *parcel, open);
   }
-  (*parcel)->Describe(header);
-  open = open && SendHeader(call, header) && SendPieces(call, *parcel);
-  return End(call, open, true);
+  if (!read.ok()) open = open && SendFailure(call, HeaderFor(node, fetch), read);
+  return End(call, open, read.ok());
 }
 
 }  // namespace cairn

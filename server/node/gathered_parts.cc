@@ -5,11 +5,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "aggregators/blame.h"
 #include "aggregators/registry.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
 #include "server/node/part_file.h"
+#include "server/node/update_list.h"
+#include "server/root/gather.h"
 #include "server/root/update.h"
 #include "server/store/make_directories.h"
 
@@ -23,32 +24,16 @@ constexpr std::uint64_t kLengthBytes = 8;  // Before the header of a safetensors
 
 // What does not change from update to update.
 struct Round {
-  const std::string& self;
   const std::map<std::string, std::string>& addresses;
   const Shard& own;
   const Aggregator& combine;
   Peers& peers;
-  Store& store;
   const fs::path& directory;
 };
 
-UploadKey KeyOf(const ReceiptRow& receipt) {
-  return {receipt.federation, receipt.round, receipt.client, receipt.sha256, receipt.bytes};
-}
-
-std::string WhatIsLost(const ReceiptRow& receipt, const absl::Status& why) {
-  const std::string where = receipt.node.empty() ? "the root" : absl::StrCat("node ", receipt.node);
-  return absl::StrCat(where, " has lost the update of client \"", receipt.client, "\": ", why.message());
-}
-
-// An update that is not what it was is its client's to send again.
-absl::Status LostHere(const ReceiptRow& receipt, const absl::Status& why) {
-  return BlameClient(absl::InvalidArgumentError(WhatIsLost(receipt, why)), receipt.client);
-}
-
 // Perhaps: what answers at its address may be another process. The root, which knows who is who, is to find out.
 absl::Status LostThere(const ReceiptRow& receipt, const absl::Status& why) {
-  return absl::AbortedError(WhatIsLost(receipt, why));
+  return absl::AbortedError(WhatIsLost(receipt.node, receipt.client, why));
 }
 
 absl::Status ReadInto(PartFile& file, const ReceiptRow& receipt, absl::Span<const ByteRange> ranges,
@@ -86,12 +71,14 @@ absl::StatusOr<std::shared_ptr<const Blob>> ReadParts(const ReceiptRow& receipt,
   return file;
 }
 
-absl::StatusOr<std::shared_ptr<const Blob>> FindOwn(const ReceiptRow& receipt, Store& store) {
-  auto blob = store.Find(receipt.federation, UpdateName(receipt.client, receipt.sha256));
-  if (absl::IsNotFound(blob.status())) return LostHere(receipt, blob.status());
-  if (!blob.ok() || (*blob)->bytes().size() == receipt.bytes) return blob;
-  const std::string sizes = absl::StrCat((*blob)->bytes().size(), " bytes instead of ", receipt.bytes);
-  return LostHere(receipt, absl::DataLossError(sizes));
+absl::Status FindOwn(const std::string& self, Store& store, Contribution& contribution) {
+  CAIRN_RETURN_IF_ERROR(FindPayload(self, store, contribution));
+  const ReceiptRow& receipt = contribution.receipt;
+  const std::size_t bytes = contribution.payload->bytes().size();
+  if (bytes == receipt.bytes) return absl::OkStatus();
+  contribution.payload = nullptr;
+  const std::string sizes = absl::StrCat(bytes, " bytes instead of ", receipt.bytes);
+  return LostUpdate(self, receipt.client, absl::DataLossError(sizes));
 }
 
 std::vector<ByteRange> Joined(std::vector<ByteRange> ranges) {
@@ -130,7 +117,7 @@ absl::Status GatherParts(PublishJob& job, const std::string& self, const std::ma
                          absl::FunctionRef<bool()> wanted) {
   CAIRN_ASSIGN_OR_RETURN(const auto combine, MakeAggregator(job.method.combine));
   CAIRN_RETURN_IF_ERROR(MakeDirectories(directory));
-  const Round round{self, addresses, own, *combine, peers, store, directory};
+  const Round round{addresses, own, *combine, peers, directory};
   std::vector<Contribution*> missing;
   for (Contribution& contribution : job.contributions) {
     if (contribution.payload == nullptr) missing.push_back(&contribution);
@@ -139,8 +126,8 @@ absl::Status GatherParts(PublishJob& job, const std::string& self, const std::ma
     Contribution& contribution = *missing[static_cast<std::size_t>(i)];
     const ReceiptRow& receipt = contribution.receipt;
     if (!wanted()) return absl::AbortedError("nobody wants it any more");
-    CAIRN_ASSIGN_OR_RETURN(contribution.payload,
-                           receipt.node == self ? FindOwn(receipt, store) : ReadParts(receipt, round));
+    if (receipt.node == self) return FindOwn(self, store, contribution);
+    CAIRN_ASSIGN_OR_RETURN(contribution.payload, ReadParts(receipt, round));
     return absl::OkStatus();
   });
 }

@@ -2,11 +2,10 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "aggregators/blame.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "server/root/gather.h"
 
 namespace cairn {
 namespace {
@@ -94,11 +93,7 @@ absl::StatusOr<PublishJob> JobOf(const v1::UpdateList& list) {
 absl::Status FindPayload(const std::string& node, Store& store, Contribution& contribution) {
   const ReceiptRow& receipt = contribution.receipt;
   auto blob = store.Find(receipt.federation, UpdateName(receipt.client, receipt.sha256));
-  if (absl::IsNotFound(blob.status())) {
-    return BlameClient(absl::InvalidArgumentError(absl::StrCat("node ", node, " has lost the update of client \"",
-                                                               receipt.client, "\": ", blob.status().message())),
-                       receipt.client);
-  }
+  if (absl::IsNotFound(blob.status())) return LostUpdate(node, receipt.client, blob.status());
   CAIRN_RETURN_IF_ERROR(blob.status());
   contribution.payload = *std::move(blob);
   return absl::OkStatus();

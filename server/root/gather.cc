@@ -14,18 +14,10 @@ namespace {
 
 constexpr std::size_t kFetchesAtOnce = 8;
 
-UploadKey KeyOf(const ReceiptRow& receipt) {
-  return {receipt.federation, receipt.round, receipt.client, receipt.sha256, receipt.bytes};
-}
-
 absl::Status FetchOne(Contribution& contribution, Store& store, Nodes& nodes) {
   const ReceiptRow& receipt = contribution.receipt;
   const absl::Status fetched = nodes.Fetch(receipt.node, KeyOf(receipt));
-  if (absl::IsNotFound(fetched) || absl::IsDataLoss(fetched)) {
-    const std::string what = absl::StrCat("node ", receipt.node, " has lost the update of client \"", receipt.client,
-                                          "\": ", fetched.message());
-    return BlameClient(absl::InvalidArgumentError(what), receipt.client);
-  }
+  if (absl::IsNotFound(fetched) || absl::IsDataLoss(fetched)) return LostUpdate(receipt.node, receipt.client, fetched);
   CAIRN_RETURN_IF_ERROR(fetched);
   CAIRN_ASSIGN_OR_RETURN(contribution.payload,
                          store.Find(receipt.federation, UpdateName(receipt.client, receipt.sha256)));
@@ -33,6 +25,19 @@ absl::Status FetchOne(Contribution& contribution, Store& store, Nodes& nodes) {
 }
 
 }  // namespace
+
+UploadKey KeyOf(const ReceiptRow& receipt) {
+  return {receipt.federation, receipt.round, receipt.client, receipt.sha256, receipt.bytes};
+}
+
+std::string WhatIsLost(const std::string& node, const std::string& client, const absl::Status& why) {
+  return absl::StrCat(node.empty() ? "the root" : absl::StrCat("node ", node), " has lost the update of client \"",
+                      client, "\": ", why.message());
+}
+
+absl::Status LostUpdate(const std::string& node, const std::string& client, const absl::Status& why) {
+  return BlameClient(absl::InvalidArgumentError(WhatIsLost(node, client, why)), client);
+}
 
 absl::Status Gather(PublishJob& job, Store* store, Nodes* nodes) {
   std::vector<Contribution*> missing;
