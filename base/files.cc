@@ -13,6 +13,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/map_apart.h"
 #include "base/paths.h"
 #include "base/status_macros.h"
 
@@ -162,7 +163,7 @@ absl::StatusOr<MappedFile> MappedFile::Open(const fs::path& path) {
   const std::size_t size = regular.size;
   MappedFile file;
   if (size == 0) return file;  // mmap refuses length zero.
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, regular.fd.get(), 0);
+  void* data = MapApart(size, PROT_READ, MAP_SHARED, regular.fd.get());
   if (data == MAP_FAILED) return ErrnoStatus(errno, "mmap", path);
   file.data_ = static_cast<const char*>(data);
   file.size_ = size;

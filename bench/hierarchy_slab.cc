@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "base/map_apart.h"
 
 namespace cairn::bench {
 namespace {
@@ -40,7 +41,7 @@ absl::StatusOr<Slab> SlabPool::Take() {
     idle_.pop_back();
     return Slab(this, data);
   }
-  void* data = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* data = MapApart(bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
   if (data == MAP_FAILED) return absl::ResourceExhaustedError(absl::StrCat("mmap of ", bytes_, " bytes failed"));
   madvise(data, bytes_, MADV_HUGEPAGE);  // A hint: fewer, larger page faults.
   return Slab(this, static_cast<char*>(data));

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/files.h"
+#include "base/map_apart.h"
 #include "base/status_macros.h"
 #include "server/store/make_directories.h"
 
@@ -47,7 +48,7 @@ absl::StatusOr<SumFile> SumFile::Create(const std::filesystem::path& directory, 
   if (const int error = posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes)); error != 0) {
     return ErrnoStatus(error, "make room for a sum in", directory);
   }
-  void* const data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  void* const data = MapApart(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get());
   if (data == MAP_FAILED) return ErrnoStatus(errno, "map a sum in", directory);
   SumFile file;
   file.data_ = static_cast<char*>(data);

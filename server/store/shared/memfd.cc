@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/map_apart.h"
 #include "base/status_macros.h"
 
 namespace cairn {
@@ -24,7 +25,7 @@ absl::Status AddSeals(int fd, int seals) {
 
 absl::StatusOr<Mapping> Mapping::Map(int fd, std::uint64_t bytes, Access access) {
   const int protection = access == Access::kRead ? PROT_READ : PROT_READ | PROT_WRITE;
-  void* data = ::mmap(nullptr, bytes, protection, MAP_SHARED, fd, 0);
+  void* data = MapApart(bytes, protection, MAP_SHARED, fd);
   if (data == MAP_FAILED) return ErrnoStatus(errno, absl::StrCat("map ", bytes, " bytes of"), "shared memory");
   Mapping mapping;
   mapping.data_ = static_cast<char*>(data);
