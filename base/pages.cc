@@ -8,9 +8,10 @@
 namespace cairn {
 namespace {
 
-// A page fault on Linux maps the pages around it that are in the page cache, in aligned windows of this size: to drop
-// only what was read would leave them behind.
-constexpr std::uintptr_t kWindow = 64 << 10;
+// A page fault on Linux maps the pages around it that are in the page cache: an aligned window of 64 KiB and,
+// since 6.18, all of a larger folio, as far as one table of pages reaches. To drop only what was read would leave them
+// behind.
+constexpr std::uintptr_t kWindow = 2 << 20;
 
 }  // namespace
 
