@@ -51,6 +51,8 @@ std::uint32_t ObjectsMax(std::size_t federations) {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(objects, limits::kSharedObjectsMax));
 }
 
+fs::path SpillDirectory(const ServerOptions& options) { return options.data_dir / "spill"; }
+
 fs::path TreeDirectory(const ServerOptions& options) {
   return options.data_dir / (options.role == Role::kGateway ? kGatewayTreeDirectory : kTreeDirectory);
 }
@@ -129,7 +131,9 @@ absl::Status ServerImpl::OpenStore(const ServerOptions& options) {
   const std::uint64_t budget = options.memory_budget - kProgramBytes - kNetworkBytes;
   const std::uint64_t shared = (options.durable ? 0 : budget) + (options.workers > 0 ? options.worker_memory : 0);
   std::error_code ignored;
-  if (options.workers == 0) fs::remove_all(TreeDirectory(options), ignored);  // Sockets of one that died.
+  // What one that died has left.
+  if (options.workers == 0) fs::remove_all(TreeDirectory(options), ignored);
+  if (shared == 0) fs::remove_all(SpillDirectory(options), ignored);
   if (shared > 0) CAIRN_RETURN_IF_ERROR(StartTree(options, shared));
   if (options.durable) {
     CAIRN_ASSIGN_OR_RETURN(store_, OpenFileStore(options.data_dir, budget));
@@ -146,7 +150,7 @@ absl::Status ServerImpl::StartTree(const ServerOptions& options, std::uint64_t s
                               .budget = shared,
                               .objects_max = ObjectsMax(options.federations.size()),
                               .directory = TreeDirectory(options),
-                              .spill = options.data_dir / "spill",
+                              .spill = SpillDirectory(options),
                               .lease = options.worker_lease,
                               .workers = options.workers,
                               .worker = {}};

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
+#include "base/clock.h"
 
 namespace cairn {
 namespace {
@@ -30,14 +30,14 @@ StreamWatch::~StreamWatch() {
 StreamWatch::Id StreamWatch::Add(std::function<void()> cancel) {
   std::lock_guard lock(mutex_);
   const Id id = next_id_++;
-  streams_[id] = {std::move(cancel), absl::Now() + idle_max_};
+  streams_[id] = {std::move(cancel), SteadyClock().Now() + idle_max_};
   if (streams_.size() == 1) wake_.notify_one();
   return id;
 }
 
 void StreamWatch::Touch(Id id) {
   std::lock_guard lock(mutex_);
-  if (auto it = streams_.find(id); it != streams_.end()) it->second.deadline = absl::Now() + idle_max_;
+  if (auto it = streams_.find(id); it != streams_.end()) it->second.deadline = SteadyClock().Now() + idle_max_;
 }
 
 void StreamWatch::Pause(Id id) {
@@ -65,7 +65,7 @@ void StreamWatch::Loop() {
 }
 
 void StreamWatch::CancelIdle() {
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyClock().Now();
   std::vector<Id> idle;
   for (const auto& [id, stream] : streams_) {
     if (now >= stream.deadline) idle.push_back(id);

@@ -29,7 +29,6 @@ fs::path VersionDirectory(const fs::path& data_dir, const std::string& federatio
   return data_dir / "published" / federation / absl::StrFormat("v%05d", version);
 }
 
-// A directory that any PEFT program can open. The tensors are a hard link to the content-addressed file.
 fs::path ShardPath(const fs::path& data_dir, const std::string& federation, const std::string& name) {
   return AdapterPath(data_dir, federation, kShardPrefix + name);
 }

@@ -308,7 +308,14 @@ absl::StatusOr<std::unique_ptr<RoundTotal>> Tree::Sum(const PublishJob& job) {
   const auto idle = [this] {
     return std::none_of(workers_.begin(), workers_.end(), [](const Worker& worker) { return worker.greeted; });
   };
-  const auto over = [&] { return stopping_ || sums_end_ || round.sum.finished() || !round.sum.failure().ok(); };
+  // Of a round that was forgotten meanwhile nothing is left.
+  const auto forgotten = [&] {
+    const auto there = rounds_.find(key);
+    return there == rounds_.end() || there->second.over;
+  };
+  const auto over = [&] {
+    return stopping_ || sums_end_ || forgotten() || round.sum.finished() || !round.sum.failure().ok();
+  };
   while (!over()) {
     if (!idle()) {
       changed_.wait(lock, [&] { return over() || idle(); });
@@ -318,6 +325,7 @@ absl::StatusOr<std::unique_ptr<RoundTotal>> Tree::Sum(const PublishJob& job) {
     }
   }
   if (stopping_ || sums_end_) return absl::CancelledError("the server is stopping");
+  if (forgotten()) return absl::CancelledError(absl::StrCat("round ", key.second, " is over"));
   CAIRN_RETURN_IF_ERROR(round.sum.failure());
   const v1::SealedPartial total = round.partials.at(*round.sum.finished());
   lock.unlock();

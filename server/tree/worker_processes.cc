@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "base/clock.h"
 
 extern char** environ;
 
@@ -65,7 +65,7 @@ void WorkerProcesses::Run() {
 }
 
 void WorkerProcesses::StartDue() {
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyClock().Now();
   for (Process& process : processes_) {
     if (!process.running() && process.start_at <= now) Spawn(process);
   }
@@ -75,7 +75,7 @@ void WorkerProcesses::Spawn(Process& process) {
   std::vector<char*> arguments;
   for (const std::string& argument : options_.command) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
-  process.started = absl::Now();
+  process.started = SteadyClock().Now();
   pid_t pid = 0;
   posix_spawnattr_t apart;  // Ctrl-C is for the server, which ends them.
   posix_spawnattr_init(&apart);
@@ -105,7 +105,7 @@ int WorkerProcesses::PauseMillis() const {
     if (!process.running()) next = std::min(next, process.start_at);
   }
   if (next == absl::InfiniteFuture()) return -1;
-  return static_cast<int>(std::max<std::int64_t>(0, absl::ToInt64Milliseconds(next - absl::Now()) + 1));
+  return static_cast<int>(std::max<std::int64_t>(0, absl::ToInt64Milliseconds(next - SteadyClock().Now()) + 1));
 }
 
 void WorkerProcesses::AwaitEvent() {
@@ -125,7 +125,7 @@ void WorkerProcesses::AwaitEvent() {
 void WorkerProcesses::Reap(Process& process) {
   int status = 0;
   ::waitpid(process.id.pid, &status, 0);
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyClock().Now();
   const bool lived = now - process.started > options_.lives_long;
   process.pause = lived ? absl::ZeroDuration() : std::min(kPauseMax, std::max(kPauseMin, process.pause * 2));
   process.start_at = now + process.pause;
@@ -144,15 +144,6 @@ void WorkerProcesses::Kill(const ProcessId& id) {
   for (const Process& process : processes_) {
     if (process.running() && process.id == id) SendTo(process.handle.get(), SIGKILL);
   }
-}
-
-std::vector<pid_t> WorkerProcesses::pids() const {
-  std::lock_guard lock(mutex_);
-  std::vector<pid_t> pids;
-  for (const Process& process : processes_) {
-    if (process.running()) pids.push_back(process.id.pid);
-  }
-  return pids;
 }
 
 }  // namespace cairn::tree

@@ -35,7 +35,6 @@ class WorkerProcesses {
 
   // SIGKILL, if it is one of these. Does not block.
   void Kill(const ProcessId& process);
-  std::vector<pid_t> pids() const;
 
  private:
   struct Process {

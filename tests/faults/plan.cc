@@ -162,7 +162,7 @@ std::uint64_t RoundSeed(std::uint64_t schedule, std::uint64_t round) {
 
 std::vector<std::string> Skipped(bool durable) {
   std::vector<std::string> skipped = {
-      "clock jump: leases run on the monotonic clock (CLOCK_BOOTTIME), which nobody can set; FenceTest moves it "
+      "clock jump: leases run on the monotonic clock (CLOCK_MONOTONIC), which nobody can set; FenceTest moves it "
       "by hand",
       "full tmpfs: needs the right to mount; a failpoint refuses the write as a full disk does",
   };

@@ -48,9 +48,9 @@ void Mapping::Reset() {
   bytes_ = 0;
 }
 
-void Mapping::Prefault(Access access) const {
+void Mapping::Prefault(Access access, std::uint64_t first, std::uint64_t bytes) const {
   // A hint: pages that it leaves out come when they are touched.
-  ::madvise(data_, bytes_, access == Access::kRead ? MADV_POPULATE_READ : MADV_POPULATE_WRITE);
+  ::madvise(data_ + first, bytes, access == Access::kRead ? MADV_POPULATE_READ : MADV_POPULATE_WRITE);
 }
 
 absl::StatusOr<UniqueFd> CreateMemfd(const char* name, std::uint64_t bytes) {
@@ -60,10 +60,10 @@ absl::StatusOr<UniqueFd> CreateMemfd(const char* name, std::uint64_t bytes) {
   return fd;
 }
 
-absl::Status AllocatePages(int fd, std::uint64_t bytes) {
+absl::Status AllocatePages(int fd, std::uint64_t first, std::uint64_t bytes) {
   int result;
   do {
-    result = ::fallocate(fd, 0, 0, static_cast<off_t>(bytes));
+    result = ::fallocate(fd, 0, static_cast<off_t>(first), static_cast<off_t>(bytes));
   } while (result != 0 && errno == EINTR);
   if (result == 0) return absl::OkStatus();
   return ErrnoStatus(errno, absl::StrCat("allocate ", bytes, " bytes of"), "shared memory");

@@ -28,8 +28,8 @@ class Mapping {
   std::uint64_t bytes() const { return bytes_; }
   explicit operator bool() const { return data_ != nullptr; }
 
-  // Brings every page in now, in one call, instead of one by one as they are touched.
-  void Prefault(Access access) const;
+  // Brings the pages of a part in now, in one call, instead of one by one as they are touched.
+  void Prefault(Access access, std::uint64_t first, std::uint64_t bytes) const;
 
  private:
   char* data_ = nullptr;
@@ -39,7 +39,7 @@ class Mapping {
 // `bytes` of address space; memory comes as it is touched or with AllocatePages.
 absl::StatusOr<UniqueFd> CreateMemfd(const char* name, std::uint64_t bytes);
 // RESOURCE_EXHAUSTED when the system lacks the memory, where touching the page would end the process.
-absl::Status AllocatePages(int fd, std::uint64_t bytes);
+absl::Status AllocatePages(int fd, std::uint64_t first, std::uint64_t bytes);
 
 // From now on nobody can change the size, nor take pages beyond it.
 absl::Status SealSize(int fd);

@@ -26,7 +26,7 @@ absl::StatusOr<ObjectTable> ObjectTable::Create(std::uint32_t entries) {
   const std::uint64_t bytes = kTableHeaderBytes + std::uint64_t{entries} * sizeof(ObjectEntry);
   ObjectTable table;
   CAIRN_ASSIGN_OR_RETURN(const UniqueFd fd, CreateMemfd("cairn-objects", bytes));
-  CAIRN_RETURN_IF_ERROR(AllocatePages(fd.get(), bytes));
+  CAIRN_RETURN_IF_ERROR(AllocatePages(fd.get(), 0, bytes));
   CAIRN_ASSIGN_OR_RETURN(table.mapping_, Mapping::Map(fd.get(), bytes, Mapping::Access::kReadWrite));
   CAIRN_ASSIGN_OR_RETURN(table.agent_, FindProcess(::getpid()));
   const TableHeader header{.entries = entries, .agent_pid = table.agent_.pid, .agent_start = table.agent_.start};

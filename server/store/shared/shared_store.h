@@ -188,6 +188,7 @@ class SharedStore {
   void GiveUpPlace(const Writer& writer);
   void LeaveAll(std::optional<Epoch> epoch, const absl::Status& why);
 
+  void SpillForWaiting();
   void StartSpill();
   void Spill();
   void SpillOne();

@@ -86,7 +86,7 @@ void SharedStore::Settle(Due due) {
     more = !due.Empty();
   }
   settling = outer;
-  if (budget_.waiting() != 0) StartSpill();
+  SpillForWaiting();
 }
 
 // Memory first, so that whoever is told finds it free.

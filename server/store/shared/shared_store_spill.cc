@@ -11,7 +11,7 @@ namespace {
 // Holds a lease of what is being written to a file; no session has this epoch.
 constexpr Epoch kSpillerEpoch = ~Epoch{0};
 
-// After an error, as on a full disk: every attempt writes much for nothing. The first change after that tries again.
+// After an error, as on a full disk: every attempt writes much for nothing.
 constexpr absl::Duration kSpillPause = absl::Seconds(1);
 
 }  // namespace
@@ -61,7 +61,11 @@ void SharedStore::Spill() {
     std::lock_guard lock(mutex_);
     spilling_ = false;
   }
-  if (budget_.waiting() != 0) StartSpill();  // Also for whoever came meanwhile and saw that it was under way.
+  SpillForWaiting();  // Also for whoever came meanwhile and saw that it was under way.
+}
+
+void SharedStore::SpillForWaiting() {
+  if (budget_.waiting() != 0) StartSpill();
 }
 
 void SharedStore::SpillOne() {
@@ -81,6 +85,8 @@ void SharedStore::SpillOne() {
     if (!written.ok()) spill_again_ = clock().Now() + kSpillPause;
     return totals_.last_spill = written;
   }).IgnoreError();
+  // Those who wait may be all there are: no change would come.
+  if (!written.ok()) keeper_.RunAfter(absl::ToChronoMilliseconds(kSpillPause), [this] { SpillForWaiting(); });
 }
 
 }  // namespace cairn

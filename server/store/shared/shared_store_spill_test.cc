@@ -121,6 +121,19 @@ TEST_F(SpillTest, AfterAnErrorItTriesAgainButNotAtOnce) {
   EXPECT_TRUE(waiting->Take().ok());
 }
 
+TEST_F(SpillTest, AfterAnErrorItTriesAgainThoughNothingElseHappens) {
+  ASSERT_TRUE(Put(*store_, Pattern(1, 5000)).ok());
+  ASSERT_TRUE(Put(*store_, Pattern(2, 5000)).ok());
+  std::optional<Waiting> waiting;
+  {
+    const FileSizeLimit full(1000);
+    waiting.emplace(*store_, 3 * kSlab);
+    EXPECT_TRUE(Eventually([&] { return absl::IsResourceExhausted(store_->stats().last_spill); }));
+  }
+  EXPECT_TRUE(waiting->Take().ok());
+  EXPECT_EQ(store_->stats().spilled, 2u);
+}
+
 TEST_F(SpillTest, AFileThatWasCutShortIsDataLoss) {
   const auto key = Put(*store_, "bytes");
   ASSERT_TRUE(key.ok());

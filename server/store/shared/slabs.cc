@@ -10,9 +10,9 @@ namespace cairn {
 absl::StatusOr<SlabMemory> MakeAgentSlab(std::uint64_t bytes) {
   SlabMemory memory;
   CAIRN_ASSIGN_OR_RETURN(const UniqueFd fd, CreateMemfd("cairn-slab", bytes));
-  CAIRN_RETURN_IF_ERROR(AllocatePages(fd.get(), bytes));
+  CAIRN_RETURN_IF_ERROR(AllocatePages(fd.get(), 0, bytes));
   CAIRN_ASSIGN_OR_RETURN(memory.mapping, Mapping::Map(fd.get(), bytes, Mapping::Access::kReadWrite));
-  memory.mapping.Prefault(Mapping::Access::kReadWrite);
+  memory.mapping.Prefault(Mapping::Access::kReadWrite, 0, bytes);
   CAIRN_RETURN_IF_ERROR(SealAgainstNewWriters(fd.get()));
   CAIRN_ASSIGN_OR_RETURN(memory.fd, ReopenReadOnly(fd.get()));
   memory.sealed = true;

@@ -137,6 +137,7 @@ class StoreClient : public std::enable_shared_from_this<StoreClient> {
   absl::Status Tell(Request request) const;
   absl::Status LastWord(absl::Status otherwise);
   absl::Status LetGo(SlabRef slab);
+  absl::StatusOr<Mapping> MapWhole(int fd, std::uint64_t bytes, Mapping::Access access) const;
   absl::StatusOr<std::shared_ptr<ClientMapping>> MapSlab(const Answered& answered, Mapping::Access access);
 
   UniqueFd socket_;
