@@ -367,7 +367,7 @@ absl::Status Federation::Aggregate(const round::RoundClosed& closed) {
   CAIRN_RETURN_IF_ERROR(DescribeAtNodes(job));
   CAIRN_ASSIGN_OR_RETURN(auto previous, host_.database->LoadVersion(name(), state_.version));
   job.previous = std::move(previous);
-  host_.AfterCommit([this, job = std::move(job)] { host_.StartPublishing(job); });
+  host_.AfterCommit([this, job = std::move(job)]() mutable { host_.StartPublishing(std::move(job)); });
   return absl::OkStatus();
 }
 

@@ -86,7 +86,6 @@ class Publishing {
                                              const MappedAdapter& change);
   absl::StatusOr<AdapterFile> Keep(ResultWriter writer, absl::Span<const PeftConfig* const> inputs);
   absl::StatusOr<MappedAdapter> MapPublished(const AdapterFile& file) const;
-  std::map<std::string, std::int64_t> TrainedRanks() const;
   absl::Status TooLarge(std::uint64_t bytes) const;
   absl::Status CheckSize(const AdapterSpec& spec, absl::Span<const std::int64_t> ranks) const;
   fs::path temporary() const { return AdapterPath(job_.data_dir, job_.federation, "writing"); }
@@ -259,8 +258,9 @@ absl::StatusOr<AdapterFile> Publishing::Extend(const AdapterFile& change_file) {
     CAIRN_ASSIGN_OR_RETURN(before, MapPublished(job_.previous->whole));
   }
   const Adapter* adapter = before ? &before->adapter : nullptr;
-  CAIRN_ASSIGN_OR_RETURN(Checkpoint checkpoint,
-                         NextCheckpoint(adapter, change.adapter, round_.combine().round_start(), TrainedRanks()));
+  // Ranks matter where the rule demands that all clients have the same: any client's.
+  CAIRN_ASSIGN_OR_RETURN(Checkpoint checkpoint, NextCheckpoint(adapter, change.adapter, round_.combine().round_start(),
+                                                               round_.updates().ranks()));
   CAIRN_ASSIGN_OR_RETURN(const bool whole, IsWhole(adapter, change.adapter));
   if (whole) return change_file;
   return KeepCheckpoint(std::move(checkpoint), before ? &*before : nullptr, change);
@@ -276,15 +276,6 @@ absl::StatusOr<AdapterFile> Publishing::KeepCheckpoint(Checkpoint checkpoint, co
   std::vector<const PeftConfig*> inputs = {&change.adapter.config};
   if (before != nullptr) inputs.push_back(&before->adapter.config);
   return Keep(std::move(writer), inputs);
-}
-
-// Of each module, where the rule demands that all clients have the same.
-std::map<std::string, std::int64_t> Publishing::TrainedRanks() const {
-  std::map<std::string, std::int64_t> ranks;
-  for (const auto& [client, adapter] : round_.updates()) {
-    for (const LoraModule& module : adapter.modules) ranks.emplace(module.name, module.rank);
-  }
-  return ranks;
 }
 
 void Publishing::Tell() const {
@@ -310,7 +301,7 @@ void Publishing::Tell() const {
 absl::StatusOr<Publication> Publishing::Run() {
   CAIRN_RETURN_IF_ERROR(SumElsewhere());
   CAIRN_FAILPOINT("publish.after_sum").IgnoreError();
-  CAIRN_RETURN_IF_ERROR(round_.Gather());
+  CAIRN_RETURN_IF_ERROR(round_.Gather(total_ != nullptr ? CheckedAdapters::Keep::kLess : CheckedAdapters::Keep::kAll));
   VersionRow row;
   row.federation = job_.federation;
   row.version = job_.version;
@@ -318,7 +309,7 @@ absl::StatusOr<Publication> Publishing::Run() {
   if (round_.combine().round_start() != RoundStart::kWarm) row.delta = combined;
   CAIRN_ASSIGN_OR_RETURN(row.whole, Extend(combined));
   CAIRN_FAILPOINT("publish.before_directory").IgnoreError();
-  CAIRN_RETURN_IF_ERROR(round_.earlier().Extend(round_.updates()));
+  CAIRN_RETURN_IF_ERROR(round_.earlier().Extend(round_.updates().adapters()));
   CAIRN_RETURN_IF_ERROR(WriteVersionDirectory(job_.data_dir, job_.federation, job_.version, row.whole));
   return Publication{std::move(row), Outcomes()};
 }

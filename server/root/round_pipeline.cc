@@ -16,7 +16,8 @@ absl::StatusOr<Adapter> ShapesOf(const Contribution& contribution, const PeftCon
   return DescribeAdapter(header, config);
 }
 
-absl::Status RoundPipeline::Gather(std::shared_ptr<const Shard> shard) {
+absl::Status RoundPipeline::Gather(CheckedAdapters::Keep keep, std::shared_ptr<const Shard> shard) {
+  updates_ = CheckedAdapters(keep);
   CAIRN_ASSIGN_OR_RETURN(combine_, MakeAggregator(job_.method.combine));
   PipelineOptions options;
   options.combine = job_.method.combine;
@@ -38,10 +39,6 @@ absl::Status RoundPipeline::Gather(std::shared_ptr<const Shard> shard) {
     }
     if (contribution.payload != nullptr) contribution.payload->DropPages();
   }
-  // Configs were compared as they came, and the first is published: the others' texts may be large.
-  for (auto& [client, adapter] : updates_) {
-    if (&adapter != &updates_.begin()->second) std::string().swap(adapter.config.json);
-  }
   needs_ = pipeline_->needs();
   CAIRN_ASSIGN_OR_RETURN(earlier_, EarlierRounds::Open(job_, needs_, *combine_));
   pipeline_->Remember(earlier_->Memory());
@@ -52,8 +49,9 @@ absl::Status RoundPipeline::Add(const Contribution& contribution) {
   const ReceiptRow& receipt = contribution.receipt;
   CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParseUpdateConfig(receipt.adapter_config, *combine_));
   CAIRN_ASSIGN_OR_RETURN(Adapter adapter, ShapesOf(contribution, config));
-  const Adapter& kept = updates_.insert_or_assign(receipt.client, std::move(adapter)).first->second;
-  return pipeline_->Add({receipt.client, static_cast<double>(receipt.examples), &kept, contribution.frozen});
+  return updates_.Add(receipt.client, std::move(adapter), [&](const Adapter& there) {
+    return pipeline_->Add({receipt.client, static_cast<double>(receipt.examples), &there, contribution.frozen});
+  });
 }
 
 void RoundPipeline::DropPages() const {
@@ -65,7 +63,7 @@ void RoundPipeline::DropPages() const {
 
 std::vector<const PeftConfig*> RoundPipeline::InputConfigs() const {
   std::vector<const PeftConfig*> configs;
-  for (const auto& [client, adapter] : updates_) configs.push_back(&adapter.config);
+  for (const auto& [client, adapter] : updates_.adapters()) configs.push_back(&adapter.config);
   return configs;
 }
 

@@ -1,7 +1,6 @@
 // The updates of a round, as they lie in the store, in the pipeline that makes a version of them.
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,6 +14,7 @@
 #include "aggregators/pipeline.h"
 #include "aggregators/shard.h"
 #include "base/lost_pages.h"
+#include "server/root/checked_adapters.h"
 #include "server/root/earlier_rounds.h"
 #include "server/root/publish.h"
 
@@ -31,14 +31,15 @@ class RoundPipeline {
   RoundPipeline& operator=(const RoundPipeline&) = delete;
 
   // Parses every update, of those at nodes the header, and what earlier rounds left. INVALID_ARGUMENT with
-  // BlamedClient. `shard`: as PipelineOptions.
-  absl::Status Gather(std::shared_ptr<const Shard> shard = nullptr);
+  // BlamedClient. `keep`: with kLess the pipeline can plan, but not run: somebody else has summed up. `shard`: as
+  // PipelineOptions.
+  absl::Status Gather(CheckedAdapters::Keep keep, std::shared_ptr<const Shard> shard = nullptr);
 
   Pipeline& pipeline() { return *pipeline_; }
   const Aggregator& combine() const { return *combine_; }  // For its properties; the pipeline's ends with its run.
   EarlierRounds& earlier() { return *earlier_; }
   const Rule::Needs& needs() const { return needs_; }
-  const std::map<std::string, Adapter>& updates() const { return updates_; }  // By client.
+  const CheckedAdapters& updates() const { return updates_; }
   std::vector<const PeftConfig*> InputConfigs() const;
 
   // What is read here lies in files, on disks that may fail.
@@ -51,7 +52,7 @@ class RoundPipeline {
 
   const LostPagesGuard lost_pages_;
   const PublishJob& job_;
-  std::map<std::string, Adapter> updates_;  // By client: configs must not depend on the order of arrival.
+  CheckedAdapters updates_;
   std::optional<EarlierRounds> earlier_;
   std::optional<Pipeline> pipeline_;
   Rule::Needs needs_;

@@ -35,7 +35,7 @@ bool Shards(const Method& method) {
 absl::StatusOr<ShardPart> CombineShard(const PublishJob& job, std::shared_ptr<const Shard> shard,
                                        const std::filesystem::path& file) {
   RoundPipeline round(job);
-  CAIRN_RETURN_IF_ERROR(round.Gather(std::move(shard)));
+  CAIRN_RETURN_IF_ERROR(round.Gather(CheckedAdapters::Keep::kAll, std::move(shard)));
   CAIRN_ASSIGN_OR_RETURN(const PipelinePlan plan, round.pipeline().Plan());
   ShardPart part;
   CAIRN_ASSIGN_OR_RETURN(ResultWriter writer, ResultWriter::Create(file, plan.spec, plan.ranks, {}));

@@ -1,6 +1,5 @@
 #include "server/root/update.h"
 
-#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -40,21 +39,9 @@ absl::StatusOr<Rehearsal> Rehearsal::Begin(const std::string& combine) {
 
 absl::Status Rehearsal::Add(const std::string& client, std::uint64_t examples, std::shared_ptr<const Adapter> shape,
                             const std::string& frozen) {
-  const std::size_t modules = combine_->spec().modules.size();
-  auto kept = std::make_shared<Adapter>(*shape);
-  CAIRN_RETURN_IF_ERROR(combine_->AccumulateShape({client, static_cast<double>(examples), kept.get(), frozen}));
-  // Rules compare modules with the first client that has them, and configs with the first client by name.
-  if (combine_->spec().modules.size() == modules) kept->modules = {};
-  kept->tensors = {};
-  PeftConfig config;
-  config.peft_type = kept->config.peft_type;
-  config.json = std::move(kept->config.json);
-  kept->config = std::move(config);
-  shapes_.emplace(client, std::move(kept));
-  for (auto entry : {shapes_.find(client), std::next(shapes_.begin())}) {
-    if (entry != shapes_.begin() && entry != shapes_.end()) std::string().swap(entry->second->config.json);
-  }
-  return absl::OkStatus();
+  return shapes_.Add(client, *shape, [&](const Adapter& there) {
+    return combine_->AccumulateShape({client, static_cast<double>(examples), &there, frozen});
+  });
 }
 
 bool Rehearsal::goes_on() const { return combine_->kept().rank || combine_->kept().a; }

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "adapter/peft_config.h"
 #include "aggregators/aggregator.h"
 #include "base/files.h"
+#include "server/root/checked_adapters.h"
 #include "server/root/database.h"
 #include "server/store/store.h"
 
@@ -57,8 +57,7 @@ class Rehearsal {
 
  private:
   std::unique_ptr<Aggregator> combine_;
-  // By client. The rule has pointers to them; what it does not look at again is cut off: there may be thousands.
-  std::map<std::string, std::shared_ptr<Adapter>> shapes_;
+  CheckedAdapters shapes_;  // The rule has pointers to them.
 };
 
 }  // namespace cairn
