@@ -85,6 +85,17 @@ TEST_F(RemoteRootTest, WhatTheRootRefusesIsLetGoOf) {
   EXPECT_TRUE(node_.Has("a", a));
 }
 
+TEST_F(RemoteRootTest, WhatWasLetGoOfBeforeItsReceiptIsToBeSentAgain) {
+  JoinBoth();
+  const UpdateBytes a = Update(1);
+  const SealedUpdate sealed = node_.Seal("a", 1, a);
+  node_.store().Remove("fed", UpdateName("a", sealed.key.sha256));
+  const absl::Status gone = node_.Contribute(sealed).status();
+  EXPECT_EQ(gone.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(gone.message()), HasSubstr("send it again"));
+  EXPECT_TRUE(node_.Push("a", 1, a).ok());
+}
+
 TEST_F(RemoteRootTest, AnAdapterIsFetchedOnce) {
   JoinBoth();
   ASSERT_TRUE(node_.Push("a", 1, Update(1)).ok());

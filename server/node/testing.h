@@ -63,6 +63,7 @@ class TestRoot {
   }
   Coordinator* operator->() { return coordinator_.get(); }
   const std::string& address() const { return address_; }
+  NodeTable& table() { return *table_; }
   std::string metrics() const { return metrics_.Render(); }
 
   TestDirectory directory;
@@ -111,7 +112,7 @@ class TestNode {
     return Await<absl::StatusOr<Admission>>([&](auto done) { root_->CheckUpload(key, done); });
   }
   // What a gateway does with a whole upload.
-  absl::StatusOr<ReceiptRow> Push(const std::string& client, std::uint64_t round, const UpdateBytes& bytes) {
+  SealedUpdate Seal(const std::string& client, std::uint64_t round, const UpdateBytes& bytes) {
     SealedUpdate update;
     update.key = {"fed", round, client, Sha256Hex(bytes.safetensors), bytes.safetensors.size()};
     update.examples = 1;
@@ -120,7 +121,18 @@ class TestNode {
     auto upload = Begun(*store_, update.key, &opener_).Take();
     EXPECT_TRUE(upload.ok() && (*upload)->Append({bytes.safetensors}).ok());
     EXPECT_TRUE(store_->Seal(*std::move(upload), update.key.sha256).ok());
+    return update;
+  }
+  absl::StatusOr<ReceiptRow> Contribute(const SealedUpdate& update) {
     return Await<absl::StatusOr<ReceiptRow>>([&](auto done) { root_->Contribute(update, done); });
+  }
+  // And what a client does: it comes again, as long as the root is there. A node that has just connected lets go of
+  // what the root does not know of, which may be what was sealed a moment ago.
+  absl::StatusOr<ReceiptRow> Push(const std::string& client, std::uint64_t round, const UpdateBytes& bytes) {
+    while (true) {
+      const auto receipt = Contribute(Seal(client, round, bytes));
+      if (!absl::IsUnavailable(receipt.status()) || !root_->attended().ok()) return receipt;
+    }
   }
   bool Has(const std::string& client, const UpdateBytes& bytes) {
     return store_->Find("fed", UpdateName(client, Sha256Hex(bytes.safetensors))).ok();
