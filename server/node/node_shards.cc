@@ -1,5 +1,7 @@
 #include "server/node/node_shards.h"
 
+#include <spdlog/spdlog.h>
+
 #include <exception>
 #include <future>
 #include <new>
@@ -115,6 +117,23 @@ absl::Status NodeShards::FindPrevious(const PublishJob& job) const {
 
 NodeShards::~NodeShards() { reducer_->Close(); }
 
+absl::StatusOr<std::vector<ShardPart>> NodeShards::PartsOf(const PublishJob& job,
+                                                           const std::shared_ptr<const Shard>& shard) const {
+  std::vector<ShardPart> parts;
+  if (options_.workers != nullptr) {
+    CAIRN_ASSIGN_OR_RETURN(parts, options_.workers->Combine(job, shard));
+  }
+  if (!parts.empty()) return parts;
+  if (options_.workers != nullptr) {
+    spdlog::warn("{}: version {}: no worker is there: the gateway combines its modules itself", job.federation,
+                 job.version);
+  }
+  CAIRN_ASSIGN_OR_RETURN(ShardPart part,
+                         CombineShard(job, shard, ShardPath(job.data_dir, job.federation, options_.node)));
+  parts.push_back(std::move(part));
+  return parts;
+}
+
 Made NodeShards::CombineCaught(const v1::ShardOrder& order, const Wanted& wanted) {
   if (!wanted()) return absl::AbortedError("nobody wants it any more");
   CAIRN_ASSIGN_OR_RETURN(OrderedShard ordered, OrderedBy(order));
@@ -132,14 +151,7 @@ Made NodeShards::CombineCaught(const v1::ShardOrder& order, const Wanted& wanted
   CAIRN_RETURN_IF_ERROR(GatherParts(job, options_.node, ordered.addresses, *shard, *options_.peers, *options_.store,
                                     folder->path() / "parts", wanted));
   CAIRN_RETURN_IF_ERROR(FindPrevious(job));
-  std::vector<ShardPart> parts;
-  if (options_.workers != nullptr) {
-    CAIRN_ASSIGN_OR_RETURN(parts, options_.workers->Combine(job, shard));
-  } else {
-    CAIRN_ASSIGN_OR_RETURN(ShardPart part,
-                           CombineShard(job, shard, ShardPath(job.data_dir, job.federation, options_.node)));
-    parts.push_back(std::move(part));
-  }
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<ShardPart> parts, PartsOf(job, shard));
   CAIRN_FAILPOINT("node.after_combine").IgnoreError();
   return ShardParcel::Of(folder, parts);
 }

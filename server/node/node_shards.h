@@ -1,4 +1,4 @@
-// The modules of a round that a node combines for the root: by its workers, or, where there are none, in this process.
+// The modules of a round that a node combines for the root: by its workers, or, where none is there, in this process.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,10 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "proto/cairn/v1/node.pb.h"
 #include "server/node/adapter_fetcher.h"
 #include "server/node/delivery.h"
@@ -46,6 +48,8 @@ class NodeShards {
 
  private:
   Made CombineCaught(const v1::ShardOrder& order, const Wanted& wanted);
+  absl::StatusOr<std::vector<ShardPart>> PartsOf(const PublishJob& job,
+                                                 const std::shared_ptr<const Shard>& shard) const;
   absl::Status FindPrevious(const PublishJob& job) const;
   Reduce Reducing(std::uint64_t fetch, bool greatest, const Wanted& wanted) const;
 

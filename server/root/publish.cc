@@ -173,6 +173,7 @@ absl::StatusOr<std::optional<JoinedShards>> Publishing::CombineElsewhere() {
   PublishJob asked = job_;
   if (!round_.needs().last && !job_.method.relative_to_published) asked.previous.reset();  // Nobody looks at it.
   absl::StatusOr<std::vector<ShardPart>> parts = job_.sharder->Combine(asked);
+  if (parts.ok() && parts->empty()) parts = absl::UnavailableError("no worker is there");
   if (parts.ok()) {
     CAIRN_ASSIGN_OR_RETURN(JoinedShards joined, JoinedShards::Open(*std::move(parts)));
     return std::optional<JoinedShards>(std::move(joined));

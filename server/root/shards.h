@@ -36,10 +36,11 @@ absl::StatusOr<ShardPart> CombineShard(const PublishJob& job, std::shared_ptr<co
 class Sharder {
  public:
   virtual ~Sharder() = default;
-  // Waits until all parts are there. INVALID_ARGUMENT, with BlamedClient: an update cannot be combined, whoever tries.
-  // Any other error: it cannot be had this way now. REQUIRES: Shards(job.method).
-  // `share`: others combine the round, too, and these are the modules that are combined here; its functions bring
-  // together what is computed here with what they compute. Null: all are.
+  // Waits until all parts are there. None: nobody is there who could, and nothing is under way: whoever asks may do it
+  // instead. INVALID_ARGUMENT, with BlamedClient: an update cannot be combined, whoever tries. Any other error: it
+  // cannot be had this way now. REQUIRES: Shards(job.method). `share`: others combine the round, too, and these are the
+  // modules that are combined here; its functions bring together what is computed here with what they compute. Null:
+  // all are.
   virtual absl::StatusOr<std::vector<ShardPart>> Combine(const PublishJob& job,
                                                          std::shared_ptr<const Shard> share = nullptr) = 0;
   // Whether it can do so with updates that are at nodes.

@@ -60,7 +60,7 @@ std::vector<WorkerId> Tree::Greeted() const {
 
 absl::StatusOr<std::vector<ShardPart>> Tree::Combine(const PublishJob& job, std::shared_ptr<const Shard> share) {
   std::lock_guard one_at_a_time(sharding_mutex_);
-  absl::Status last = absl::UnavailableError("no worker is there");
+  absl::Status last;
   // With other nodes, all of them must begin again.
   const int attempts = share == nullptr ? kAttemptsMax : 1;
   for (int attempt = 0; attempt < attempts; ++attempt) {
@@ -72,7 +72,7 @@ absl::StatusOr<std::vector<ShardPart>> Tree::Combine(const PublishJob& job, std:
       if (stopping_ || sums_end_) return absl::CancelledError("the server is stopping");
       members = Greeted();
     }
-    if (members.empty()) break;
+    if (members.empty()) return std::vector<ShardPart>();
     auto parts = CombineWith(members, job, share);
     if (parts.ok()) return parts;
     RemoveShardFiles(job.data_dir, job.federation);

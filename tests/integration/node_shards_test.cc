@@ -180,6 +180,20 @@ TEST_F(NodeShardsTest, ARootThatDiesWhileNodesCombineBeginsAgain) {
   EXPECT_EQ(BytesOf(root_->latest("f")), BytesOfOneServer(1));
 }
 
+// As it would without any; the other node has workers, and its own ways.
+TEST_F(NodeShardsTest, AGatewayWhoseWorkersAreAllGoneCombinesItself) {
+  ServeNodes(Federation("svd, rule: \"multi_krum:f=1\", guards: [nnm]", 1),
+             absl::StrCat(kPeer, "workers: 2\nworkers_by_hand: true\nworker_lease: 500ms\n"),
+             absl::StrCat(kPeer, "workers: 2\n"));
+  RunRounds(1);
+  ExpectNoUpdateMoved(1);
+  EXPECT_THAT(n1_->Log(), HasSubstr("no worker is there: the gateway combines its modules itself"));
+  EXPECT_THAT(n2_->Log(), Not(HasSubstr("itself")));
+  EXPECT_THAT(root_->Log(), Not(HasSubstr("did not combine it")));
+  ExpectNothingLeft(*n1_);
+  EXPECT_EQ(BytesOf(root_->latest("f")), BytesOfOneServer(1));
+}
+
 // Another worker takes its place, and the nodes begin again.
 TEST_F(NodeShardsTest, AKilledWorkerCostsAnAttempt) {
   ServeNodes(Federation("svd, rule: \"multi_krum:f=1\"", 1), absl::StrCat(kPeer, "workers: 2\n"), kPeer);
