@@ -3,6 +3,8 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 
 namespace cairn::tree {
@@ -58,6 +60,12 @@ absl::StatusOr<PublishJob> JobOf(const v1::ShardTask& task) {
     if (task.has_previous_delta()) job.previous->delta = FileOf(task.previous_delta());
   }
   return job;
+}
+
+absl::Status CheckFile(const v1::ShardTask& task, const v1::ShardMade& made) {
+  if (made.file().empty() || made.file() == task.file()) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat("it handed over the file \"", absl::CHexEscape(made.file()),
+                                                  "\" as what it combined; it was to write \"", task.file(), "\""));
 }
 
 v1::ShardMade MadeOf(const ShardPart& part) {

@@ -15,6 +15,9 @@ v1::ShardTask DescribeJob(const PublishJob& job);
 // INVALID_ARGUMENT: no such form to publish.
 absl::StatusOr<PublishJob> JobOf(const v1::ShardTask& task);
 
+// Of a worker: the file is read and then removed here. PERMISSION_DENIED: it names another one than it was to write.
+absl::Status CheckFile(const v1::ShardTask& task, const v1::ShardMade& made);
+
 v1::ShardMade MadeOf(const ShardPart& part);
 // INVALID_ARGUMENT: a layer of a later version.
 absl::StatusOr<ShardPart> PartOf(const v1::ShardMade& made, const PublishJob& job);

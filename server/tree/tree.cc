@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "server/tree/sealed_planes.h"
+#include "server/tree/shard_messages.h"
 #include "server/tree/task_status.h"
 #include "server/tree/update_place.h"
 
@@ -156,6 +157,7 @@ absl::Status Tree::Work(Worker& worker) {
     // A message that is too large is no fault of the worker.
     if (!reply.ok() && !absl::IsResourceExhausted(reply.status())) return reply.status();
     if (reply.ok()) CAIRN_RETURN_IF_ERROR(CheckSealed(worker, reply->sealed()));
+    if (reply.ok()) CAIRN_RETURN_IF_ERROR(CheckFile(job->task.shard(), reply->made()));
     if (reply.ok()) ObserveEnd(*job, reply->seconds());
     Apply(worker.id, *job, reply.ok() ? *reply : Failure(*job, reply.status()));
     changed_.notify_all();

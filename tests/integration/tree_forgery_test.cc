@@ -1,10 +1,13 @@
 // A worker that hands over what is not its own.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <functional>
 #include <future>
-#include <optional>
 
+#include "base/files.h"
 #include "proto/cairn/v1/tree.pb.h"
+#include "server/root/published_files.h"
 #include "server/tree/unix_stream.h"
 #include "server/tree/worker.h"
 #include "tests/integration/child.h"
@@ -17,8 +20,10 @@ namespace {
 
 constexpr absl::Duration kLongest = absl::Seconds(20);
 
-// Says that it did what it was told to, and seals `plane`. How that ends.
-absl::Status Pretend(const std::filesystem::path& node, const std::string& plane) {
+using Forge = std::function<void(const v1::WorkerTask&, v1::WorkerReply&)>;
+
+// Says that it did what it was told to, and adds a forgery. How that ends.
+absl::Status Pretend(const std::filesystem::path& node, const Forge& forge) {
   const auto socket = tree::ConnectToStream(node);
   if (!socket.ok()) return socket.status();
   v1::WorkerTask task;
@@ -32,7 +37,7 @@ absl::Status Pretend(const std::filesystem::path& node, const std::string& plane
     message.Clear();
     v1::WorkerReply& reply = *message.mutable_reply();
     for (int i = 0; i < task.fold().updates_size(); ++i) reply.add_updates();
-    if (task.has_seal()) reply.mutable_sealed()->add_planes(plane);
+    forge(task, reply);
   }
   return heard;
 }
@@ -43,13 +48,22 @@ class TreeForgeryTest : public TreeFixture {
   void ExpectSumAfterAll(const PublishJob& job, const std::string& plane) {
     Offer(job);
     auto total = std::async(std::launch::async, [&] { return Sum(job); });
-    const absl::Status ended = Pretend(directory_ / "node", plane);
+    ExpectSentAway([&](const auto& task, auto& reply) {
+      if (task.has_seal()) reply.mutable_sealed()->add_planes(plane);
+    });
+    const auto honest = Honest();
+    ExpectSumOf(job, total.get());
+  }
+  void ExpectSentAway(const Forge& forge) {
+    const absl::Status ended = Pretend(directory_ / "node", forge);
     EXPECT_TRUE(absl::IsUnavailable(ended)) << "it was not sent away: " << ended;
     EXPECT_TRUE(Eventually([&] { return tree_->workers() == 0; }));
-    const auto honest = Child::Spawn({BuiltProgram("cairn"), "worker", "--node", (directory_ / "node").string()},
-                                     directory_ / "worker.log");
+  }
+  absl::StatusOr<Child> Honest() {
+    auto honest = Child::Spawn({BuiltProgram("cairn"), "worker", "--node", (directory_ / "node").string()},
+                               directory_ / "worker.log");
     EXPECT_TRUE(honest.ok()) << honest.status();
-    ExpectSumOf(job, total.get());
+    return honest;
   }
 };
 
@@ -65,6 +79,25 @@ TEST_F(TreeForgeryTest, AnUpdateIsNotTakenForAPlane) {
 TEST_F(TreeForgeryTest, WhatIsThereNotIsNoPlane) {
   StartByHand({.budget = 64 << 20, .workers = 2});
   ExpectSumAfterAll(Round(3), std::string(32, '7'));
+}
+
+// What a worker combined is read and removed.
+TEST_F(TreeForgeryTest, AFileOfTheServerIsNotTakenForModules) {
+  StartByHand({.budget = 64 << 20, .workers = 1});
+  PublishJob job = Round(7, "stack");
+  job.method.rule = "multi_krum:f=1";
+  std::filesystem::create_directories(AdapterPath(job.data_dir, job.federation, "").parent_path());
+  const std::filesystem::path own = directory_ / "own.safetensors";
+  ASSERT_TRUE(WriteFileAtomically(own, "the server's").ok());
+  auto parts = std::async(std::launch::async, [&] { return tree_->sharder()->Combine(job); });
+  ExpectSentAway([&](const auto& task, auto& reply) {
+    if (task.has_shard()) reply.mutable_made()->set_file(own.native());
+  });
+  const auto honest = Honest();
+  const auto made = parts.get();
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(made->size(), 1u);
+  EXPECT_TRUE(std::filesystem::exists(own));
 }
 
 }  // namespace
