@@ -7,7 +7,7 @@
 // kill: SIGKILL to itself. stop: SIGSTOP to itself. hang: the thread never goes on. sleep:MS. error: the step fails with
 // UNAVAILABLE; full: with RESOURCE_EXHAUSTED, as on a full disk. @N: at the N-th time that the process comes by (1
 // unless given); sleep, error and full without @N each time. With a directory an action other than sleep is done once by all processes together:
-// whoever creates the file of the point's name there does it. docs/operations.md lists the points.
+// whoever creates the file of the point's name there does it. docs/failpoints.md lists the points.
 #pragma once
 
 #include <atomic>
