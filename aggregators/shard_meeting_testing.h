@@ -15,9 +15,9 @@
 namespace cairn::testing {
 
 // Shards on threads of one process. One that leaves early ends the others' waiting.
-class Meeting {
+class ShardMeeting {
  public:
-  explicit Meeting(std::size_t members) : members_(members) {}
+  explicit ShardMeeting(std::size_t members) : members_(members) {}
 
   // Gives the shard what it brings numbers together with.
   void Admit(Shard& shard) {

@@ -21,15 +21,15 @@ namespace cairn {
 namespace {
 
 using ::testing::HasSubstr;
-using testing::Meeting;
 using testing::RoundResult;
 using testing::RunRound;
 using testing::ShardedRound;
+using testing::ShardMeeting;
 
 using Owners = std::vector<std::size_t>;  // By module, then by tensor.
 
 std::vector<std::shared_ptr<Shard>> ShardsOf(const ShardedRound& round, std::size_t count, const Owners& owners,
-                                             Meeting& meeting) {
+                                             ShardMeeting& meeting) {
   std::vector<std::shared_ptr<Shard>> shards;
   for (std::size_t s = 0; s < count; ++s) {
     shards.push_back(std::make_shared<Shard>());
@@ -43,7 +43,7 @@ std::vector<std::shared_ptr<Shard>> ShardsOf(const ShardedRound& round, std::siz
 
 std::vector<absl::StatusOr<RoundResult>> RunShards(const ShardedRound& round, const PipelineOptions& options,
                                                    bool memory, std::size_t count, const Owners& owners) {
-  Meeting meeting(count);
+  ShardMeeting meeting(count);
   const auto shards = ShardsOf(round, count, owners, meeting);
   std::vector<absl::StatusOr<RoundResult>> results(count, absl::UnknownError("not run"));
   std::vector<std::thread> threads;
@@ -192,7 +192,7 @@ TEST(Shards, WhoIsNotFiniteIsKnownToAll) {
 
 TEST(Shards, RefuseRoundsThatAreNotTheSame) {
   const ShardedRound round;
-  Meeting meeting(2);
+  ShardMeeting meeting(2);
   const Owners owners = {0, 1, 0, 1, 0, 1, 0, 1, 0, 1};
   const auto shards = ShardsOf(round, 2, owners, meeting);
   std::thread other([&] {

@@ -27,7 +27,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::MakeUpdateBytes;
-using testing::Meeting;
+using testing::ShardMeeting;
 using testing::TestPeer;
 using testing::UpdateBytes;
 
@@ -104,7 +104,7 @@ class GatheredPartsTest : public ::testing::Test {
   }
   // What each of the shards makes, from parts or from whole updates, as text.
   std::vector<std::string> Combined(const Method& method, bool parts);
-  std::vector<std::shared_ptr<Shard>> TwoShards(const Method& method, Meeting& meeting);
+  std::vector<std::shared_ptr<Shard>> TwoShards(const Method& method, ShardMeeting& meeting);
 
   bool wanted_ = true;
   TestDirectory directory_;
@@ -115,7 +115,7 @@ class GatheredPartsTest : public ::testing::Test {
 };
 
 // Modules and tensors in turns.
-std::vector<std::shared_ptr<Shard>> GatheredPartsTest::TwoShards(const Method& method, Meeting& meeting) {
+std::vector<std::shared_ptr<Shard>> GatheredPartsTest::TwoShards(const Method& method, ShardMeeting& meeting) {
   const std::vector<std::shared_ptr<Shard>> shards = {std::make_shared<Shard>(), std::make_shared<Shard>()};
   for (const auto& shard : shards) meeting.Admit(*shard);
   const Adapter adapter = Parsed(0, method);
@@ -133,7 +133,7 @@ std::string TextOf(const absl::StatusOr<ShardPart>& part) {
 }
 
 std::vector<std::string> GatheredPartsTest::Combined(const Method& method, bool parts) {
-  Meeting meeting(2);
+  ShardMeeting meeting(2);
   const auto shards = TwoShards(method, meeting);
   std::vector<std::string> texts(2);
   std::vector<std::thread> threads;
