@@ -18,6 +18,11 @@ void SetFile(const AdapterFile& file, v1::PublishedFile& out) {
 
 AdapterFile FileOf(const v1::PublishedFile& file) { return {file.sha256(), file.bytes(), file.config()}; }
 
+// Sizes are reckoned with from here on, and files read as they say.
+absl::Status CheckPlanned(const AdapterSpec& spec) {
+  return spec.modules.empty() && spec.tensors.empty() ? absl::OkStatus() : CheckSpec(spec);
+}
+
 }  // namespace
 
 v1::ShardTask DescribeJob(const PublishJob& job) {
@@ -119,6 +124,7 @@ absl::StatusOr<ShardPart> PartOf(const v1::ShardMade& made, const PublishJob& jo
   for (const v1::PlannedTensor& tensor : made.planned_tensors()) {
     part.spec.tensors.push_back({tensor.name(), {tensor.shape().begin(), tensor.shape().end()}});
   }
+  CAIRN_RETURN_IF_ERROR(CheckPlanned(part.spec));
   CombineReport& report = part.report;
   report.combine = job.method.combine;
   report.rule = job.method.rule;

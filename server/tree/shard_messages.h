@@ -19,7 +19,7 @@ absl::StatusOr<PublishJob> JobOf(const v1::ShardTask& task);
 absl::Status CheckFile(const v1::ShardTask& task, const v1::ShardMade& made);
 
 v1::ShardMade MadeOf(const ShardPart& part);
-// INVALID_ARGUMENT: a layer of a later version.
+// INVALID_ARGUMENT: a layer of a later version, or modules and tensors that cannot be (CheckSpec).
 absl::StatusOr<ShardPart> PartOf(const v1::ShardMade& made, const PublishJob& job);
 
 }  // namespace cairn::tree
