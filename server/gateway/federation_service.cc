@@ -85,13 +85,14 @@ class FederationService final : public Base {
       return reactor;
     }
     const UploadKey key = KeyOf(*request);
-    gateway_.root->CheckUpload(key, [this, reactor, reply, key](const absl::StatusOr<Admission>& admission) {
+    Store* const store = gateway_.store;
+    gateway_.root->CheckUpload(key, [store, reactor, reply, key](const absl::StatusOr<Admission>& admission) {
       if (!admission.ok()) return reactor->Finish(ToGrpc(admission.status()));
       if (admission->receipt) {
         reply->set_offset(admission->receipt->bytes);
         *reply->mutable_receipt() = ToProto(*admission->receipt);
       } else {
-        reply->set_offset(gateway_.store->ResumePoint(key));
+        reply->set_offset(store->ResumePoint(key));
       }
       reactor->Finish(grpc::Status::OK);
     });

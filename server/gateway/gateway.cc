@@ -37,19 +37,21 @@ void Configure(grpc::ServerBuilder& builder, const GatewayOptions& options) {
 
 }  // namespace
 
+Gateway::Gateway(const GatewayOptions& options, Root* root, Store* store, Metrics* metrics)
+    : context_{root,
+               store,
+               metrics,
+               &workers_,
+               &watch_,
+               options.upload_bytes_max,
+               options.verify_sha256,
+               options.check_identity && !options.tls.client_ca.empty()} {}
+
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayOptions& options, Root* root, Store* store,
                                                         Metrics* metrics, const std::vector<MakeService>& more) {
   CAIRN_ASSIGN_OR_RETURN(HostPort listen, ParseHostPort(options.listen));
   CAIRN_ASSIGN_OR_RETURN(auto credentials, MakeServerCredentials(options.tls));
-  std::unique_ptr<Gateway> gateway(new Gateway());
-  gateway->context_ = {root,
-                       store,
-                       metrics,
-                       &gateway->workers_,
-                       &gateway->watch_,
-                       options.upload_bytes_max,
-                       options.verify_sha256,
-                       options.check_identity && !options.tls.client_ca.empty()};
+  std::unique_ptr<Gateway> gateway(new Gateway(options, root, store, metrics));
   if (root != nullptr) gateway->services_.push_back(MakeFederationService(gateway->context_));
   for (const MakeService& make : more) gateway->services_.push_back(make(gateway->context_));
 

@@ -46,11 +46,11 @@ class Gateway {
   std::string address() const { return address_; }  // host:port as bound.
 
  private:
-  Gateway() = default;
+  Gateway(const GatewayOptions& options, Root* root, Store* store, Metrics* metrics);
 
+  const GatewayContext context_;  // Before the threads that look at it.
   WorkerPool workers_{4};
   StreamWatch watch_;
-  GatewayContext context_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
