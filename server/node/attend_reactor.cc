@@ -21,7 +21,9 @@ AttendReactor::AttendReactor(Coordinator* coordinator, NodeTable* table, const v
   }
   arriving_ = true;
   lock.unlock();  // The table calls back with its own lock held.
-  auto session = table_->Arrive(request, [this](const v1::RootNotice& notice) { Send(notice); });
+  auto session = table_->Arrive(
+      request, [this](const v1::RootNotice& notice) { Send(notice); },
+      [this] { coordinator_->NodeArrived(node_, [this](const auto& federations) { Welcome(federations); }); });
   lock.lock();
   if (!session.ok()) {
     arriving_ = false;
@@ -30,7 +32,6 @@ AttendReactor::AttendReactor(Coordinator* coordinator, NodeTable* table, const v
   }
   session_ = *session;
   spdlog::info("node {} attends", node_);
-  coordinator_->NodeArrived(node_, [this](const auto& federations) { Welcome(federations); });
 }
 
 void AttendReactor::Welcome(const absl::StatusOr<std::vector<std::string>>& federations) {
@@ -79,10 +80,8 @@ void AttendReactor::OnDone() {
     std::lock_guard lock(mutex_);
     session = session_;
   }
-  if (session && table_->Leave(*session)) {
-    spdlog::warn("node {} is away", node_);
-    coordinator_->NodeLeft(node_);
-  }
+  const auto left = [this] { coordinator_->NodeLeft(node_); };
+  if (session && table_->Leave(*session, left)) spdlog::warn("node {} is away", node_);
   delete this;
 }
 

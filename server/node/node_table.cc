@@ -32,7 +32,8 @@ NodeTable::NodeTable(Store* store, bool verify) : store_(store), verify_(verify)
   next_ = next_ << 31 | 1;  // Far from wrapping around.
 }
 
-absl::StatusOr<NodeTable::Session> NodeTable::Arrive(const v1::AttendRequest& request, Notify notify) {
+absl::StatusOr<NodeTable::Session> NodeTable::Arrive(const v1::AttendRequest& request, Notify notify,
+                                                     const Then& then) {
   const std::string& node = request.node();
   std::lock_guard lock(mutex_);
   const auto there = attending_.find(node);
@@ -41,10 +42,11 @@ absl::StatusOr<NodeTable::Session> NodeTable::Arrive(const v1::AttendRequest& re
         absl::StrCat("a node \"", node, "\" with another data directory attends: give this one another name"));
   }
   attending_[node] = {next_, request, std::move(notify)};
+  then();
   return next_++;
 }
 
-bool NodeTable::Leave(Session session) {
+bool NodeTable::Leave(Session session, const Then& then) {
   std::lock_guard lock(mutex_);
   for (auto entry = attending_.begin(); entry != attending_.end(); ++entry) {
     if (entry->second.session != session) continue;
@@ -52,6 +54,7 @@ bool NodeTable::Leave(Session session) {
       if (incoming->node() == entry->first) incoming->End(Away(entry->first));
     }
     attending_.erase(entry);
+    then();
     return true;
   }
   return false;

@@ -1,0 +1,68 @@
+#include "server/node/node_table.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/test_directory.h"
+
+namespace cairn {
+namespace {
+
+class NodeTableTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<NodeTable::Session> Arrive(
+      const std::string& directory, const NodeTable::Then& then = [] {}) {
+    v1::AttendRequest request;
+    request.set_node("n1");
+    request.set_directory(directory);
+    return table_.Arrive(
+        request, [](const v1::RootNotice&) {}, then);
+  }
+
+  TestDirectory directory_;
+  std::unique_ptr<Store> store_ = *OpenFileStore(directory_.path(), 64 << 20);
+  NodeTable table_{store_.get(), /*verify=*/true};
+};
+
+// Such as when it is killed and comes back before the root has found out.
+TEST_F(NodeTableTest, ANodeWhoseOlderStreamEndsIsNotAway) {
+  const auto older = Arrive("one"), newer = Arrive("one");
+  ASSERT_TRUE(older.ok() && newer.ok());
+  bool told = false;
+  EXPECT_FALSE(table_.Leave(*older, [&] { told = true; }));
+  EXPECT_FALSE(told);
+  EXPECT_EQ(table_.attending().size(), 1u);
+  EXPECT_TRUE(table_.Leave(*newer, [&] { told = true; }));
+  EXPECT_TRUE(told);
+  EXPECT_TRUE(table_.attending().empty());
+}
+
+TEST_F(NodeTableTest, NobodyIsToldOfASecondNodeOfTheName) {
+  ASSERT_TRUE(Arrive("one").ok());
+  bool told = false;
+  EXPECT_EQ(Arrive("another", [&] { told = true; }).status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_FALSE(told);
+}
+
+TEST_F(NodeTableTest, OthersHearOfItInTheOrderInWhichItIs) {
+  const auto older = Arrive("one");
+  std::vector<std::string> heard;
+  std::future<void> comes_back;
+  EXPECT_TRUE(table_.Leave(*older, [&] {
+    comes_back =
+        std::async(std::launch::async, [&] { EXPECT_TRUE(Arrive("one", [&] { heard.push_back("back"); }).ok()); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // Without, this shows less but nothing wrong.
+    heard.push_back("away");
+  }));
+  comes_back.get();
+  EXPECT_EQ(heard, (std::vector<std::string>{"away", "back"}));
+}
+
+}  // namespace
+}  // namespace cairn
