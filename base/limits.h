@@ -64,7 +64,8 @@ inline constexpr std::uint32_t kSharedObjectsMax = 1'048'576;   // Entries of on
 inline constexpr std::size_t kStoreSessionsMax = 1'024;         // Workers connected to one store.
 inline constexpr std::size_t kTreeMessageBytesMax = 64 * kMiB;  // Between a node's dispatcher and a worker.
 inline constexpr std::size_t kWorkersMax = 256;                 // Processes that one server starts.
-// A worker that is alive but gets nothing done for so long hangs, and is ended. Pieces of work take seconds; the longest
+// A worker that is alive but gets nothing done for so long hangs, and is ended; a gateway's own work likewise, and is
+// given up. Pieces of work take seconds; the longest
 // is to sync a part of a version, of gigabytes, to a disk that is slow.
 inline constexpr int kWorkerStuckSeconds = 600;
 

@@ -1,5 +1,6 @@
 // That the work of this process gets on, told from where it is done. A worker's signs of life carry it, so that its
-// dispatcher can tell one that hangs from one that takes long (server/tree/progress_watch.h).
+// dispatcher can tell one that hangs from one that takes long (server/tree/progress_watch.h), and so do those of a
+// gateway that makes something for the root (server/node/making.h).
 #pragma once
 
 #include <atomic>

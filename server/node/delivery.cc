@@ -1,22 +1,22 @@
 #include "server/node/delivery.h"
 
-#include <atomic>
-#include <chrono>
-#include <future>
+#include <spdlog/spdlog.h>
+
 #include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/status_macros.h"
 #include "server/gateway/chunk_frames.h"
+#include "server/node/making.h"
 #include "server/node/raw_call.h"
+#include "server/tree/progress_watch.h"
 #include "wire/frame.h"
 
 namespace cairn {
 namespace {
-
-constexpr std::chrono::seconds kWorkingInterval(10);  // Far below kStreamIdleMax.
 
 absl::StatusOr<std::shared_ptr<const Blob>> FindBytes(const v1::FetchOrder& order, Store& store) {
   auto blob = store.Find(order.federation(), order.name());
@@ -69,6 +69,24 @@ absl::Status End(RawCall& call, bool open, bool whole) {
   return call.Finish();
 }
 
+// The sign of life comes from this thread, and so says nothing of the one that works: DEADLINE_EXCEEDED when that
+// hangs.
+absl::Status TellUntilMade(RawCall& call, v1::DeliverHeader header, Making& making, const MakeLimits& limits,
+                           bool& open) {
+  header.set_working(true);
+  const SteadyClock clock;
+  tree::ProgressWatch watch(limits.stuck, clock.Now());
+  while (true) {
+    open = open && SendHeader(call, header);
+    if (!open) making.errand().GiveUp();
+    if (making.Await(absl::ToChronoMilliseconds(limits.interval))) return absl::OkStatus();
+    const absl::Status gets_on = watch.Hear(making.Sign(), clock.Now());
+    if (gets_on.ok()) continue;
+    making.errand().Hang();
+    return absl::DeadlineExceededError(absl::StrCat("node ", header.node(), " hangs: ", gets_on.message()));
+  }
+}
+
 // What nothing follows behind.
 bool SendFailure(RawCall& call, v1::DeliverHeader header, const absl::Status& why) {
   *header.mutable_failure() = ToProto(why);
@@ -91,21 +109,22 @@ absl::Status Deliver(RootConnection& root, const std::string& node, const v1::Fe
   return End(call, open, read.ok());
 }
 
-absl::Status DeliverMade(RootConnection& root, const std::string& node, std::uint64_t fetch, const MakeParcel& make) {
-  const auto wanted = std::make_shared<std::atomic<bool>>(true);
-  std::future<Made> under_way = std::async(std::launch::async, make, [wanted] { return wanted->load(); });
+absl::Status DeliverMade(RootConnection& root, const std::string& node, std::uint64_t fetch, const MakeParcel& make,
+                         const MakeLimits& limits) {
+  Making making(make);
   RawCall call(root, "/cairn.v1.Node/Deliver");
-  v1::DeliverHeader header = HeaderFor(node, fetch);
-  header.set_working(true);
   bool open = true;
-  do {
-    open = open && SendHeader(call, header);
-    *wanted = open;
-  } while (under_way.wait_for(kWorkingInterval) != std::future_status::ready);
-  const Made parcel = under_way.get();
-  header.set_working(false);
+  const absl::Status hangs = TellUntilMade(call, HeaderFor(node, fetch), making, limits, open);
+  if (!hangs.ok()) {
+    spdlog::error("what the root waits for is given up, and this gateway should be started again: {}",
+                  std::string(hangs.message()));
+    open = open && SendFailure(call, HeaderFor(node, fetch), hangs);
+    return End(call, open, false);
+  }
+  const Made parcel = making.Take();
   absl::Status read = parcel.status();
   if (read.ok()) {
+    v1::DeliverHeader header = HeaderFor(node, fetch);
     (*parcel)->Describe(header);
     open = open && SendHeader(call, header);
     read = SendParcel(call, *parcel, open);

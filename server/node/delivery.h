@@ -2,15 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/limits.h"
 #include "proto/cairn/v1/node.pb.h"
+#include "server/node/parcel.h"
 #include "server/node/root_connection.h"
 #include "server/store/store.h"
 
@@ -19,19 +17,14 @@ namespace cairn {
 // Blocks. An error is of interest to the log only: the root knows, and asks again when it needs to.
 absl::Status Deliver(RootConnection& root, const std::string& node, const v1::FetchOrder& order, Store& store);
 
-// What is made when the root asks for it.
-class Parcel {
- public:
-  virtual ~Parcel() = default;
-  virtual void Describe(v1::DeliverHeader& header) const = 0;
-  virtual std::vector<absl::string_view> pieces() const = 0;  // The bytes, in order; valid as long as the parcel.
+// The same of what is made. While it is, on another thread, the root is told that it is coming, every `interval`; but
+// not of one that is alive and for `stuck` got nothing done, although it did not wait for others: the root is told that
+// this one hangs, DEADLINE_EXCEEDED, as a dispatcher finds of a worker. Returns when `make` has, even then.
+struct MakeLimits {
+  absl::Duration interval = absl::Seconds(10);  // Far below kStreamIdleMax.
+  absl::Duration stuck = absl::Seconds(limits::kWorkerStuckSeconds);
 };
-
-// The same of such a one. While it is made, on another thread, the root is told that it is coming. Returns when `make`
-// has.
-using Made = absl::StatusOr<std::shared_ptr<const Parcel>>;
-// While the root takes the stream `wanted` is true.
-using MakeParcel = std::function<Made(const std::function<bool()>& wanted)>;
-absl::Status DeliverMade(RootConnection& root, const std::string& node, std::uint64_t fetch, const MakeParcel& make);
+absl::Status DeliverMade(RootConnection& root, const std::string& node, std::uint64_t fetch, const MakeParcel& make,
+                         const MakeLimits& limits = {});
 
 }  // namespace cairn

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregators/registry.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "base/status_macros.h"
 #include "server/node/part_file.h"
 #include "server/node/update_list.h"
@@ -44,6 +45,7 @@ absl::Status ReadInto(PartFile& file, const ReceiptRow& receipt, absl::Span<cons
   const absl::Status read = round.peers.Read(receipt.node, address, KeyOf(receipt), ranges,
                                              [&](std::uint64_t offset, absl::string_view bytes) {
                                                written = file.Write(offset, bytes);
+                                               WorkProgress::Made();
                                                return written;
                                              });
   CAIRN_RETURN_IF_ERROR(written);  // Whose NOT_FOUND would be that of a directory here.

@@ -27,6 +27,8 @@ namespace fs = std::filesystem;
 
 constexpr char kDirectory[] = "shards";
 
+absl::Status NotWanted() { return absl::AbortedError("nobody wants it any more"); }
+
 class Folder {
  public:
   explicit Folder(fs::path path) : path_(std::move(path)) {}
@@ -103,14 +105,16 @@ NodeShards::NodeShards(NodeShardsOptions options)
   fs::remove_all(directory_, error);  // Of a process that died.
 }
 
-Reduce NodeShards::Reducing(std::uint64_t fetch, bool greatest, const Wanted& wanted) const {
-  return [reducer = reducer_, fetch, greatest, wanted](absl::Span<std::int64_t> values) {
-    return wanted() ? reducer->Reduce(fetch, greatest, values) : absl::AbortedError("nobody wants it any more");
+Reduce NodeShards::Reducing(std::uint64_t fetch, bool greatest, const std::shared_ptr<const Errand>& errand) const {
+  return [reducer = reducer_, fetch, greatest, errand](absl::Span<std::int64_t> values) {
+    const Errand::AwaitsOthers waits(*errand);
+    return errand->wanted() ? reducer->Reduce(fetch, greatest, values) : NotWanted();
   };
 }
 
-absl::Status NodeShards::FindPrevious(const PublishJob& job) const {
+absl::Status NodeShards::FindPrevious(const PublishJob& job, const Errand& errand) const {
   if (!job.previous) return absl::OkStatus();
+  const Errand::AwaitsOthers waits(errand);
   CAIRN_RETURN_IF_ERROR(Link(*options_.fetcher, job, /*delta=*/false));
   return job.previous->delta ? Link(*options_.fetcher, job, /*delta=*/true) : absl::OkStatus();
 }
@@ -118,9 +122,11 @@ absl::Status NodeShards::FindPrevious(const PublishJob& job) const {
 NodeShards::~NodeShards() { reducer_->Close(); }
 
 absl::StatusOr<std::vector<ShardPart>> NodeShards::PartsOf(const PublishJob& job,
-                                                           const std::shared_ptr<const Shard>& shard) const {
+                                                           const std::shared_ptr<const Shard>& shard,
+                                                           const Errand& errand) const {
   std::vector<ShardPart> parts;
   if (options_.workers != nullptr) {
+    const Errand::AwaitsOthers waits(errand);  // Their dispatcher sees whether they get on.
     CAIRN_ASSIGN_OR_RETURN(parts, options_.workers->Combine(job, shard));
   }
   if (!parts.empty()) return parts;
@@ -134,8 +140,8 @@ absl::StatusOr<std::vector<ShardPart>> NodeShards::PartsOf(const PublishJob& job
   return parts;
 }
 
-Made NodeShards::CombineCaught(const v1::ShardOrder& order, const Wanted& wanted) {
-  if (!wanted()) return absl::AbortedError("nobody wants it any more");
+Made NodeShards::CombineCaught(const v1::ShardOrder& order, const std::shared_ptr<const Errand>& errand) {
+  if (!errand->wanted()) return NotWanted();
   CAIRN_ASSIGN_OR_RETURN(OrderedShard ordered, OrderedBy(order));
   const auto folder = std::make_shared<const Folder>(directory_ / absl::StrCat(++last_));
   PublishJob& job = ordered.job;
@@ -145,27 +151,30 @@ Made NodeShards::CombineCaught(const v1::ShardOrder& order, const Wanted& wanted
   shard->modules = ordered.share.modules;
   shard->tensors = ordered.share.tensors;
   shard->only_own_values = true;
-  shard->sum = Reducing(order.updates().fetch(), /*greatest=*/false, wanted);
-  shard->max = Reducing(order.updates().fetch(), /*greatest=*/true, wanted);
+  shard->sum = Reducing(order.updates().fetch(), /*greatest=*/false, errand);
+  shard->max = Reducing(order.updates().fetch(), /*greatest=*/true, errand);
   CAIRN_FAILPOINT("node.before_combine").IgnoreError();
   CAIRN_RETURN_IF_ERROR(GatherParts(job, options_.node, ordered.addresses, *shard, *options_.peers, *options_.store,
-                                    folder->path() / "parts", wanted));
-  CAIRN_RETURN_IF_ERROR(FindPrevious(job));
-  CAIRN_ASSIGN_OR_RETURN(const std::vector<ShardPart> parts, PartsOf(job, shard));
+                                    folder->path() / "parts", [&] { return errand->wanted(); }));
+  CAIRN_RETURN_IF_ERROR(FindPrevious(job, *errand));
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<ShardPart> parts, PartsOf(job, shard, *errand));
   CAIRN_FAILPOINT("node.after_combine").IgnoreError();
   return ShardParcel::Of(folder, parts);
 }
 
-Made NodeShards::Combine(const v1::ShardOrder& order, const Wanted& wanted) {
-  const std::lock_guard lock(one_at_a_time_);
-  Made made;
+Made NodeShards::CombineInTurn(const v1::ShardOrder& order, const std::shared_ptr<const Errand>& errand) {
+  CAIRN_ASSIGN_OR_RETURN(const auto turn, turns_.Await(errand));
   try {
-    made = CombineCaught(order, wanted);
+    return CombineCaught(order, errand);
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("not enough memory to combine the node's modules");
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat("combining the node's modules: ", error.what()));
   }
+}
+
+Made NodeShards::Combine(const v1::ShardOrder& order, const std::shared_ptr<const Errand>& errand) {
+  Made made = CombineInTurn(order, errand);
   // To the root this means that it is stopping itself.
   return absl::IsCancelled(made.status()) ? absl::UnavailableError(made.status().message()) : std::move(made);
 }

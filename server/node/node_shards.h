@@ -3,9 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -13,10 +11,11 @@
 #include "absl/status/statusor.h"
 #include "proto/cairn/v1/node.pb.h"
 #include "server/node/adapter_fetcher.h"
-#include "server/node/delivery.h"
+#include "server/node/parcel.h"
 #include "server/node/peers.h"
 #include "server/node/root_connection.h"
 #include "server/node/root_reducer.h"
+#include "server/node/turns.h"
 #include "server/root/shards.h"
 #include "server/store/store.h"
 
@@ -42,21 +41,21 @@ class NodeShards {
 
   // Exactly what the order says; one after the other. Blocks. INVALID_ARGUMENT with BlamedClient: an update cannot be
   // combined, or is lost. UNAVAILABLE: a node is away, or gave up. Any other error: it cannot be had here.
-  // `wanted` becomes false when the root asks no more for it: then, soon, ABORTED.
-  using Wanted = std::function<bool()>;
-  Made Combine(const v1::ShardOrder& order, const Wanted& wanted);
+  // When the root asks no more for it: soon, ABORTED.
+  Made Combine(const v1::ShardOrder& order, const std::shared_ptr<const Errand>& errand);
 
  private:
-  Made CombineCaught(const v1::ShardOrder& order, const Wanted& wanted);
-  absl::StatusOr<std::vector<ShardPart>> PartsOf(const PublishJob& job,
-                                                 const std::shared_ptr<const Shard>& shard) const;
-  absl::Status FindPrevious(const PublishJob& job) const;
-  Reduce Reducing(std::uint64_t fetch, bool greatest, const Wanted& wanted) const;
+  Made CombineInTurn(const v1::ShardOrder& order, const std::shared_ptr<const Errand>& errand);
+  Made CombineCaught(const v1::ShardOrder& order, const std::shared_ptr<const Errand>& errand);
+  absl::StatusOr<std::vector<ShardPart>> PartsOf(const PublishJob& job, const std::shared_ptr<const Shard>& shard,
+                                                 const Errand& errand) const;
+  absl::Status FindPrevious(const PublishJob& job, const Errand& errand) const;
+  Reduce Reducing(std::uint64_t fetch, bool greatest, const std::shared_ptr<const Errand>& errand) const;
 
   const NodeShardsOptions options_;
   const std::filesystem::path directory_;
   const std::shared_ptr<RootReducer> reducer_;
-  std::mutex one_at_a_time_;
+  Turns turns_;
   std::uint64_t last_ = 0;  // Of the folders.
 };
 

@@ -52,16 +52,17 @@ void NodeSums::Contributed(const v1::ContributeRequest& request) {
   workers_->Contributed(request.federation(), request.round(), method, {ReceiptOf(request), *std::move(blob)});
 }
 
-std::shared_ptr<std::mutex> NodeSums::LockOf(const std::string& federation) {
+Turns& NodeSums::TurnsOf(const std::string& federation) {
   std::lock_guard lock(mutex_);
-  std::shared_ptr<std::mutex>& summing = summing_[federation];
-  if (summing == nullptr) summing = std::make_shared<std::mutex>();
-  return summing;
+  return summing_[federation];
 }
 
-absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::SumOf(const PublishJob& job) {
+absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::SumOf(const PublishJob& job, const Errand& errand) {
   if (workers_ != nullptr) {
-    auto total = workers_->Sum(job);
+    auto total = [&] {
+      const Errand::AwaitsOthers waits(errand);  // Their dispatcher sees whether they get on.
+      return workers_->Sum(job);
+    }();
     if (total.ok() || absl::IsCancelled(total.status())) return total;
     spdlog::warn("{}: round {}: the gateway adds up the updates itself: {}", job.federation, job.version,
                  total.status().ToString());
@@ -69,16 +70,16 @@ absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::SumOf(const PublishJob& jo
   return here_.Sum(job);
 }
 
-absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::SumCaught(const v1::UpdateList& order) {
-  const std::shared_ptr<std::mutex> summing = LockOf(order.federation());
-  const std::lock_guard lock(*summing);
+absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::SumCaught(const v1::UpdateList& order,
+                                                                const std::shared_ptr<const Errand>& errand) {
+  CAIRN_ASSIGN_OR_RETURN(const auto turn, TurnsOf(order.federation()).Await(errand));
   try {
     CAIRN_ASSIGN_OR_RETURN(PublishJob job, JobOf(order));
     for (Contribution& contribution : job.contributions) {
       CAIRN_RETURN_IF_ERROR(FindPayload(node_, *store_, contribution));
     }
     job.data_dir = data_dir_;
-    return SumOf(job);
+    return SumOf(job, *errand);
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("not enough memory to add up the updates");
   } catch (const std::exception& error) {
@@ -86,9 +87,10 @@ absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::SumCaught(const v1::Update
   }
 }
 
-absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::Sum(const v1::UpdateList& order) {
+absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::Sum(const v1::UpdateList& order,
+                                                          const std::shared_ptr<const Errand>& errand) {
   CAIRN_FAILPOINT("node.before_sum").IgnoreError();
-  auto total = SumCaught(order);
+  auto total = SumCaught(order, errand);
   CAIRN_FAILPOINT("node.after_sum").IgnoreError();
   // To the root these mean that the node is away, which it is when it stops.
   if (absl::IsUnavailable(total.status())) return absl::AbortedError(total.status().message());
@@ -103,10 +105,9 @@ void NodeSums::Stop() {
 
 void NodeSums::Forget(const std::string& federation, std::uint64_t round) {
   if (workers_ == nullptr) return;
-  const std::shared_ptr<std::mutex> summing = LockOf(federation);
   // Not under a sum that is being made: nobody may want it any more, but it is used. The next round forgets both.
-  const std::unique_lock lock(*summing, std::try_to_lock);
-  if (lock.owns_lock()) workers_->Forget(federation, round);
+  const auto turn = TurnsOf(federation).TryTake();
+  if (turn != nullptr) workers_->Forget(federation, round);
 }
 
 }  // namespace cairn

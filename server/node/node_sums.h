@@ -11,6 +11,8 @@
 
 #include "absl/status/statusor.h"
 #include "proto/cairn/v1/node.pb.h"
+#include "server/node/parcel.h"
+#include "server/node/turns.h"
 #include "server/root/here_summer.h"
 #include "server/root/root.h"
 #include "server/root/summer.h"
@@ -32,16 +34,18 @@ class NodeSums {
 
   // Exactly what the order says. Blocks; of one federation one after the other. INVALID_ARGUMENT with BlamedClient; any
   // other error but UNAVAILABLE, with which it ends once Stop was called: it cannot be had here.
-  absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const v1::UpdateList& order);
+  absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const v1::UpdateList& order,
+                                                  const std::shared_ptr<const Errand>& errand);
 
   void Stop();
   // The root asks no more for sums of rounds up to this one. Does not block.
   void Forget(const std::string& federation, std::uint64_t round);
 
  private:
-  std::shared_ptr<std::mutex> LockOf(const std::string& federation);
-  absl::StatusOr<std::unique_ptr<RoundTotal>> SumOf(const PublishJob& job);
-  absl::StatusOr<std::unique_ptr<RoundTotal>> SumCaught(const v1::UpdateList& order);
+  Turns& TurnsOf(const std::string& federation);
+  absl::StatusOr<std::unique_ptr<RoundTotal>> SumOf(const PublishJob& job, const Errand& errand);
+  absl::StatusOr<std::unique_ptr<RoundTotal>> SumCaught(const v1::UpdateList& order,
+                                                        const std::shared_ptr<const Errand>& errand);
 
   const std::string node_;
   const std::filesystem::path data_dir_;
@@ -49,8 +53,8 @@ class NodeSums {
   Summer* workers_;
   HereSummer here_;
   std::mutex mutex_;
-  std::map<std::string, std::string> combine_;                  // By federation; of those alone that add up.
-  std::map<std::string, std::shared_ptr<std::mutex>> summing_;  // By federation; held while there is a sum to make.
+  std::map<std::string, std::string> combine_;  // By federation; of those alone that add up.
+  std::map<std::string, Turns> summing_;        // By federation; they stay.
 };
 
 }  // namespace cairn

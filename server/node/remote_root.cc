@@ -135,8 +135,8 @@ void RemoteRoot::OnNotice(const v1::RootNotice& notice) {
 void RemoteRoot::OnSumOrder(const v1::UpdateList& piece) {
   if (!JoinPiece(piece, sum_order_)) return;
   const auto order = std::make_shared<const v1::UpdateList>(std::exchange(sum_order_, {}));
-  Bring(order->federation(), order->round(), order->fetch(), [this, order](const auto&) -> Made {
-    CAIRN_ASSIGN_OR_RETURN(auto total, sums_.Sum(*order));
+  Bring(order->federation(), order->round(), order->fetch(), [this, order](const auto& errand) -> Made {
+    CAIRN_ASSIGN_OR_RETURN(auto total, sums_.Sum(*order, errand));
     return std::make_shared<const SumParcel>(std::move(total));
   });
 }
@@ -146,7 +146,7 @@ void RemoteRoot::OnShardOrder(const v1::ShardOrder& piece) {
   const auto order = std::make_shared<const v1::ShardOrder>(std::exchange(shard_order_, {}));
   const v1::UpdateList& updates = order->updates();
   Bring(updates.federation(), updates.round(), updates.fetch(),
-        [this, order](const auto& wanted) { return shards_.Combine(*order, wanted); });
+        [this, order](const auto& errand) { return shards_.Combine(*order, errand); });
 }
 
 void RemoteRoot::Bring(const std::string& federation, std::uint64_t round, std::uint64_t fetch, MakeParcel make) {

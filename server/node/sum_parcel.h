@@ -8,7 +8,7 @@
 
 #include "absl/strings/string_view.h"
 #include "proto/cairn/v1/node.pb.h"
-#include "server/node/delivery.h"
+#include "server/node/parcel.h"
 #include "server/root/partial_bytes.h"
 #include "server/root/summer.h"
 
