@@ -212,6 +212,7 @@ const std::vector<Point> kPoints = {
     {.name = "node.before_combine", .nodes_only = true, .combines = true},
     {.name = "node.before_reduce", .nodes_only = true, .combines = true},
     {.name = "node.after_combine", .nodes_only = true, .combines = true},
+    {.name = "worker.in_shard", .of_worker = true, .nodes_only = true, .combines = true},
     {.name = "node.in_delivery", .nodes_only = true},
     {.name = "node.before_keep", .nodes_only = true},
     {.name = "node.before_retain", .nodes_only = true},
