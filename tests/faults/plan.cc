@@ -49,7 +49,7 @@ const std::vector<Row> kRows = {
     {Kind::kBitFlip, "bit-flip", Moment::kClientBefore, 40, 40, true},
     {Kind::kDuplicate, "duplicate", Moment::kClientAfter, 40, 40},
     {Kind::kOtherBytes, "other-bytes", Moment::kClientAfter, 40, 40, true},
-    {Kind::kLate, "late", Moment::kClientAfter, 40, 40},
+    {Kind::kLate, "late", Moment::kClientLate, 40, 40},
     {Kind::kSlowLoris, "slow-loris", Moment::kLoris, 30, 30},
     {Kind::kTwice, "two-gateways", Moment::kBeside, 0, 60},
     {Kind::kOtherTwice, "other-bytes-elsewhere", Moment::kBeside, 0, 60},

@@ -48,6 +48,7 @@ enum class Kind {
   // By a client, after it got its receipt.
   kDuplicate,
   kOtherBytes,
+  // By a client, when the version is published.
   kLate,
   // By a client that sends nothing else.
   kSlowLoris,
@@ -58,7 +59,7 @@ enum class Kind {
 };
 std::string NameOf(Kind kind);
 
-enum class Moment { kDuring, kBefore, kClientBefore, kClientAfter, kLoris, kBeside };
+enum class Moment { kDuring, kBefore, kClientBefore, kClientAfter, kClientLate, kLoris, kBeside };
 Moment MomentOf(Kind kind);
 
 struct Fault {

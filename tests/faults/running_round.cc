@@ -97,26 +97,22 @@ Sender Running::SenderOf(const Fault& fault) const {
           sent_whole};
 }
 
+void Running::EachOf(std::size_t client, Moment moment, const std::function<void(const Fault&)>& act) {
+  for (const Fault& fault : plan_.faults) {
+    if (fault.client != client || MomentOf(fault.kind) != moment) continue;
+    diary_.Note(fault, SmallClient(client));
+    act(fault);
+  }
+}
+
 void Running::BeClient(std::size_t client) {
-  std::vector<std::thread> twins;
   absl::SleepFor(plan_.placements[client].late);
-  for (const Fault& fault : plan_.faults) {
-    if (fault.client != client || MomentOf(fault.kind) != Moment::kClientBefore) continue;
-    diary_.Note(fault, SmallClient(client));
-    diary_.Tell(DoBefore(SenderOf(fault), fault));
-  }
-  for (const Fault& fault : plan_.faults) {
-    if (fault.client != client || MomentOf(fault.kind) != Moment::kBeside) continue;
-    diary_.Note(fault, SmallClient(client));
-    twins.emplace_back([this, &fault] { BeTwin(fault); });
-  }
+  EachOf(client, Moment::kClientBefore, [&](const Fault& fault) { diary_.Tell(DoBefore(SenderOf(fault), fault)); });
+  std::vector<std::thread> twins;
+  EachOf(client, Moment::kBeside, [&](const Fault& fault) { twins.emplace_back([this, &fault] { BeTwin(fault); }); });
   diary_.Tell(Contribute(client));
   while (!published_ && !over_) absl::SleepFor(kPoll);
-  for (const Fault& fault : plan_.faults) {
-    if (over_ || fault.client != client || fault.kind != Kind::kLate) continue;
-    diary_.Note(fault, SmallClient(client));
-    diary_.Tell(DoAfter(client, fault));
-  }
+  if (!over_) EachOf(client, Moment::kClientLate, [&](const Fault& fault) { diary_.Tell(DoAfter(client, fault)); });
   for (std::thread& twin : twins) twin.join();
   if (all_.deployment().has_nodes() && client == round_ % plan_.clients) diary_.Tell(PullPublished(client));
 }
@@ -195,12 +191,9 @@ absl::Status Running::Push(std::size_t client, int variant, std::size_t& gateway
 }
 
 absl::Status Running::DoAfterReceipt(std::size_t client) {
-  for (const Fault& fault : plan_.faults) {
-    if (fault.client != client || (fault.kind != Kind::kDuplicate && fault.kind != Kind::kOtherBytes)) continue;
-    diary_.Note(fault, SmallClient(client));
-    CAIRN_RETURN_IF_ERROR(DoAfter(client, fault));
-  }
-  return absl::OkStatus();
+  absl::Status done;
+  EachOf(client, Moment::kClientAfter, [&](const Fault& fault) { done.Update(DoAfter(client, fault)); });
+  return done;
 }
 
 absl::Status Running::DoAfter(std::size_t client, const Fault& fault) {

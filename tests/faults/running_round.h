@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -41,6 +42,8 @@ class Running {
 
   Sender SenderOf(const Fault& fault) const;
   std::size_t GatewayOf(const Fault& fault) const;  // Of whoever it is that does wrong.
+  // What the client is to do at that moment.
+  void EachOf(std::size_t client, Moment moment, const std::function<void(const Fault&)>& act);
   void BeClient(std::size_t client);
   void BeLoris(const Fault& fault);
   // The client in another place, at the same time.
