@@ -48,12 +48,15 @@ absl::StatusOr<std::map<std::string, std::string>> AddressesFor(const PublishJob
 }
 
 // Those that can be read from, first of all those that have updates; not too many.
-std::vector<v1::AttendRequest> MembersOf(std::vector<v1::AttendRequest> nodes,
+std::vector<v1::AttendRequest> MembersOf(const PublishJob& job, std::vector<v1::AttendRequest> nodes,
                                          const std::map<std::string, std::string>& addresses) {
   std::erase_if(nodes, [](const v1::AttendRequest& node) { return node.peer().empty(); });
   std::stable_partition(nodes.begin(), nodes.end(),
                         [&](const v1::AttendRequest& node) { return addresses.count(node.node()) > 0; });
-  if (nodes.size() > kNodesAtOnce) nodes.resize(kNodesAtOnce);
+  if (nodes.size() <= kNodesAtOnce) return nodes;
+  spdlog::info("{}: version {}: {} nodes can combine modules; {} of them do, as many as share one round",
+               job.federation, job.version, nodes.size(), kNodesAtOnce);
+  nodes.resize(kNodesAtOnce);
   return nodes;
 }
 
@@ -117,7 +120,7 @@ NodesSharder::Parts NodesSharder::Combine(const PublishJob& job, std::shared_ptr
     if (attempt > 0) absl::SleepFor(kPause);
     const std::vector<v1::AttendRequest> attending = nodes_->attending();
     CAIRN_ASSIGN_OR_RETURN(const auto addresses, AddressesFor(job, attending));
-    const std::vector<v1::AttendRequest> nodes = MembersOf(attending, addresses);
+    const std::vector<v1::AttendRequest> nodes = MembersOf(job, attending, addresses);
     Parts parts = CombineWith(nodes, addresses, job);
     if (parts.ok()) {
       spdlog::info("{}: version {}: combined by {} nodes, each some of the modules", job.federation, job.version,
