@@ -213,6 +213,7 @@ absl::StatusOr<PipelinePlan> Pipeline::Plan() {
   CAIRN_ASSIGN_OR_RETURN(const WeighingOutput weighed,
                          WeighRound(*weighing_, *aggregator_, memory_, options, options_.round, options_.known_finite));
   clients_.clear();
+  clients_.reserve(weighed.clients.size());
   weights_.clear();
   for (const auto& [client, update] : aggregator_->updates()) {
     const ClientWeight& weight = weighed.clients[clients_.size()];

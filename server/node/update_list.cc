@@ -34,7 +34,8 @@ v1::ListedUpdate Listed(const Contribution& contribution, const std::map<std::st
   return update;
 }
 
-ReceiptRow ReceiptOf(const v1::UpdateList& list, const v1::ListedUpdate& update) {
+ReceiptRow ReceiptOf(const v1::UpdateList& list, const v1::ListedUpdate& update,
+                     const std::vector<SharedText>& configs) {
   ReceiptRow receipt;
   receipt.federation = list.federation();
   receipt.round = list.round();
@@ -42,7 +43,7 @@ ReceiptRow ReceiptOf(const v1::UpdateList& list, const v1::ListedUpdate& update)
   receipt.sha256 = update.sha256();
   receipt.bytes = update.payload_bytes();
   receipt.examples = update.examples();
-  receipt.adapter_config = list.adapter_configs(static_cast<int>(update.adapter_config()));
+  receipt.adapter_config = configs[update.adapter_config()];
   return receipt;
 }
 
@@ -81,11 +82,13 @@ absl::StatusOr<PublishJob> JobOf(const v1::UpdateList& list) {
   job.federation = list.federation();
   job.version = list.round();
   job.method.combine = list.combine();
+  const std::vector<SharedText> configs(list.adapter_configs().begin(), list.adapter_configs().end());
+  job.contributions.reserve(static_cast<std::size_t>(list.updates_size()));
   for (const v1::ListedUpdate& update : list.updates()) {
-    if (update.adapter_config() >= static_cast<std::uint32_t>(list.adapter_configs_size())) {
+    if (update.adapter_config() >= configs.size()) {
       return absl::DataLossError("no order: the config of an update is missing");
     }
-    job.contributions.push_back({ReceiptOf(list, update), nullptr});
+    job.contributions.push_back({ReceiptOf(list, update, configs), nullptr});
   }
   return job;
 }

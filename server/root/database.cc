@@ -241,7 +241,11 @@ absl::StatusOr<std::vector<ReceiptRow>> Database::LoadReceipts(const std::string
   std::vector<ReceiptRow> rows;
   const std::string sql = absl::StrCat(kSelectReceipts, " ORDER BY client");
   Statement query(handle_, sql.c_str());
-  CAIRN_RETURN_IF_ERROR(query.Bind(federation).Bind(round).Rows([&] { rows.push_back(ReceiptFrom(query)); }));
+  SharedTexts configs;
+  CAIRN_RETURN_IF_ERROR(query.Bind(federation).Bind(round).Rows([&] {
+    ReceiptRow& row = rows.emplace_back(ReceiptFrom(query));
+    row.adapter_config = configs.Of(row.adapter_config);
+  }));
   return rows;
 }
 

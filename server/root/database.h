@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "adapter/lora.h"
+#include "base/shared_text.h"
 
 struct sqlite3;
 
@@ -41,7 +42,7 @@ struct ReceiptRow {
   std::string sha256;
   std::uint64_t bytes = 0;
   std::uint64_t examples = 0;
-  std::string adapter_config;  // JSON
+  SharedText adapter_config;  // JSON. Most clients have the same.
   std::int64_t received_ms = 0;
   std::string node;  // Where the bytes are, while its round is open or aggregating. Empty: in the root's own store.
 };

@@ -358,7 +358,9 @@ absl::Status Federation::Aggregate(const round::RoundClosed& closed) {
   PublishJob job{name(), options_.method, closed.round, spec_ ? spec_->base_model : "", {}, {}, host_.data_dir};
   if (sums_up_) job.summer = host_.summer;
   if (!sums_up_ && Shards(options_.method)) job.sharder = host_.sharder;
+  CAIRN_ASSIGN_OR_RETURN(rehearsal_, Rehearsal::Begin(combine()));  // Nobody contributes before it is begun anew.
   CAIRN_ASSIGN_OR_RETURN(auto receipts, host_.database->LoadReceipts(name(), closed.round));
+  job.contributions.reserve(receipts.size());
   for (ReceiptRow& receipt : receipts) {
     auto blob = host_.store->Find(name(), UpdateName(receipt.client, receipt.sha256));
     if (!blob.ok() && receipt.node.empty()) return blob.status();

@@ -205,6 +205,7 @@ absl::StatusOr<CombineReport> Publishing::ReportTotal(const ResultSink& sink) {
 // What the report says of the clients.
 std::vector<OutcomeRow> Publishing::Outcomes() const {
   std::vector<OutcomeRow> outcomes;
+  outcomes.reserve(report_.clients.size());
   for (const ClientReport& client : report_.clients) {
     outcomes.push_back(
         {client.id, client.weight, client.distance, client.cosine, client.accepted, ShortReason(client.reason)});

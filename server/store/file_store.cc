@@ -71,13 +71,13 @@ class FileUpload final : public Upload {
 
 class FileBlob final : public Blob {
  public:
-  FileBlob(fs::path path, MappedFile file) : path_(std::move(path)), file_(std::move(file)) {}
+  FileBlob(const fs::path& path, MappedFile file) : path_(path.native()), file_(std::move(file)) {}
   absl::string_view bytes() const override { return file_.bytes(); }
   void DropPages() const override { file_.DropPages(); }
   std::optional<fs::path> path() const override { return path_; }
 
  private:
-  fs::path path_;
+  const std::string path_;  // A path keeps each of its parts as well; there may be thousands of these.
   MappedFile file_;
 };
 
@@ -133,7 +133,7 @@ class FileStore final : public Store {
   absl::StatusOr<std::shared_ptr<const Blob>> Find(const std::string& federation, const std::string& name) override {
     fs::path path = Object(federation, name);
     CAIRN_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
-    return std::make_shared<FileBlob>(std::move(path), std::move(file));
+    return std::make_shared<FileBlob>(path, std::move(file));
   }
 
   void Remove(const std::string& federation, const std::string& name) override {

@@ -140,7 +140,7 @@ void RoundSum::Folded(WorkerId worker, absl::Span<const absl::Status> results) {
     const absl::Status result =
         i < results.size() ? results[i] : absl::InternalError("the worker did not say what became of the update");
     if (absl::IsInvalidArgument(result)) {
-      refused_.emplace(update, BlameClient(result, update.client));
+      refused_.emplace(update, BlameClient(result, update.client()));
     } else if (leaf.useless) {
       continue;  // It waits again since Close.
     } else if (result.ok()) {

@@ -12,6 +12,7 @@
 #include <deque>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -27,11 +28,23 @@ namespace cairn::tree {
 using WorkerId = std::uint64_t;
 using PartialId = std::uint64_t;
 
-struct UpdateId {
-  std::string client;
-  std::string sha256;
-  std::string rest = {};  // What else there is to an update: with another, it is another.
-  auto operator<=>(const UpdateId&) const = default;
+// Copies share the text: a round's bookkeeping has each update several times.
+class UpdateId {
+ public:
+  // `rest`: what else there is to an update: with another, it is another.
+  UpdateId(std::string client, std::string sha256, std::string rest = "")
+      : text_(std::make_shared<const Text>(Text{std::move(client), std::move(sha256), std::move(rest)})) {}
+
+  const std::string& client() const { return text_->client; }
+  friend bool operator==(const UpdateId& x, const UpdateId& y) { return x.text_ == y.text_ || *x.text_ == *y.text_; }
+  friend auto operator<=>(const UpdateId& x, const UpdateId& y) { return *x.text_ <=> *y.text_; }
+
+ private:
+  struct Text {
+    std::string client, sha256, rest;
+    auto operator<=>(const Text&) const = default;
+  };
+  std::shared_ptr<const Text> text_;
 };
 using UpdateSet = std::set<UpdateId>;
 

@@ -86,7 +86,10 @@ absl::StatusOr<std::vector<v1::ShardTask>> SplitJob(const PublishJob& job, std::
   CAIRN_ASSIGN_OR_RETURN(const std::vector<ModuleShare> shares,
                          ShareModules(job, std::vector<double>(size, 1.0), share));
   v1::ShardTask described = DescribeJob(job);
-  for (const Contribution& contribution : job.contributions) *described.add_updates() = PlaceOf(contribution);
+  for (const Contribution& contribution : job.contributions) {
+    v1::UpdatePlace& place = *described.add_updates() = PlaceOf(contribution);
+    place.set_adapter_config(contribution.receipt.adapter_config.text());
+  }
   described.set_data_dir(std::filesystem::absolute(job.data_dir).native());
   described.set_size(static_cast<std::uint32_t>(size));
   described.set_reduces_further(share != nullptr);

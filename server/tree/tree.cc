@@ -201,7 +201,11 @@ Tree::Job Tree::JobOf(const RoundKey& key, Round& round, Action action) {
   job.task.set_sum(round.number);
   if (const Fold* fold = std::get_if<Fold>(&*job.action)) {
     job.task.mutable_fold()->set_combine(round.combine);
-    for (const UpdateId& update : fold->updates) *job.task.mutable_fold()->add_updates() = round.places.at(update);
+    for (const UpdateId& update : fold->updates) {
+      const Place& known = round.places.at(update);
+      v1::UpdatePlace& place = *job.task.mutable_fold()->add_updates() = known.place;
+      place.set_adapter_config(known.adapter_config.text());
+    }
   } else if (const Merge* merge = std::get_if<Merge>(&*job.action)) {
     *job.task.mutable_merge() = round.partials.at(merge->partial);
   } else if (std::holds_alternative<Seal>(*job.action)) {
@@ -278,9 +282,12 @@ Tree::Round& Tree::RoundOf(const RoundKey& key, const Method& method) {
   return round;
 }
 
-void Tree::Know(Round& round, const Contribution& contribution) {
-  round.places[IdOf(contribution.receipt)] = PlaceOf(contribution);
+// Its id, of which there is one text from now on.
+UpdateId Tree::Know(Round& round, const Contribution& contribution) {
   round.bytes_max = std::max(round.bytes_max, contribution.receipt.bytes);
+  const auto entry = round.places.try_emplace(IdOf(contribution.receipt)).first;
+  entry->second = {PlaceOf(contribution), round.adapter_configs.Of(contribution.receipt.adapter_config)};
+  return entry->first;
 }
 
 void Tree::Contributed(const std::string& federation, std::uint64_t number, const Method& method,
@@ -288,9 +295,9 @@ void Tree::Contributed(const std::string& federation, std::uint64_t number, cons
   {
     std::lock_guard lock(mutex_);
     Round& round = RoundOf({federation, number}, method);
-    Know(round, contribution);
-    if (options_.metrics != nullptr) round.queued.emplace(IdOf(contribution.receipt), absl::Now());
-    round.sum.Offer(IdOf(contribution.receipt));
+    const UpdateId id = Know(round, contribution);
+    if (options_.metrics != nullptr) round.queued.emplace(id, absl::Now());
+    round.sum.Offer(id);
   }
   changed_.notify_all();
 }
@@ -300,10 +307,7 @@ absl::StatusOr<std::unique_ptr<RoundTotal>> Tree::Sum(const PublishJob& job) {
   const RoundKey key{job.federation, job.version};
   Round& round = RoundOf(key, job.method);
   UpdateSet wanted;
-  for (const Contribution& contribution : job.contributions) {
-    Know(round, contribution);
-    wanted.insert(IdOf(contribution.receipt));
-  }
+  for (const Contribution& contribution : job.contributions) wanted.insert(Know(round, contribution));
   round.sum.Close(std::move(wanted));
   Conclude(round);
   changed_.notify_all();

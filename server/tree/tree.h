@@ -22,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/limits.h"
+#include "base/shared_text.h"
 #include "proto/cairn/v1/tree.pb.h"
 #include "server/root/shards.h"
 #include "server/root/summer.h"
@@ -69,11 +70,16 @@ class Tree final : public Summer, public Sharder {
 
  private:
   using RoundKey = std::pair<std::string, std::uint64_t>;
+  struct Place {
+    v1::UpdatePlace place;  // Without its adapter_config.
+    SharedText adapter_config;
+  };
   struct Round {
     std::uint64_t number = 0;  // For workers.
     std::string combine;
     RoundSum sum;
-    std::map<UpdateId, v1::UpdatePlace> places;
+    std::map<UpdateId, Place> places;
+    SharedTexts adapter_configs;
     std::map<UpdateId, absl::Time> queued;  // For metrics: since when, of those that no worker has begun with.
     std::map<PartialId, v1::SealedPartial> partials;
     std::uint64_t bytes_max = 0;             // Of an update.
@@ -119,7 +125,7 @@ class Tree final : public Summer, public Sharder {
 
   // With mutex_ held.
   Round& RoundOf(const RoundKey& key, const Method& method);
-  void Know(Round& round, const Contribution& contribution);
+  UpdateId Know(Round& round, const Contribution& contribution);
   std::optional<Job> NextFor(WorkerId worker);
   Job JobOf(const RoundKey& key, Round& round, Action action);
   static std::uint64_t SumBytesOf(const Round& round);

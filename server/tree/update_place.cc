@@ -10,7 +10,6 @@ v1::UpdatePlace PlaceOf(const Contribution& contribution) {
   place.set_client(receipt.client);
   place.set_sha256(receipt.sha256);
   place.set_examples(receipt.examples);
-  place.set_adapter_config(receipt.adapter_config);
   if (const auto key = contribution.payload->shared_key()) place.set_object(key->ToHex());
   if (const auto path = contribution.payload->path()) place.set_path(std::filesystem::absolute(*path));
   return place;

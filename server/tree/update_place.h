@@ -6,6 +6,7 @@
 
 namespace cairn::tree {
 
+// Without its adapter_config, which most clients have the same.
 v1::UpdatePlace PlaceOf(const Contribution& contribution);
 
 }  // namespace cairn::tree
