@@ -36,7 +36,8 @@ constexpr char kFooter[] =
     "docs/nodes.md.\n";
 
 struct Flags {
-  std::string config, root, node, listen, peer_listen, peer_address, metrics_listen, data_dir;
+  std::string config, root, node, listen, client_address, zone, capacity, peer_listen, peer_address, metrics_listen,
+      data_dir;
   bool print_config = false;
   std::optional<std::uint32_t> workers;
 };
@@ -48,6 +49,9 @@ absl::Status RunGateway(const Flags& flags) {
   if (!flags.root.empty()) config.set_root(flags.root);
   if (!flags.node.empty()) config.set_node(flags.node);
   if (!flags.listen.empty()) config.set_listen(flags.listen);
+  if (!flags.client_address.empty()) config.set_client_address(flags.client_address);
+  if (!flags.zone.empty()) config.set_zone(flags.zone);
+  if (!flags.capacity.empty()) config.set_capacity(flags.capacity);
   if (!flags.peer_listen.empty()) config.set_peer_listen(flags.peer_listen);
   if (!flags.peer_address.empty()) config.set_peer_address(flags.peer_address);
   if (!flags.metrics_listen.empty()) config.set_metrics_listen(flags.metrics_listen);
@@ -66,6 +70,12 @@ void AddGateway(CLI::App& app) {
   command->add_option("--root", flags->root, "host:port of the root's node_listen");
   command->add_option("--node", flags->node, "Name of this node. Default: one made with the data directory");
   command->add_option("--listen", flags->listen, "host:port for clients. Default 127.0.0.1:7070");
+  command->add_option("--client-address", flags->client_address,
+                      "host:port that clients of other gateways dial when they are sent here; off: none are. Default: "
+                      "--listen, as bound, unless that is all addresses of the machine");
+  command->add_option("--zone", flags->zone, "Where this gateway is, as clients say where they are. Default: nowhere");
+  command->add_option("--capacity", flags->capacity,
+                      "Bytes of updates that it can take in a second, as 500MiB. Default: measured at the start");
   command->add_option("--peer-listen", flags->peer_listen,
                       "host:port for other nodes, who read parts of this one's updates. Default: none");
   command->add_option("--peer-address", flags->peer_address,

@@ -18,6 +18,7 @@ absl::Status CheckBytes(absl::string_view value) { return ParseBytes(value).stat
 absl::Status CheckDuration(absl::string_view value) { return ParseDuration(value).status(); }
 absl::Status CheckName(absl::string_view value) { return CheckId("federation name", value); }
 absl::Status CheckNodeName(absl::string_view value) { return CheckId("node", value); }
+absl::Status CheckZone(absl::string_view value) { return CheckId("zone", value); }
 absl::Status CheckLogLevel(absl::string_view value) {
   for (const absl::string_view level : {"debug", "info", "warn", "error"}) {
     if (value == level) return absl::OkStatus();
@@ -38,6 +39,9 @@ constexpr FieldCheck kChecks[] = {
     {"cairn.v1.ServerConfig.peer_listen", CheckAddress},
     {"cairn.v1.ServerConfig.peer_address", CheckAddress},
     {"cairn.v1.ServerConfig.node", CheckNodeName},
+    {"cairn.v1.ServerConfig.client_address", CheckAddressOrOff},
+    {"cairn.v1.ServerConfig.zone", CheckZone},
+    {"cairn.v1.ServerConfig.capacity", CheckBytes},
     {"cairn.v1.ServerConfig.memory_budget", CheckBytes},
     {"cairn.v1.ServerConfig.upload_max", CheckBytes},
     {"cairn.v1.ServerConfig.worker_memory", CheckBytes},

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/ids.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "config/address.h"
@@ -116,6 +117,25 @@ absl::Status CheckSizes(const ServerOptions& options) {
   return absl::OkStatus();
 }
 
+// What clients of other gateways are told of this one.
+absl::Status ResolvePlacing(const v1::ServerConfig& config, ServerOptions& options) {
+  options.client_address = config.client_address();
+  options.zone = config.zone();
+  if (!options.client_address.empty() && options.client_address != "off") {
+    CAIRN_ASSIGN_OR_RETURN(const HostPort address, ValueOf("client_address", ParseHostPort(options.client_address)));
+    if (IsWildcard(address.host) || address.port == 0) {
+      return Wrong("client_address", absl::StrCat("clients cannot dial ", options.client_address));
+    }
+  }
+  if (!options.zone.empty()) {
+    const absl::Status zone = CheckId("zone", options.zone);
+    if (!zone.ok()) return Wrong("zone", zone.message());
+  }
+  if (config.capacity().empty()) return absl::OkStatus();
+  CAIRN_ASSIGN_OR_RETURN(options.capacity, ValueOf("capacity", ParseBytes(config.capacity())));
+  return options.capacity > 0 ? absl::OkStatus() : Wrong("capacity", "expected at least 1 byte in a second");
+}
+
 }  // namespace
 
 void FillServerDefaults(v1::ServerConfig& config) {
@@ -159,6 +179,7 @@ absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& confi
   options.workers = config.workers();
   options.workers_by_hand = config.workers_by_hand();
   CAIRN_RETURN_IF_ERROR(CheckSizes(options));
+  CAIRN_RETURN_IF_ERROR(ResolvePlacing(config, options));
   options.tls = {config.tls().certificate(), config.tls().key(), config.tls().client_ca()};
   options.log_level = config.log_level();
   CAIRN_RETURN_IF_ERROR(role == Role::kGateway ? ResolveGateway(config, options) : ResolveRoot(config, options));

@@ -34,6 +34,10 @@ struct ServerOptions {
   RootTlsFiles root_tls;       // Also towards other nodes.
   std::string peer_listen;     // Of other nodes; empty: they cannot read here.
   std::string peer_address;    // What they dial; empty: peer_listen, as bound.
+  // What clients of other gateways dial; empty: listen, as bound, unless that is a wildcard; "off": none are sent here.
+  std::string client_address;
+  std::string zone;
+  std::uint64_t capacity = 0;  // Bytes of updates in a second; 0: what the cores can take.
   std::string metrics_listen;  // Empty: none.
   std::filesystem::path data_dir;
   bool durable = true;

@@ -93,6 +93,28 @@ TEST(OptionsTest, NodesReadOfAGatewayWhereItSays) {
               AllOf(HasSubstr("root_tls.ca"), HasSubstr("clients")));
 }
 
+TEST(OptionsTest, AGatewaySaysWhereClientsOfOthersFindIt) {
+  const std::string base = "data_dir: out\nroot: 127.0.0.1:7072\n";
+  const auto none = LoadAs(Role::kGateway, base);
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_EQ(none->client_address, "");
+  EXPECT_EQ(none->capacity, 0u);
+  const auto all = LoadAs(Role::kGateway, base + "client_address: n1.example.org:7070\nzone: eu-1\ncapacity: 500MB\n");
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_EQ(all->client_address, "n1.example.org:7070");
+  EXPECT_EQ(all->zone, "eu-1");
+  EXPECT_EQ(all->capacity, 500'000'000u);
+  EXPECT_TRUE(LoadAs(Role::kGateway, base + "client_address: 'off'\n").ok());
+  const auto refusal = [&](const std::string& more) {
+    return std::string(LoadAs(Role::kGateway, base + more).status().message());
+  };
+  EXPECT_THAT(refusal("client_address: 0.0.0.0:7070\n"), HasSubstr("clients cannot dial 0.0.0.0:7070"));
+  EXPECT_THAT(refusal("client_address: 10.0.0.1:0\n"), HasSubstr("clients cannot dial 10.0.0.1:0"));
+  EXPECT_THAT(refusal("client_address: nowhere\n"), HasSubstr("client_address"));
+  EXPECT_THAT(refusal("zone: 'rack 7'\n"), HasSubstr("zone"));
+  EXPECT_THAT(refusal("capacity: 0\n"), HasSubstr("capacity: expected at least 1 byte"));
+}
+
 TEST(OptionsTest, ClientsDoNotPassForNodes) {
   EXPECT_THAT(Refusal(Yaml("tls: {certificate: c, key: k, client_ca: ca}\n"
                            "node_tls: {certificate: c, key: k, client_ca: ca}\n")),

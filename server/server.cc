@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,7 @@
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "config/address.h"
+#include "server/fold_speed.h"
 #include "server/gateway/gateway.h"
 #include "server/metrics/http_endpoint.h"
 #include "server/metrics/metrics.h"
@@ -88,6 +90,7 @@ class ServerImpl final : public Server {
   absl::Status ServePeers(const ServerOptions& options);
   absl::Status OpenRemoteRoot(const ServerOptions& options);
   absl::Status ServeClients(const ServerOptions& options);
+  absl::Status OfferToClients(const ServerOptions& options);
   absl::Status Ready() const {
     if (!ready_) return absl::UnavailableError("starting: recovering the data directory");
     return remote_root_ == nullptr ? absl::OkStatus() : remote_root_->attended();
@@ -255,12 +258,38 @@ absl::Status ServerImpl::ServeClients(const ServerOptions& options) {
   return absl::OkStatus();
 }
 
+// Last: whom the root sends here finds somebody.
+absl::Status ServerImpl::OfferToClients(const ServerOptions& options) {
+  if (remote_root_ == nullptr && nodes_ == nullptr) return absl::OkStatus();
+  CAIRN_ASSIGN_OR_RETURN(const HostPort bound, ParseHostPort(address()));
+  ClientsOffer offer;
+  if (options.client_address.empty() && !IsWildcard(bound.host)) offer.address = address();
+  if (options.client_address != "off" && !options.client_address.empty()) offer.address = options.client_address;
+  if (!offer.address.empty()) {
+    offer.zone = options.zone;
+    offer.fold_seconds_per_byte = MeasureFoldSecondsPerByte();
+    offer.cores = std::max(std::thread::hardware_concurrency(), 1u);
+    offer.workers = static_cast<std::uint32_t>(options.workers);
+    offer.capacity = options.capacity > 0 ? static_cast<double>(options.capacity)
+                                          : UpdateCapacity(offer.cores, offer.fold_seconds_per_byte);
+  }
+  if (remote_root_ != nullptr) {
+    remote_root_->Attend(offer);
+  } else {
+    coordinator_->TakeClients(offer);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ServerImpl::Open(const ServerOptions& options) {
   CAIRN_RETURN_IF_ERROR(LockDirectory(options.data_dir));
   CAIRN_RETURN_IF_ERROR(OpenStore(options));
   CAIRN_RETURN_IF_ERROR(ServeMetrics(options.metrics_listen));
   CAIRN_RETURN_IF_ERROR(options.role == Role::kGateway ? OpenRemoteRoot(options) : OpenRoot(options));
-  if (options.role != Role::kRoot) CAIRN_RETURN_IF_ERROR(ServeClients(options));
+  if (options.role != Role::kRoot) {
+    CAIRN_RETURN_IF_ERROR(ServeClients(options));
+    CAIRN_RETURN_IF_ERROR(OfferToClients(options));
+  }
   CAIRN_RETURN_IF_ERROR(WriteEndpoints());
   ready_ = true;
   return absl::OkStatus();

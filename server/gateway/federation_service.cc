@@ -3,10 +3,12 @@
 #include <string>
 #include <utility>
 
+#include "base/ids.h"
 #include "base/limits.h"
 #include "base/version.h"
 #include "server/gateway/convert.h"
 #include "server/gateway/credentials.h"
+#include "server/gateway/dialable.h"
 #include "server/gateway/pull_reactor.h"
 #include "server/gateway/push_reactor.h"
 #include "server/gateway/watch_reactor.h"
@@ -15,9 +17,9 @@ namespace cairn {
 namespace {
 
 using Rpc = v1::Federation;
-using Base = Rpc::WithCallbackMethod_Join<Rpc::WithCallbackMethod_Leave<
-    Rpc::WithCallbackMethod_Status<Rpc::WithCallbackMethod_ResumePoint<Rpc::WithCallbackMethod_Watch<
-        Rpc::WithRawCallbackMethod_Push<Rpc::WithRawCallbackMethod_Pull<Rpc::Service>>>>>>>;
+using Base = Rpc::WithCallbackMethod_Join<Rpc::WithCallbackMethod_Leave<Rpc::WithCallbackMethod_Status<
+    Rpc::WithCallbackMethod_Place<Rpc::WithCallbackMethod_ResumePoint<Rpc::WithCallbackMethod_Watch<
+        Rpc::WithRawCallbackMethod_Push<Rpc::WithRawCallbackMethod_Pull<Rpc::Service>>>>>>>>;
 
 class FederationService final : public Base {
  public:
@@ -74,6 +76,24 @@ class FederationService final : public Base {
                                FillRounds(*all, *reply);
                                reactor->Finish(grpc::Status::OK);
                              });
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* Place(grpc::CallbackServerContext* context, const v1::PlaceRequest* request,
+                                  v1::PlaceReply* reply) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    absl::Status allowed = CheckIdentity(*context, gateway_.mutual_tls, request->client());
+    if (!request->zone().empty()) allowed.Update(CheckId("zone", request->zone()));
+    if (!allowed.ok()) {
+      reactor->Finish(ToGrpc(allowed));
+      return reactor;
+    }
+    gateway_.root->Place({request->federation(), request->client(), request->zone(), request->payload_bytes()},
+                         [reactor, reply, peer = context->peer()](const absl::StatusOr<std::string>& address) {
+                           if (!address.ok()) return reactor->Finish(ToGrpc(address.status()));
+                           if (CanDial(peer, *address)) reply->set_address(*address);
+                           reactor->Finish(grpc::Status::OK);
+                         });
     return reactor;
   }
 

@@ -89,6 +89,7 @@ struct Metrics::Families {
   Family<Counter>& node_bytes = CounterFamily(
       "cairn_node_bytes_total",
       "Payload bytes that nodes brought to the root (updates, or sums of them), or read of each other (parts).");
+  Family<Gauge>& node_clients = GaugeFamily("cairn_node_clients", "Clients whose updates are sent to the node.");
   Family<Histogram>& step_seconds =
       HistogramFamily("cairn_step_seconds", "Time of each step from an update's first byte to the published version.");
   Family<Histogram>& aggregation =
@@ -114,6 +115,7 @@ struct Metrics::Families {
   std::mutex mutex;
   std::map<std::string, std::set<std::string>> modules;  // With an error, by federation. Guarded by `mutex`.
   std::map<std::string, Gauge*> phase_now;               // By federation. Guarded by `mutex`.
+  std::map<std::string, Gauge*> nodes;                   // Of node_clients. Guarded by `mutex`.
 
   // The series of one client. Null: none.
   struct Client {
@@ -239,6 +241,18 @@ void Metrics::BytesReceived(absl::string_view federation, std::uint64_t bytes) {
 void Metrics::NodeBytes(absl::string_view federation, absl::string_view kind, std::uint64_t bytes) {
   families_->node_bytes.Add({{"federation", Text(federation)}, {"kind", Text(kind)}})
       .Increment(static_cast<double>(bytes));
+}
+
+void Metrics::SetNodeClients(absl::Span<const NodeClients> nodes) {
+  std::lock_guard lock(families_->mutex);
+  std::map<std::string, Gauge*> before = std::exchange(families_->nodes, {});
+  for (const NodeClients& each : nodes) {
+    Gauge*& gauge = families_->nodes[each.node];
+    gauge = &families_->node_clients.Add({{"node", each.node}});
+    gauge->Set(static_cast<double>(each.clients));
+    before.erase(each.node);
+  }
+  for (const auto& [node, gauge] : before) families_->node_clients.Remove(gauge);
 }
 
 void Metrics::BytesSent(absl::string_view federation, std::uint64_t bytes) {

@@ -4,6 +4,7 @@
 // client cannot make the number of series grow; where they are clients or modules, their number is bounded.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -20,6 +21,12 @@ struct ClientFigures {
   double weight = 0;
   std::optional<double> distance, cosine;  // From the result; no series where they were not measured.
   bool dropped = false;                    // Voted down.
+};
+
+// How many clients a node was given to take the updates of.
+struct NodeClients {
+  std::string node;
+  std::size_t clients = 0;
 };
 
 class Metrics {
@@ -60,6 +67,8 @@ class Metrics {
 
   // Payload bytes that nodes brought to the root, "update" or "sum", or that this node read of others' updates: "part".
   void NodeBytes(absl::string_view federation, absl::string_view kind, std::uint64_t bytes);
+  // Takes the place of what was set before.
+  void SetNodeClients(absl::Span<const NodeClients> nodes);
 
   // Of an update's way from its first byte to the version that it is in: receive (header to trailer, as fast as the
   // client sends), write (of that, copying to where the update lies), seal (until nothing can take it away), queue

@@ -8,6 +8,15 @@
 #include "server/gateway/convert.h"
 
 namespace cairn {
+namespace {
+
+ClientsOffer OfferOf(const v1::AttendRequest& request) {
+  const v1::ClientsOffer& clients = request.clients();
+  return {clients.address(), clients.zone(),   clients.capacity(), clients.fold_seconds_per_byte(),
+          clients.cores(),   request.workers()};
+}
+
+}  // namespace
 
 AttendReactor::AttendReactor(Coordinator* coordinator, NodeTable* table, const v1::AttendRequest& request,
                              const absl::Status& allowed)
@@ -23,7 +32,9 @@ AttendReactor::AttendReactor(Coordinator* coordinator, NodeTable* table, const v
   lock.unlock();  // The table calls back with its own lock held.
   auto session = table_->Arrive(
       request, [this](const v1::RootNotice& notice) { Send(notice); },
-      [this] { coordinator_->NodeArrived(node_, [this](const auto& federations) { Welcome(federations); }); });
+      [&] {
+        coordinator_->NodeArrived(node_, OfferOf(request), [this](const auto& federations) { Welcome(federations); });
+      });
   lock.lock();
   if (!session.ok()) {
     arriving_ = false;

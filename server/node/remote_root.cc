@@ -30,6 +30,14 @@ void Fill(const UploadKey& key, Message& message) {
   message.set_payload_bytes(key.bytes);
 }
 
+void Fill(const ClientsOffer& offer, v1::ClientsOffer& message) {
+  message.set_address(offer.address);
+  message.set_zone(offer.zone);
+  message.set_capacity(offer.capacity);
+  message.set_fold_seconds_per_byte(offer.fold_seconds_per_byte);
+  message.set_cores(offer.cores);
+}
+
 absl::StatusOr<std::shared_ptr<const AdapterSpec>> SpecOf(bool has, const v1::AdapterSpec& proto) {
   if (!has) return nullptr;
   CAIRN_ASSIGN_OR_RETURN(AdapterSpec spec, FromProto(proto));
@@ -57,17 +65,24 @@ absl::StatusOr<Admission> AdmissionOf(const absl::StatusOr<v1::AdmissionReply>& 
 absl::StatusOr<std::unique_ptr<RemoteRoot>> RemoteRoot::Open(RemoteRootOptions options, Store* store) {
   CAIRN_ASSIGN_OR_RETURN(auto credentials, MakeRootCredentials(options.tls));
   CAIRN_ASSIGN_OR_RETURN(auto cache, AdapterCache::Open(options.cache_dir, limits::kAdapterCacheBytesMax));
-  std::unique_ptr<RemoteRoot> root(new RemoteRoot(std::move(options), store, std::move(credentials), std::move(cache)));
+  return std::unique_ptr<RemoteRoot>(
+      new RemoteRoot(std::move(options), store, std::move(credentials), std::move(cache)));
+}
+
+void RemoteRoot::Attend(const ClientsOffer& offer) {
   v1::AttendRequest request;
-  request.set_node(root->options_.node);
-  request.set_directory(root->options_.directory);
+  request.set_node(options_.node);
+  request.set_directory(options_.directory);
   request.set_sums(true);
-  request.set_workers(static_cast<std::uint32_t>(root->options_.worker_count));
-  request.set_peer(root->options_.peer_address);
-  root->attendance_ =
-      std::make_unique<Attendance>(&root->connection_, std::move(request),
-                                   [self = root.get()](const v1::RootNotice& notice) { self->OnNotice(notice); });
-  return root;
+  request.set_workers(static_cast<std::uint32_t>(options_.worker_count));
+  request.set_peer(options_.peer_address);
+  if (!offer.address.empty()) Fill(offer, *request.mutable_clients());
+  {
+    std::lock_guard lock(mutex_);
+    own_address_ = offer.address;
+  }
+  attendance_ = std::make_unique<Attendance>(&connection_, std::move(request),
+                                             [this](const v1::RootNotice& notice) { OnNotice(notice); });
 }
 
 RemoteRoot::RemoteRoot(RemoteRootOptions options, Store* store, std::shared_ptr<grpc::ChannelCredentials> credentials,
@@ -200,6 +215,26 @@ void RemoteRoot::Leave(const std::string& federation, const std::string& client,
         connection_.federation().async()->Leave(context, request, reply, std::move(done));
       },
       std::move(request), [done = std::move(done)](const auto& reply) { done(reply.status()); });
+}
+
+void RemoteRoot::Place(const PlaceQuery& query, Done<std::string> done) {
+  v1::PlaceRequest request;
+  request.set_federation(query.federation);
+  request.set_client(query.client);
+  request.set_zone(query.zone);
+  request.set_payload_bytes(query.bytes);
+  connection_.Call<v1::PlaceReply>(
+      [this](auto* context, auto* request, auto* reply, auto done) {
+        connection_.federation().async()->Place(context, request, reply, std::move(done));
+      },
+      std::move(request),
+      [this, done = std::move(done)](const absl::StatusOr<v1::PlaceReply>& reply) {
+        if (!reply.ok()) return done(reply.status());
+        std::unique_lock lock(mutex_);
+        const bool here = reply->address() == own_address_;
+        lock.unlock();
+        done(here ? "" : reply->address());
+      });
 }
 
 void RemoteRoot::CheckUpload(const UploadKey& key, Done<Admission> done) {

@@ -49,11 +49,13 @@ struct RemoteRootOptions {
 
 class RemoteRoot final : public Root {
  public:
-  // Does not wait for the root. INVALID_ARGUMENT, NOT_FOUND: TLS files. `store` is the node's, and outlives this
-  // object.
+  // INVALID_ARGUMENT, NOT_FOUND: TLS files. `store` is the node's, and outlives this object.
   static absl::StatusOr<std::unique_ptr<RemoteRoot>> Open(RemoteRootOptions options, Store* store);
   ~RemoteRoot() override;
 
+  // Begins to attend, and goes on. Does not wait for the root. Once, and before `attended`; the calls of Root may come
+  // before.
+  void Attend(const ClientsOffer& offer);
   // Ends every call, and what is asked from now on ends at once: so that a gateway need not wait for the root to stop.
   void Close();
 
@@ -65,6 +67,7 @@ class RemoteRoot final : public Root {
   void Join(const std::string& federation, const std::string& client, std::optional<AdapterSpec> spec,
             Done<JoinResult> done) override;
   void Leave(const std::string& federation, const std::string& client, std::function<void(absl::Status)> done) override;
+  void Place(const PlaceQuery& query, Done<std::string> done) override;
   void CheckUpload(const UploadKey& key, Done<Admission> done) override;
   void Progress(const UploadKey& key, std::uint64_t received) override;
   void UploadEnded(const UploadKey& key, const absl::Status& refusal) override;
@@ -105,6 +108,7 @@ class RemoteRoot final : public Root {
   std::map<std::string, std::unique_ptr<WatchFeed>> feeds_;  // By federation; they stay.
   std::map<Subscription, WatchFeed*> subscriptions_;
   Subscription next_subscription_ = 1;
+  std::string own_address_;   // Where clients of others are sent to this node.
   v1::UpdateList sum_order_;  // So far, as the next. Used by the thread of notices alone.
   v1::ShardOrder shard_order_;
   Pool deliverers_, workers_;  // For what the root waits for, and for the rest. Null: at the end.

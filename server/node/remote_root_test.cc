@@ -61,6 +61,27 @@ TEST_F(RemoteRootTest, SaysWhatTheRootSays) {
   EXPECT_EQ(node_.FindVersion(0).status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(RemoteRootTest, ClientsArePlacedOnTheNodeOfTheirZone) {
+  JoinBoth();
+  const auto placed = [](TestNode& node, const std::string& client) {
+    return Await<absl::StatusOr<std::string>>([&](auto done) {
+      node->Place({"fed", client, "west", 1000}, std::move(done));
+    });
+  };
+  EXPECT_EQ(*placed(node_, "a"), "") << "no node offers itself";
+  TestNode east("n2"), west("n3");
+  east.offer = {"127.0.0.1:1", "east", 1e9, 1e-9, 4, 0};
+  west.offer = {"127.0.0.1:2", "west", 1e9, 1e-9, 4, 0};
+  for (TestNode* node : {&east, &west}) {
+    node->Start(root_.address());
+    node->AwaitAttended();
+  }
+  EXPECT_EQ(*placed(node_, "a"), "127.0.0.1:2");
+  EXPECT_EQ(*placed(east, "a"), "127.0.0.1:2");
+  EXPECT_EQ(*placed(west, "a"), "") << "it is there";
+  EXPECT_EQ(placed(node_, "nobody").status().code(), absl::StatusCode::kNotFound);
+}
+
 TEST_F(RemoteRootTest, UpdatesStayAtTheNodeUntilTheyArePublished) {
   JoinBoth();
   const UpdateBytes a = Update(1), b = Update(2);

@@ -93,6 +93,7 @@ class TestNode {
     auto opened = RemoteRoot::Open(std::move(options), store_.get());
     ASSERT_TRUE(opened.ok()) << opened.status();
     root_ = *std::move(opened);
+    root_->Attend(offer);
   }
   void Stop() {
     root_.reset();
@@ -153,6 +154,7 @@ class TestNode {
   }
 
   TestDirectory directory;
+  ClientsOffer offer;  // From the next start on.
 
  private:
   const std::string name_;

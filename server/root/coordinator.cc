@@ -17,6 +17,7 @@ namespace cairn {
 namespace {
 
 constexpr char kDatabaseFile[] = "cairn.sqlite";
+constexpr char kThisNode[] = "(root)";                       // Which is no node's name.
 constexpr absl::Duration kRetryInterval = absl::Seconds(1);  // Of a publication that could not be put on record.
 constexpr absl::Duration kLongestSleep = absl::Seconds(60);  // Bounds the effect of a clock that jumps.
 
@@ -33,6 +34,7 @@ Coordinator::Coordinator(CoordinatorOptions options, Store* store, Metrics* metr
   host_.summer = nodes_summer_ ? &*nodes_summer_ : options_.summer;
   host_.sharder = options_.sharder;
   host_.nodes = options_.nodes;
+  if (options_.nodes != nullptr) host_.places = &placer_.emplace(metrics).places();
   host_.AfterCommit = [this](std::function<void()> action) { after_commit_.push_back(std::move(action)); };
   host_.Announce = [this](const Notice& notice) { Announce(notice); };
   host_.StartPublishing = [this](PublishJob job) { StartPublishing(std::move(job)); };
@@ -155,6 +157,20 @@ void Coordinator::Leave(const std::string& federation, const std::string& client
       [done = std::move(done)](const absl::StatusOr<bool>& result) { done(result.status()); });
 }
 
+void Coordinator::Place(const PlaceQuery& query, Done<std::string> done) {
+  if (!placer_) return done("");
+  Run<bool>(
+      query.federation,
+      [query](Federation& f) -> absl::StatusOr<bool> {
+        CAIRN_RETURN_IF_ERROR(f.CheckJoined(query.client));
+        return true;
+      },
+      [this, query, done = std::move(done)](const absl::StatusOr<bool>& joined) {
+        if (!joined.ok()) return done(joined.status());
+        placer_->Ask(query, clock_->Now(), done);
+      });
+}
+
 void Coordinator::CheckUpload(const UploadKey& key, Done<Admission> done) {
   Run<Admission>(
       key.federation,
@@ -197,9 +213,10 @@ void Coordinator::TellEach(const std::function<absl::Status(Federation&)>& event
   }
 }
 
-void Coordinator::NodeArrived(const std::string& node, Done<std::vector<std::string>> done) {
-  Enqueue([this, node, done = std::move(done)](const absl::Status& begun) -> Reply {
+void Coordinator::NodeArrived(const std::string& node, const ClientsOffer& offer, Done<std::vector<std::string>> done) {
+  Enqueue([this, node, offer, done = std::move(done)](const absl::Status& begun) -> Reply {
     host_.present.insert(node);  // Federations that are loaded later look at it.
+    placer_->NodeCame(node, offer);
     if (begun.ok()) TellEach([&](Federation& f) { return f.NodeArrived(node); });
     return [this, done](const absl::Status& committed) {
       if (!committed.ok()) return done(committed);
@@ -213,7 +230,15 @@ void Coordinator::NodeArrived(const std::string& node, Done<std::vector<std::str
 void Coordinator::NodeLeft(const std::string& node) {
   Enqueue([this, node](const absl::Status& begun) -> Reply {
     host_.present.erase(node);
+    placer_->places().NodeWent(node);
     if (begun.ok()) TellEach([&](Federation& f) { return f.NodeLeft(node); });
+    return [](const absl::Status&) {};
+  });
+}
+
+void Coordinator::TakeClients(const ClientsOffer& offer) {
+  Enqueue([this, offer](const absl::Status&) -> Reply {
+    placer_->NodeCame(kThisNode, offer);
     return [](const absl::Status&) {};
   });
 }
@@ -302,6 +327,7 @@ absl::Time Coordinator::NextAlarm() const {
   absl::Time alarm = clock_->Now() + kLongestSleep;
   for (const auto& [name, federation] : federations_) alarm = std::min(alarm, federation->next_alarm());
   for (const Untold& untold : untold_) alarm = std::min(alarm, untold.retry_at);
+  if (placer_) alarm = std::min(alarm, placer_->next_alarm());
   return alarm;
 }
 
@@ -321,6 +347,7 @@ void Coordinator::Loop() {
       return [](const absl::Status&) {};
     });
     RunBatch(std::move(batch));
+    if (placer_) placer_->Run(clock_->Now());
   }
 }
 

@@ -21,6 +21,7 @@
 #include "server/root/federation.h"
 #include "server/root/nodes_summer.h"
 #include "server/root/notice.h"
+#include "server/root/placer.h"
 #include "server/root/publisher.h"
 #include "server/root/root.h"
 
@@ -49,6 +50,7 @@ class Coordinator final : public Root {
   void Join(const std::string& federation, const std::string& client, std::optional<AdapterSpec> spec,
             Done<JoinResult> done) override;
   void Leave(const std::string& federation, const std::string& client, std::function<void(absl::Status)> done) override;
+  void Place(const PlaceQuery& query, Done<std::string> done) override;
   void CheckUpload(const UploadKey& key, Done<Admission> done) override;
   void Progress(const UploadKey& key, std::uint64_t received) override;
   void UploadEnded(const UploadKey& key, const absl::Status& refusal) override;
@@ -60,8 +62,10 @@ class Coordinator final : public Root {
 
   // A node can be reached, or not any more. `done` runs when all federations know, with their names. After an error the
   // node is to come again.
-  void NodeArrived(const std::string& node, Done<std::vector<std::string>> done);
+  void NodeArrived(const std::string& node, const ClientsOffer& offer, Done<std::vector<std::string>> done);
   void NodeLeft(const std::string& node);
+  // Clients of nodes may be sent to this process, too. REQUIRES: CoordinatorOptions::nodes.
+  void TakeClients(const ClientsOffer& offer);
   // What a node is to keep of a federation.
   void KeptBy(const std::string& node, const std::string& federation, Done<Kept> done);
 
@@ -108,6 +112,7 @@ class Coordinator final : public Root {
   FederationHost host_;
   std::unique_ptr<Database> database_;
   std::optional<NodesSummer> nodes_summer_;  // Where there are nodes.
+  std::optional<Placer> placer_;             // Likewise.
   std::unique_ptr<Publisher> publisher_;
 
   // Used by the thread alone.

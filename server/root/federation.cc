@@ -137,12 +137,16 @@ absl::Status Federation::Join(const std::string& client, std::optional<AdapterSp
   return Apply(round::Joined{client});
 }
 
+absl::Status Federation::CheckJoined(const std::string& client) const {
+  if (state_.clients.count(client) != 0) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat("client \"", client, "\" has not joined federation \"", name(), "\""));
+}
+
 absl::Status Federation::Leave(const std::string& client) {
-  if (state_.clients.count(client) == 0) {
-    return absl::NotFoundError(absl::StrCat("client \"", client, "\" has not joined federation \"", name(), "\""));
-  }
+  CAIRN_RETURN_IF_ERROR(CheckJoined(client));
   CAIRN_RETURN_IF_ERROR(host_.database->SaveClient(name(), {client, false}));
   Tell(Notice::Kind::kLeft, client);
+  if (host_.places != nullptr) host_.AfterCommit([this, client] { host_.places->ClientLeft(name(), client); });
   return Apply(round::Left{client});
 }
 
@@ -327,6 +331,7 @@ absl::Status Federation::CarryOut(const round::Effect& effect) {
   if (auto* opened = std::get_if<round::RoundOpened>(&effect)) {
     spdlog::info("{}: round {} open", name(), opened->round);
     CAIRN_RETURN_IF_ERROR(StartRehearsal());
+    if (host_.places != nullptr) host_.AfterCommit([this] { host_.places->RoundOpened(name()); });
     Tell(Notice::Kind::kOpened);
   } else if (auto* reopened = std::get_if<round::RoundReopened>(&effect)) {
     spdlog::warn("{}: round {} open again: {} updates are left", name(), reopened->round, state_.contributed());
@@ -349,6 +354,7 @@ absl::Status Federation::CarryOut(const round::Effect& effect) {
     if (absl::Status started = Aggregate(*closed); !started.ok()) return AggregationFailed(started);
   } else {
     spdlog::info("{}: finished after {} rounds", name(), state_.round);
+    if (host_.places != nullptr) host_.AfterCommit([this] { host_.places->Forget(name()); });
     Tell(Notice::Kind::kFinished);
   }
   return absl::OkStatus();

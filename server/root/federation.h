@@ -18,6 +18,7 @@
 #include "aggregators/aggregator.h"
 #include "base/clock.h"
 #include "server/metrics/metrics.h"
+#include "server/root/client_places.h"
 #include "server/root/database.h"
 #include "server/root/method.h"
 #include "server/root/nodes.h"
@@ -52,6 +53,7 @@ struct FederationHost {
   std::function<void(PublishJob)> StartPublishing;  // Call it after the commit.
   Nodes* nodes = nullptr;                           // Null: there are none.
   std::set<std::string> present;                    // Nodes that can be reached.
+  ClientPlaces* places = nullptr;                   // Where there are nodes.
 };
 
 // An update whose bytes are sealed in the store.
@@ -85,6 +87,7 @@ class Federation {
 
   absl::Status Join(const std::string& client, std::optional<AdapterSpec> spec);
   absl::Status Leave(const std::string& client);
+  absl::Status CheckJoined(const std::string& client) const;  // NOT_FOUND.
   // Whether the upload may start. Returns the receipt when exactly these bytes are already there.
   absl::StatusOr<std::optional<ReceiptRow>> CheckUpload(const UploadKey& key);
   // Of a stream that outlived its round: ignored, as is its end.

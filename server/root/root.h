@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "adapter/lora.h"
 #include "base/files.h"
+#include "server/root/client_places.h"
 #include "server/root/database.h"
 #include "server/root/federation.h"
 #include "server/root/notice.h"
@@ -57,6 +58,8 @@ class Root {
                     Done<JoinResult> done) = 0;
   virtual void Leave(const std::string& federation, const std::string& client,
                      std::function<void(absl::Status)> done) = 0;
+  // Where the client should send its next update, host:port; empty: it is all the same. NOT_FOUND: it has not joined.
+  virtual void Place(const PlaceQuery& query, Done<std::string> done) = 0;
   virtual void CheckUpload(const UploadKey& key, Done<Admission> done) = 0;
   virtual void Progress(const UploadKey& key, std::uint64_t received) = 0;
   virtual void UploadEnded(const UploadKey& key, const absl::Status& refusal) = 0;
