@@ -38,8 +38,12 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const Clie
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const ClientOptions& options) {
+  return OpenChannel(options, options.server);
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const ClientOptions& options, const std::string& server) {
   CAIRN_ASSIGN_OR_RETURN(const auto credentials, Credentials(options.tls));
-  return grpc::CreateCustomChannel(options.server, credentials, wire::ChannelArguments(kKeepaliveMs));
+  return grpc::CreateCustomChannel(server, credentials, wire::ChannelArguments(kKeepaliveMs));
 }
 
 }  // namespace cairn::sdk

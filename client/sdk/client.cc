@@ -29,6 +29,7 @@ absl::Status CheckOptions(const ClientOptions& options) {
   if (options.server.empty()) return absl::InvalidArgumentError("server: empty; expected host:port");
   CAIRN_RETURN_IF_ERROR(CheckId("federation id", options.federation));
   CAIRN_RETURN_IF_ERROR(CheckId("client id", options.client));
+  if (!options.zone.empty()) CAIRN_RETURN_IF_ERROR(CheckId("zone", options.zone));
   if (options.rpc_deadline <= absl::ZeroDuration() || options.progress_timeout <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("rpc_deadline and progress_timeout: expected more than 0");
   }

@@ -59,6 +59,10 @@ struct ClientOptions {
   std::string federation;
   std::string client;  // Unique in the federation, and stable across restarts of the trainer.
   ClientTls tls;
+  // Updates go to the gateway that the server names for them, where there are several, and to `server` when that one
+  // cannot be reached. False: always to `server`.
+  bool follow_placement = true;
+  std::string zone;  // Where this client is, as gateways are told where they are. Empty: nowhere in particular.
   RetryPolicy retry;
   absl::Duration rpc_deadline = absl::Seconds(20);  // Of control calls.
   absl::Duration progress_timeout =

@@ -1,5 +1,6 @@
 #include "client/sdk/control.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 
@@ -12,16 +13,20 @@
 namespace cairn::sdk {
 namespace {
 
+constexpr absl::Duration kPlaceDeadline = absl::Seconds(5);  // A hint is not worth more.
+
 template <typename Request, typename Reply>
 using Method = grpc::Status (v1::Federation::Stub::*)(grpc::ClientContext*, const Request&, Reply*);
 
 template <typename Request, typename Reply>
-absl::StatusOr<Reply> CallOnce(Connection& connection, Method<Request, Reply> method, const Request& request) {
+absl::StatusOr<Reply> CallOnce(Connection& connection, Link& link, Method<Request, Reply> method,
+                               const Request& request, absl::Duration deadline = absl::InfiniteDuration()) {
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + connection.options.rpc_deadline));
+  const absl::Duration most = std::min(deadline, connection.options.rpc_deadline);
+  context.set_deadline(absl::ToChronoTime(absl::Now() + most));
   const Cancellation::Scope scope(connection.cancellation, context);
   Reply reply;
-  const grpc::Status status = ((*connection.stub).*method)(&context, request, &reply);
+  const grpc::Status status = ((*link.stub).*method)(&context, request, &reply);
   CAIRN_RETURN_IF_ERROR(FromGrpc(status, connection.cancellation));
   return reply;
 }
@@ -31,7 +36,7 @@ absl::StatusOr<Reply> CallUntilAnswered(Connection& connection, const std::strin
                                         const Request& request) {
   RetryLoop retry(connection, doing);
   while (true) {
-    absl::StatusOr<Reply> reply = CallOnce(connection, method, request);
+    absl::StatusOr<Reply> reply = CallOnce(connection, connection, method, request);
     if (reply.ok()) return reply;
     CAIRN_RETURN_IF_ERROR(retry.PauseAfter(reply.status()));
   }
@@ -48,7 +53,8 @@ absl::Status JoinFederation(Connection& connection) {
 }
 
 absl::Status JoinAgain(Connection& connection) {
-  return Annotate(CallOnce(connection, &v1::Federation::Stub::Join, connection.join_request).status(), "join again");
+  return Annotate(CallOnce(connection, connection, &v1::Federation::Stub::Join, connection.join_request).status(),
+                  "join again");
 }
 
 absl::Status LeaveFederation(Connection& connection) {
@@ -61,8 +67,18 @@ absl::Status LeaveFederation(Connection& connection) {
       .status();
 }
 
-absl::StatusOr<v1::ResumePointReply> AskResumePoint(Connection& connection, const v1::ResumePointRequest& request) {
-  return CallOnce(connection, &v1::Federation::Stub::ResumePoint, request);
+absl::StatusOr<v1::PlaceReply> AskPlace(Connection& connection, std::uint64_t payload_bytes) {
+  v1::PlaceRequest request;
+  request.set_federation(connection.options.federation);
+  request.set_client(connection.options.client);
+  request.set_zone(connection.options.zone);
+  request.set_payload_bytes(payload_bytes);
+  return CallOnce(connection, connection, &v1::Federation::Stub::Place, request, kPlaceDeadline);
+}
+
+absl::StatusOr<v1::ResumePointReply> AskResumePoint(Connection& connection, Link& link,
+                                                    const v1::ResumePointRequest& request) {
+  return CallOnce(connection, link, &v1::Federation::Stub::ResumePoint, request);
 }
 
 }  // namespace cairn::sdk

@@ -1,6 +1,8 @@
 // The unary calls.
 #pragma once
 
+#include <cstdint>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/sdk/connection.h"
@@ -14,7 +16,10 @@ absl::Status JoinAgain(Connection& connection);
 
 absl::Status LeaveFederation(Connection& connection);
 
-// One attempt: the caller's loop covers the upload as a whole.
-absl::StatusOr<v1::ResumePointReply> AskResumePoint(Connection& connection, const v1::ResumePointRequest& request);
+// One attempt each: the caller's loop covers the upload as a whole.
+absl::StatusOr<v1::PlaceReply> AskPlace(Connection& connection, std::uint64_t payload_bytes);
+// Of the server that `link` leads to.
+absl::StatusOr<v1::ResumePointReply> AskResumePoint(Connection& connection, Link& link,
+                                                    const v1::ResumePointRequest& request);
 
 }  // namespace cairn::sdk

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "client/sdk/control.h"
+#include "client/sdk/placement.h"
 #include "client/sdk/progress.h"
 #include "client/sdk/raw_stream.h"
 #include "client/sdk/retry_loop.h"
@@ -52,6 +53,9 @@ v1::PushHeader HeaderOf(const Connection& connection, const Round& round, const 
   return header;
 }
 
+// What a server answers that has nothing to do with this federation: the address leads somewhere else.
+bool IsOfAnother(const absl::Status& status) { return absl::IsUnimplemented(status) || absl::IsNotFound(status); }
+
 class Pusher {
  public:
   Pusher(Connection& connection, const Round& round, const Update& update, const ProgressCallback& progress)
@@ -67,8 +71,9 @@ class Pusher {
   absl::Status Prepare();
   // OK: try again at once. Otherwise what is left of `failure`.
   absl::Status Recover(const absl::Status& failure);
-  absl::StatusOr<v1::Receipt> Attempt();
-  absl::StatusOr<v1::ResumePointReply> ResumePoint();
+  absl::StatusOr<v1::Receipt> Attempt();  // Wherever the update belongs.
+  absl::StatusOr<v1::Receipt> AttemptAt(Link& link);
+  absl::StatusOr<v1::ResumePointReply> ResumePoint(Link& link);
   void Send(RawStream& stream);
   absl::StatusOr<v1::Receipt> ReadReceipt(RawStream& stream);
   absl::StatusOr<Receipt> Accept(const v1::Receipt& receipt);
@@ -79,6 +84,7 @@ class Pusher {
   RetryLoop retry_;
   TransferProgress progress_;
   bool joined_again_ = false;
+  bool at_home_ = false;  // The server that the client was given has a part of the update: it is to get the rest.
 };
 
 absl::StatusOr<Receipt> Pusher::Run() {
@@ -106,23 +112,33 @@ absl::Status Pusher::Prepare() {
 }
 
 absl::StatusOr<v1::Receipt> Pusher::Attempt() {
-  CAIRN_ASSIGN_OR_RETURN(const v1::ResumePointReply resume, ResumePoint());
+  const std::shared_ptr<Link> placed = at_home_ ? nullptr : FindPlace(connection_, header_.payload_bytes());
+  if (placed != nullptr) {
+    absl::StatusOr<v1::Receipt> receipt = AttemptAt(*placed);
+    if (!IsOfAnother(receipt.status())) return receipt;
+  }
+  return AttemptAt(connection_);
+}
+
+absl::StatusOr<v1::Receipt> Pusher::AttemptAt(Link& link) {
+  CAIRN_ASSIGN_OR_RETURN(const v1::ResumePointReply resume, ResumePoint(link));
   if (resume.has_receipt()) return resume.receipt();
+  at_home_ = &link == &connection_;
   header_.set_offset(resume.offset());
   progress_.Reached(resume.offset());
-  RawStream stream(connection_, kMethod);
+  RawStream stream(connection_, link, kMethod);
   Send(stream);
   return ReadReceipt(stream);
 }
 
-absl::StatusOr<v1::ResumePointReply> Pusher::ResumePoint() {
+absl::StatusOr<v1::ResumePointReply> Pusher::ResumePoint(Link& link) {
   v1::ResumePointRequest request;
   request.set_federation(header_.federation());
   request.set_round(header_.round());
   request.set_client(header_.client());
   request.set_sha256(header_.sha256());
   request.set_payload_bytes(header_.payload_bytes());
-  CAIRN_ASSIGN_OR_RETURN(v1::ResumePointReply reply, AskResumePoint(connection_, request));
+  CAIRN_ASSIGN_OR_RETURN(v1::ResumePointReply reply, AskResumePoint(connection_, link, request));
   if (reply.offset() > header_.payload_bytes()) {
     return absl::InternalError(
         absl::StrFormat("the server wants to resume at byte %d of %d", reply.offset(), header_.payload_bytes()));

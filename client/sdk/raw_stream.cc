@@ -14,8 +14,8 @@ gpr_timespec DeadlineAfter(absl::Duration timeout) {
 
 }  // namespace
 
-RawStream::RawStream(Connection& connection, const std::string& method) : connection_(connection) {
-  call_ = connection.generic_stub.PrepareCall(&context_, method, &queue_);
+RawStream::RawStream(Connection& connection, Link& link, const std::string& method) : connection_(connection) {
+  call_ = link.generic_stub.PrepareCall(&context_, method, &queue_);
   call_->StartCall(Begin(kStart));
   if (Await(kStart)) BeginRead();
 }

@@ -21,7 +21,8 @@ class RawStream {
  public:
   // `method` such as "/cairn.v1.Federation/Push". An operation that takes longer than ClientOptions::progress_timeout
   // ends the stream.
-  RawStream(Connection& connection, const std::string& method);
+  RawStream(Connection& connection, Link& link, const std::string& method);
+  RawStream(Connection& connection, const std::string& method) : RawStream(connection, connection, method) {}
   ~RawStream();  // Breaks the stream off unless Finish was called.
   RawStream(const RawStream&) = delete;
   RawStream& operator=(const RawStream&) = delete;

@@ -60,6 +60,15 @@ class TestingServer::Service final : public v1::Federation::WithRawCallbackMetho
     return {grpc::StatusCode::UNAVAILABLE, "scripted end of the watch"};
   }
 
+  grpc::Status Place(grpc::ServerContext*, const v1::PlaceRequest* request, v1::PlaceReply* reply) override {
+    return server_.With([&](TestingState& state) -> grpc::Status {
+      state.place_requests.push_back(*request);
+      if (!state.place) return {grpc::StatusCode::UNIMPLEMENTED, "scripted"};
+      reply->set_address(*state.place);
+      return grpc::Status::OK;
+    });
+  }
+
   grpc::Status ResumePoint(grpc::ServerContext*, const v1::ResumePointRequest* request,
                            v1::ResumePointReply* reply) override {
     return server_.With([&](TestingState& state) -> grpc::Status {

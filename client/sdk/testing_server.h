@@ -42,6 +42,8 @@ struct TestingState {
   std::vector<std::string> joined;  // One entry for each Join.
   v1::AdapterSpec joined_spec;      // Of the latest Join, as it came.
   bool knows_client = false;
+  std::optional<std::string> place;  // What Place answers. Not set: UNIMPLEMENTED, as of an older release.
+  std::vector<v1::PlaceRequest> place_requests;
   std::map<std::string, std::string> uploads;  // Bytes so far, by the sha256 of the whole.
   std::map<std::string, v1::Receipt> receipts;
   std::vector<std::uint64_t> push_offsets;  // Of each stream that sent a header.

@@ -96,6 +96,30 @@ TEST_F(TlsTest, TrustsTheGivenAuthorityOnly) {
   EXPECT_EQ(Client::Join(options).status().code(), absl::StatusCode::kUnavailable);
 }
 
+TEST_F(TlsTest, AGatewayThatItIsSentToIsVerifiedAsAnyOther) {
+  grpc::SslServerCredentialsOptions server, impostor;
+  server.pem_key_cert_pairs.push_back({server_identity_.key, server_identity_.certificate});
+  const Identity other = SelfSigned("other");
+  impostor.pem_key_cert_pairs.push_back({other.key, other.certificate});
+  Start(server);
+  TestingServer same, forged;
+  same.Start(grpc::SslServerCredentials(server));
+  forged.Start(grpc::SslServerCredentials(impostor));
+  ClientOptions options = Options();
+  options.tls.root_ca = Save("ca.pem", server_identity_.certificate);
+  const auto client = Client::Join(options);
+  ASSERT_TRUE(client.ok()) << client.status();
+  for (TestingServer* target : {&same, &forged}) {
+    target->With([](TestingState& state) { state.knows_client = true; });
+    server_.With([&](TestingState& state) { state.place = target->address(); });
+    const absl::Status pushed = (*client)->PushBytes(Round{1}, "{}", "payload", 10).status();
+    ASSERT_TRUE(pushed.ok()) << pushed;
+    const auto uploads = [](TestingState& state) { return state.push_offsets.size(); };
+    EXPECT_EQ(target->With(uploads), target == &same ? 1u : 0u);
+    EXPECT_EQ(server_.With(uploads), target == &same ? 0u : 1u);
+  }
+}
+
 TEST_F(TlsTest, PresentsItsCertificate) {
   const Identity client_identity = SelfSigned("client-1");
   grpc::SslServerCredentialsOptions server(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);

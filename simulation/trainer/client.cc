@@ -64,6 +64,7 @@ void AddClient(CLI::App& app, Command& run) {
       "    --base base.safetensors --train gpl.train --held-out gpl.held_out");
   options->local.AddTo(*command);
   command->add_option("--server", options->connection.server, "host:port of the server")->required();
+  command->add_option("--zone", options->connection.zone, "Where this client is, as gateways say where they are");
   command->add_option("--federation", options->connection.federation, "Name of the federation")->required();
   command->add_option("--root-ca", options->connection.tls.root_ca, "PEM file of the server's CA: uses TLS");
   command->add_option("--certificate", options->connection.tls.certificate, "PEM file: mutual TLS, with --key");

@@ -72,9 +72,9 @@ absl::Status Run(const std::string& address, const Trainer& trainer) {
 
 // It may well be killed on the way, or come too late.
 absl::Status PushSmall(const std::string& address, std::size_t federation, std::size_t client, std::uint64_t number) {
-  CAIRN_ASSIGN_OR_RETURN(
-      const auto sdk,
-      Client::Join(testing::FastOptions(address, kSmallFederations.at(federation).name, SmallClient(client)), {}));
+  ClientOptions options = testing::FastOptions(address, kSmallFederations.at(federation).name, SmallClient(client));
+  options.follow_placement = false;
+  CAIRN_ASSIGN_OR_RETURN(const auto sdk, Client::Join(options, {}));
   const testing::UpdateBytes update = SmallUpdate(federation, client, number);
   Round round;
   round.number = number;

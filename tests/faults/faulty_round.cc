@@ -41,6 +41,7 @@ ClientOptions FaultyFederations::OptionsOf(std::size_t federation, const std::st
                                                kSmallFederations[federation].name, client);
   options.retry.give_up_after = kRoundTimeout;
   if (!deployment_.has_nodes()) return options;
+  options.follow_placement = false;  // Which would leave a node or two without updates.
   options.retry.give_up_after = kNodePatience;
   options.rpc_deadline = options.progress_timeout = kNodeAnswers;
   return options;

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "adapter/directory.h"
 #include "base/files.h"
@@ -15,7 +16,7 @@ namespace cairn::testing {
 
 namespace fs = std::filesystem;
 
-void NodesFixture::ServeNodes(const std::string& federation, const std::string& n1, const std::string& n2) {
+void NodesFixture::StartNodes(const std::string& federation, const std::string& n1, const std::string& n2) {
   federation_ = federation;
   const std::string node_listen = absl::StrCat("127.0.0.1:", FreePort());
   root_ = std::make_unique<ServerProcess>(directory_ / "root",
@@ -27,6 +28,10 @@ void NodesFixture::ServeNodes(const std::string& federation, const std::string& 
     const absl::Status started = process->Start();
     ASSERT_TRUE(started.ok()) << started;
   }
+}
+
+void NodesFixture::ServeNodes(const std::string& federation, const std::string& n1, const std::string& n2) {
+  ASSERT_NO_FATAL_FAILURE(StartNodes(federation, n1, n2));
   for (std::size_t i = 0; i < parties_->size(); ++i) {
     ASSERT_TRUE(Join((*parties_)[i].name, i % 2 == 1 ? *n2_ : *n1_).ok());
   }
@@ -38,8 +43,11 @@ std::unique_ptr<ServerProcess> NodesFixture::Gateway(const std::string& name, co
   return std::make_unique<ServerProcess>(directory_ / name, config, std::vector<std::string>{"gateway"}, host);
 }
 
-absl::Status NodesFixture::Join(const std::string& name, const ServerProcess& gateway) {
-  auto client = Client::Join(FastOptions(gateway.address(), "f", name), ShapeOf(kModules));
+absl::Status NodesFixture::Join(const std::string& name, const ServerProcess& gateway, const std::string& zone) {
+  ClientOptions options = FastOptions(gateway.address(), "f", name);
+  options.zone = zone;
+  options.follow_placement = !zone.empty();
+  auto client = Client::Join(options, ShapeOf(kModules));
   if (client.ok()) of_[name] = *std::move(client);
   return client.status();
 }
@@ -54,6 +62,12 @@ absl::Status NodesFixture::Push(const std::string& name, std::uint64_t round) {
 
 absl::StatusOr<v1::RoundInfo> NodesFixture::Await(const std::function<bool(const v1::RoundInfo&)>& done) {
   return AwaitStatus(n1_->address(), "f", done);
+}
+
+void NodesFixture::AwaitAttended(const ServerProcess& gateway) {
+  EXPECT_TRUE(Eventually([&] {
+    return absl::StrContains(HttpGet(gateway.metrics_address(), "/readyz").value_or(""), "200");
+  })) << gateway.Log();
 }
 
 void NodesFixture::AwaitRootAtNodes() {

@@ -25,13 +25,17 @@ namespace cairn::testing {
 class NodesFixture : public FederationFixture {
  protected:
   // `n1`, `n2`: lines of the gateways' configurations.
+  void StartNodes(const std::string& federation, const std::string& n1 = "", const std::string& n2 = "");
+  // StartNodes, and everybody joins.
   void ServeNodes(const std::string& federation, const std::string& n1 = "", const std::string& n2 = "");
   std::unique_ptr<ServerProcess> Gateway(const std::string& name, const std::string& host, const std::string& root,
                                          const std::string& more = "");
-  absl::Status Join(const std::string& name, const ServerProcess& gateway);
+  // With a zone, updates go where the planner says; else to `gateway`.
+  absl::Status Join(const std::string& name, const ServerProcess& gateway, const std::string& zone = "");
   // UpdateOf the client in the round, which must be open.
   absl::Status Push(const std::string& name, std::uint64_t round = 1);
   absl::StatusOr<v1::RoundInfo> Await(const std::function<bool(const v1::RoundInfo&)>& done);
+  static void AwaitAttended(const ServerProcess& gateway);
   // After a restart of the root: its gateways connect again a little later, and until then say that it is away.
   void AwaitRootAtNodes();
   absl::StatusOr<v1::RoundInfo> AwaitVersion(std::uint64_t version);

@@ -167,7 +167,7 @@ absl::StatusOr<v1::ResumePointReply> ResumePoint(sdk::Connection& connection, co
   request.set_client(header.client());
   request.set_sha256(header.sha256());
   request.set_payload_bytes(header.payload_bytes());
-  return sdk::AskResumePoint(connection, request);
+  return sdk::AskResumePoint(connection, connection, request);
 }
 
 std::uint64_t AwaitReceived(sdk::Connection& connection, const v1::PushHeader& header, std::uint64_t bytes) {
