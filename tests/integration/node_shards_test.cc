@@ -134,7 +134,9 @@ TEST_P(NodeShardsDieTest, AndTheSameBytesArePublished) {
   EXPECT_TRUE(Eventually([&] { return fs::exists(directory_ / "once" / GetParam()); }));
   for (ServerProcess* gateway : {n1_.get(), n2_.get()}) {
     absl::SleepFor(absl::Milliseconds(200));
-    if (gateway->child().ExitCode()) ASSERT_TRUE(gateway->Start().ok());
+    if (gateway->child().ExitCode()) {
+      ASSERT_TRUE(gateway->Start().ok());
+    }
   }
   const auto published = AwaitVersion(1);
   ASSERT_TRUE(published.ok()) << published.status();
