@@ -16,6 +16,7 @@
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "config/address.h"
+#include "server/directory_role.h"
 #include "server/fold_speed.h"
 #include "server/gateway/gateway.h"
 #include "server/metrics/http_endpoint.h"
@@ -107,6 +108,7 @@ class ServerImpl final : public Server {
   std::unique_ptr<NodesSharder> sharder_;     // Where there are nodes.
   std::unique_ptr<Coordinator> coordinator_;  // Or ...
   std::unique_ptr<RemoteRoot> remote_root_;
+  NodeIdentity identity_;  // Of a gateway.
   std::unique_ptr<Gateway> node_gateway_;
   std::unique_ptr<Gateway> peer_gateway_;
   std::unique_ptr<Gateway> gateway_;
@@ -233,11 +235,11 @@ absl::Status ServerImpl::ServePeers(const ServerOptions& options) {
 
 absl::Status ServerImpl::OpenRemoteRoot(const ServerOptions& options) {
   CAIRN_RETURN_IF_ERROR(ServePeers(options));  // First: the root is told where.
-  CAIRN_ASSIGN_OR_RETURN(const NodeIdentity identity, LoadNodeIdentity(options.data_dir, options.node));
+  CAIRN_ASSIGN_OR_RETURN(identity_, LoadNodeIdentity(options.data_dir, options.node));
   RemoteRootOptions root{options.root,
                          options.root_tls,
-                         identity.name,
-                         identity.directory,
+                         identity_.name,
+                         identity_.directory,
                          options.data_dir / kCacheDirectory,
                          options.data_dir,
                          tree_ != nullptr ? tree_->summer() : nullptr,
@@ -258,7 +260,8 @@ absl::Status ServerImpl::ServeClients(const ServerOptions& options) {
   return absl::OkStatus();
 }
 
-// Last: whom the root sends here finds somebody.
+// Last: whom the root sends here finds somebody, and what the directory is bound to is what this process serves as. Until
+// a node attends it takes no uploads.
 absl::Status ServerImpl::OfferToClients(const ServerOptions& options) {
   if (remote_root_ == nullptr && nodes_ == nullptr) return absl::OkStatus();
   CAIRN_ASSIGN_OR_RETURN(const HostPort bound, ParseHostPort(address()));
@@ -274,6 +277,7 @@ absl::Status ServerImpl::OfferToClients(const ServerOptions& options) {
                                           : UpdateCapacity(offer.cores, offer.fold_seconds_per_byte);
   }
   if (remote_root_ != nullptr) {
+    CAIRN_RETURN_IF_ERROR(KeepNodeIdentity(data_dir_, identity_));
     remote_root_->Attend(offer);
   } else {
     coordinator_->TakeClients(offer);
@@ -282,6 +286,7 @@ absl::Status ServerImpl::OfferToClients(const ServerOptions& options) {
 }
 
 absl::Status ServerImpl::Open(const ServerOptions& options) {
+  CAIRN_RETURN_IF_ERROR(CheckDirectoryRole(options.data_dir, options.role));
   CAIRN_RETURN_IF_ERROR(LockDirectory(options.data_dir));
   CAIRN_RETURN_IF_ERROR(OpenStore(options));
   CAIRN_RETURN_IF_ERROR(ServeMetrics(options.metrics_listen));

@@ -24,15 +24,18 @@ class AttendReactor final : public grpc::ServerWriteReactor<v1::RootNotice> {
   void OnDone() override;
 
  private:
+  void Arrive(const v1::AttendRequest& request, const absl::Status& checked);
   void Send(const v1::RootNotice& notice);
   void Welcome(const absl::StatusOr<std::vector<std::string>>& federations);
-  void End(const absl::Status& status);  // REQUIRES: mutex_ held.
+  void End(const absl::Status& status);  // REQUIRES: mutex_ held, as the next.
+  void EndWithIdentity();
 
   Coordinator* coordinator_;
   NodeTable* table_;
   const std::string node_;
   std::mutex mutex_;
   bool arriving_ = false;  // Until the coordinator knows: it has a pointer here.
+  bool welcome_ = false;
   bool writing_ = false;
   bool cancelled_ = false;
   bool finished_ = false;

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/status_macros.h"
+
 namespace cairn {
 namespace {
 
@@ -12,9 +14,12 @@ constexpr std::chrono::milliseconds kRetryInterval(500);
 
 }  // namespace
 
-Attendance::Attendance(RootConnection* root, v1::AttendRequest request,
+Attendance::Attendance(RootConnection* root, std::unique_ptr<KnownRoot> known,
                        std::function<void(const v1::RootNotice&)> on_notice)
-    : root_(root), request_(std::move(request)), on_notice_(std::move(on_notice)) {
+    : root_(root), known_(std::move(known)), on_notice_(std::move(on_notice)) {}
+
+void Attendance::Start(v1::AttendRequest request) {
+  request_ = std::move(request);
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -24,7 +29,7 @@ Attendance::~Attendance() {
     stopping_ = true;
   }
   wake_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 absl::Status Attendance::state() const {
@@ -46,14 +51,26 @@ void Attendance::SetState(const absl::Status& state) {
 absl::Status Attendance::Follow() {
   grpc::ClientContext context;
   root_->calls().Add(&context);
-  const auto stream = root_->node().Attend(&context, request_);
+  v1::AttendRequest request = request_;
+  request.set_root(known_->identity());
+  const auto stream = root_->node().Attend(&context, request);
   v1::RootNotice notice;
+  absl::Status known;
+  bool welcome = false;
   while (stream->Read(&notice)) {
-    on_notice_(notice);
+    if (notice.has_welcome()) {
+      known = known_->Meet(notice.welcome().root());
+      if (!known.ok()) break;
+      welcome = true;
+    }
+    // A reminder may come first; what is to be kept is asked of nobody who has not said who it is.
+    if (welcome || notice.keep().empty()) on_notice_(notice);
     if (notice.has_welcome()) SetState(absl::OkStatus());
   }
+  if (!known.ok()) context.TryCancel();
   const absl::Status ended = FromGrpc(stream->Finish());
   root_->calls().Remove(&context);
+  CAIRN_RETURN_IF_ERROR(known);
   return ended.ok() ? absl::UnavailableError("the root ended the stream") : ended;
 }
 

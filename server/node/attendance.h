@@ -3,20 +3,26 @@
 
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 
 #include "absl/status/status.h"
+#include "server/node/known_root.h"
 #include "server/node/root_connection.h"
 
 namespace cairn {
 
 class Attendance {
  public:
-  // `on_notice` runs on this object's thread. `root` outlives this object, and is closed before it is destroyed.
-  Attendance(RootConnection* root, v1::AttendRequest request, std::function<void(const v1::RootNotice&)> on_notice);
+  // `on_notice` runs on this object's thread, and hears nothing of a root that is not `known`. `root` outlives this
+  // object, and is closed before it is destroyed.
+  Attendance(RootConnection* root, std::unique_ptr<KnownRoot> known,
+             std::function<void(const v1::RootNotice&)> on_notice);
   ~Attendance();
+
+  void Start(v1::AttendRequest request);  // Once.
 
   // OK once the root has welcomed the node, until the stream ends: then why.
   absl::Status state() const;
@@ -28,7 +34,8 @@ class Attendance {
   bool Pause();  // Before the next attempt. False: stopped.
 
   RootConnection* root_;
-  const v1::AttendRequest request_;
+  const std::unique_ptr<KnownRoot> known_;
+  v1::AttendRequest request_;  // Of the thread.
   const std::function<void(const v1::RootNotice&)> on_notice_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;

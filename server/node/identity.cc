@@ -24,13 +24,12 @@ std::string RandomText() {
 }  // namespace
 
 absl::StatusOr<NodeIdentity> LoadNodeIdentity(const std::filesystem::path& data_dir, const std::string& name) {
+  if (!name.empty()) CAIRN_RETURN_IF_ERROR(CheckId("node", name));
   const std::filesystem::path path = data_dir / kFile;
   const auto text = ReadFile(path, limits::kKiB);
   if (absl::IsNotFound(text.status())) {
-    NodeIdentity made{name, RandomText()};
+    NodeIdentity made{name, RandomText(), true};
     if (name.empty()) made.name = absl::StrCat("node-", made.directory.substr(0, 8));
-    CAIRN_RETURN_IF_ERROR(CheckId("node", made.name));
-    CAIRN_RETURN_IF_ERROR(WriteFileAtomically(path, absl::StrCat(made.name, "\n", made.directory, "\n")));
     return made;
   }
   CAIRN_RETURN_IF_ERROR(text.status());
@@ -39,6 +38,16 @@ absl::StatusOr<NodeIdentity> LoadNodeIdentity(const std::filesystem::path& data_
   if (name.empty() || name == lines[0]) return NodeIdentity{lines[0], lines[1]};
   return absl::FailedPreconditionError(absl::StrCat("data_dir ", data_dir.string(), " is that of node ", lines[0],
                                                     ", not of ", name, ": use that name, or another data_dir"));
+}
+
+std::uint64_t NewProcessNumber() {
+  std::random_device random;
+  return std::uint64_t{random()} << 32 | random() | 1;
+}
+
+absl::Status KeepNodeIdentity(const std::filesystem::path& data_dir, const NodeIdentity& identity) {
+  if (!identity.made) return absl::OkStatus();
+  return WriteFileAtomically(data_dir / kFile, absl::StrCat(identity.name, "\n", identity.directory, "\n"));
 }
 
 }  // namespace cairn

@@ -13,11 +13,13 @@ TEST(NodeIdentityTest, IsKeptWithTheDirectory) {
   const auto made = LoadNodeIdentity(directory.path(), "n1");
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_EQ(made->name, "n1");
+  ASSERT_TRUE(KeepNodeIdentity(directory.path(), *made).ok());
   for (const char* name : {"n1", ""}) {
     const auto again = LoadNodeIdentity(directory.path(), name);
     ASSERT_TRUE(again.ok()) << again.status();
     EXPECT_EQ(again->name, "n1");
     EXPECT_EQ(again->directory, made->directory);
+    EXPECT_FALSE(again->made);
   }
   EXPECT_EQ(LoadNodeIdentity(directory.path(), "n2").status().code(), absl::StatusCode::kFailedPrecondition);
 }
@@ -29,6 +31,18 @@ TEST(NodeIdentityTest, IsMadeWhereNoNameIsGiven) {
   EXPECT_TRUE(absl::StartsWith(first->name, "node-"));
   EXPECT_NE(first->name, second->name);
   EXPECT_NE(first->directory, second->directory);
+}
+
+TEST(NodeIdentityTest, OneThatIsNotKeptBindsTheDirectoryToNothing) {
+  const TestDirectory directory;
+  ASSERT_TRUE(LoadNodeIdentity(directory.path(), "").ok());
+  EXPECT_EQ(LoadNodeIdentity(directory.path(), "n1")->name, "n1");
+}
+
+TEST(NodeIdentityTest, ANameThatNobodyCanHaveIsSaidToBeOne) {
+  const TestDirectory directory;
+  ASSERT_TRUE(KeepNodeIdentity(directory.path(), *LoadNodeIdentity(directory.path(), "n1")).ok());
+  EXPECT_EQ(LoadNodeIdentity(directory.path(), "n 1").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

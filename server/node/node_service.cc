@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "server/gateway/convert.h"
 #include "server/gateway/credentials.h"
 #include "server/node/attend_reactor.h"
@@ -13,9 +14,9 @@ namespace cairn {
 namespace {
 
 using Rpc = v1::Node;
-using Base = Rpc::WithCallbackMethod_Attend<Rpc::WithCallbackMethod_CheckUpload<
-    Rpc::WithCallbackMethod_TellUploads<Rpc::WithCallbackMethod_Contribute<Rpc::WithCallbackMethod_Keep<
-        Rpc::WithCallbackMethod_Reduce<Rpc::WithRawCallbackMethod_Deliver<Rpc::Service>>>>>>>;
+using Base = Rpc::WithCallbackMethod_Attend<Rpc::WithCallbackMethod_CheckUpload<Rpc::WithCallbackMethod_TellUploads<
+    Rpc::WithCallbackMethod_Contribute<Rpc::WithCallbackMethod_Keep<Rpc::WithCallbackMethod_ReportLost<
+        Rpc::WithCallbackMethod_Reduce<Rpc::WithRawCallbackMethod_Deliver<Rpc::Service>>>>>>>>;
 
 UploadKey KeyOf(const v1::UploadNotice& notice) {
   return {notice.federation(), notice.round(), notice.client(), "", notice.payload_bytes()};
@@ -72,10 +73,12 @@ class NodeService final : public Base {
   grpc::ServerUnaryReactor* Contribute(grpc::CallbackServerContext* context, const v1::ContributeRequest* request,
                                        v1::ContributeReply* reply) override {
     if (request->node().empty()) return Finished(context, absl::InvalidArgumentError("contribute: no node"));
-    const absl::Status allowed = CheckIdentity(*context, check_identity_, request->node());
-    if (!allowed.ok()) return Finished(context, allowed);
+    absl::StatusOr<std::string> directory = DirectoryOf(*context, *request);
+    if (!directory.ok()) return Finished(context, directory.status());
+    SealedUpdate update = UpdateOf(*request);
+    update.directory = *std::move(directory);
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    coordinator_->Contribute(UpdateOf(*request), [reactor, reply](const absl::StatusOr<ReceiptRow>& receipt) {
+    coordinator_->Contribute(std::move(update), [reactor, reply](const absl::StatusOr<ReceiptRow>& receipt) {
       if (!receipt.ok()) return reactor->Finish(ToGrpc(receipt.status()));
       *reply->mutable_receipt() = ToProto(*receipt);
       reply->set_node(receipt->node);
@@ -86,7 +89,7 @@ class NodeService final : public Base {
 
   grpc::ServerUnaryReactor* Keep(grpc::CallbackServerContext* context, const v1::KeepRequest* request,
                                  v1::KeepReply* reply) override {
-    const absl::Status allowed = CheckIdentity(*context, check_identity_, request->node());
+    const absl::Status allowed = DirectoryOf(*context, *request).status();
     if (!allowed.ok()) return Finished(context, allowed);
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     coordinator_->KeptBy(request->node(), request->federation(), [reactor, reply](const absl::StatusOr<Kept>& kept) {
@@ -95,6 +98,17 @@ class NodeService final : public Base {
       for (const std::string& name : kept->names) reply->add_names(name);
       reactor->Finish(grpc::Status::OK);
     });
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* ReportLost(grpc::CallbackServerContext* context, const v1::LostUpdates* lost,
+                                       v1::LostUpdatesReply*) override {
+    const absl::Status allowed = DirectoryOf(*context, *lost).status();
+    if (!allowed.ok()) return Finished(context, allowed);
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    coordinator_->UpdatesLost(lost->node(), lost->federation(), lost->round(),
+                              {lost->names().begin(), lost->names().end()},
+                              [reactor](const absl::Status& told) { reactor->Finish(ToGrpc(told)); });
     return reactor;
   }
 
@@ -123,6 +137,13 @@ class NodeService final : public Base {
   }
 
  private:
+  // Of the node that calls. UNAVAILABLE: this process of it does not attend.
+  template <typename Request>
+  absl::StatusOr<std::string> DirectoryOf(grpc::CallbackServerContext& context, const Request& request) const {
+    CAIRN_RETURN_IF_ERROR(CheckIdentity(context, check_identity_, request.node()));
+    return table_->DirectoryOf(request.node(), request.process());
+  }
+
   static grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context, const absl::Status& status) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(ToGrpc(status));

@@ -26,6 +26,16 @@ v1::RootNotice FetchOrderOf(std::uint64_t fetch, const UploadKey& key, std::uint
   return notice;
 }
 
+absl::Status CheckSameProcess(const v1::AttendRequest& there, const v1::AttendRequest& comes) {
+  if (there.directory() != comes.directory()) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("a node \"", comes.node(), "\" with another data directory attends: give this one another name"));
+  }
+  if (there.process() == comes.process()) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat("another process attends as node \"", comes.node(),
+                                               "\" with this data directory or a copy of it: end one of the two"));
+}
+
 }  // namespace
 
 NodeTable::NodeTable(Store* store, bool verify) : store_(store), verify_(verify), next_(std::random_device()()) {
@@ -37,10 +47,7 @@ absl::StatusOr<NodeTable::Session> NodeTable::Arrive(const v1::AttendRequest& re
   const std::string& node = request.node();
   std::lock_guard lock(mutex_);
   const auto there = attending_.find(node);
-  if (there != attending_.end() && there->second.request.directory() != request.directory()) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("a node \"", node, "\" with another data directory attends: give this one another name"));
-  }
+  if (there != attending_.end()) CAIRN_RETURN_IF_ERROR(CheckSameProcess(there->second.request, request));
   attending_[node] = {next_, request, std::move(notify)};
   then();
   return next_++;
@@ -58,6 +65,14 @@ bool NodeTable::Leave(Session session, const Then& then) {
     return true;
   }
   return false;
+}
+
+absl::StatusOr<std::string> NodeTable::DirectoryOf(const std::string& node, std::uint64_t process) const {
+  std::lock_guard lock(mutex_);
+  const auto there = attending_.find(node);
+  if (there == attending_.end()) return absl::UnavailableError(absl::StrCat("node ", node, " does not attend"));
+  if (there->second.request.process() == process) return there->second.request.directory();
+  return absl::UnavailableError(absl::StrCat("another process attends as node ", node));
 }
 
 absl::StatusOr<std::shared_ptr<Incoming>> NodeTable::Take(const std::string& node, std::uint64_t fetch) {

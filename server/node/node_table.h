@@ -29,15 +29,17 @@ class NodeTable final : public Nodes {
   // `store` is the root's, and outlives this object. `verify`: as IncomingUpdate.
   NodeTable(Store* store, bool verify);
 
-  // A node's stream begins. ALREADY_EXISTS: a node of this name but with another data directory attends. An older
-  // stream of the same node counts no more. `notify` must not block, and is not called any more once Leave has
-  // returned.
+  // A node's stream begins. ALREADY_EXISTS: a node of this name but with another data directory, or of another process,
+  // attends. An older stream of the same process counts no more. `notify` must not block, and is not called any more
+  // once Leave has returned.
   // `then`: who else is to know of it, here and below. It runs before anybody else arrives or leaves, so that others
   // hear of it in this order: a node whose old stream ends late must not be away for them. It must not block.
   using Then = std::function<void()>;
   absl::StatusOr<Session> Arrive(const v1::AttendRequest& request, Notify notify, const Then& then);
   // Whether the node is away now: only then is anybody told. What was being fetched from it has failed.
   bool Leave(Session session, const Then& then);
+  // The data directory of a node, if it is this process of it that attends; else UNAVAILABLE.
+  absl::StatusOr<std::string> DirectoryOf(const std::string& node, std::uint64_t process) const;
 
   // What a node brings. NOT_FOUND: nobody waits for it.
   absl::StatusOr<std::shared_ptr<Incoming>> Take(const std::string& node, std::uint64_t fetch);

@@ -64,15 +64,20 @@ absl::StatusOr<Admission> AdmissionOf(const absl::StatusOr<v1::AdmissionReply>& 
 
 absl::StatusOr<std::unique_ptr<RemoteRoot>> RemoteRoot::Open(RemoteRootOptions options, Store* store) {
   CAIRN_ASSIGN_OR_RETURN(auto credentials, MakeRootCredentials(options.tls));
+  CAIRN_ASSIGN_OR_RETURN(auto known, KnownRoot::Load(options.data_dir, options.address));
   CAIRN_ASSIGN_OR_RETURN(auto cache, AdapterCache::Open(options.cache_dir, limits::kAdapterCacheBytesMax));
-  return std::unique_ptr<RemoteRoot>(
-      new RemoteRoot(std::move(options), store, std::move(credentials), std::move(cache)));
+  std::unique_ptr<RemoteRoot> root(new RemoteRoot(std::move(options), store, std::move(credentials), std::move(cache)));
+  root->attendance_ =
+      std::make_unique<Attendance>(&root->connection_, std::move(known),
+                                   [self = root.get()](const v1::RootNotice& notice) { self->OnNotice(notice); });
+  return root;
 }
 
 void RemoteRoot::Attend(const ClientsOffer& offer) {
   v1::AttendRequest request;
   request.set_node(options_.node);
   request.set_directory(options_.directory);
+  request.set_process(process_);
   request.set_sums(true);
   request.set_workers(static_cast<std::uint32_t>(options_.worker_count));
   request.set_peer(options_.peer_address);
@@ -81,8 +86,7 @@ void RemoteRoot::Attend(const ClientsOffer& offer) {
     std::lock_guard lock(mutex_);
     own_address_ = offer.address;
   }
-  attendance_ = std::make_unique<Attendance>(&connection_, std::move(request),
-                                             [this](const v1::RootNotice& notice) { OnNotice(notice); });
+  attendance_->Start(std::move(request));
 }
 
 RemoteRoot::RemoteRoot(RemoteRootOptions options, Store* store, std::shared_ptr<grpc::ChannelCredentials> credentials,
@@ -177,18 +181,42 @@ void RemoteRoot::Tidy(const std::string& federation) {
   Work(workers_, [this, federation] { retention_.Tidy(federation); });
 }
 
+// Of what the root has receipts for: it is gone with the memory or the disk that it was in.
+void RemoteRoot::ReportLost(const std::string& federation, const v1::KeepReply& kept) {
+  v1::LostUpdates lost;
+  for (const std::string& name : kept.names()) {
+    if (absl::IsNotFound(store_->Find(federation, name).status())) lost.add_names(name);
+  }
+  if (lost.names().empty()) return;
+  spdlog::error("{}: {} acknowledged updates are not here any more: the root is told", federation, lost.names_size());
+  lost.set_node(options_.node);
+  lost.set_federation(federation);
+  lost.set_process(process_);
+  lost.set_round(kept.round());
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kRootCallMax);
+  v1::LostUpdatesReply reply;
+  connection_.calls().Add(&context);
+  const absl::Status told = FromGrpc(connection_.node().ReportLost(&context, lost, &reply));
+  connection_.calls().Remove(&context);
+  // Told again with the next reminder, or the next connection.
+  if (!told.ok()) spdlog::warn("{}: telling the root what is lost: {}", federation, told.ToString());
+}
+
 absl::StatusOr<Kept> RemoteRoot::AskKept(const std::string& federation) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kRootCallMax);
   v1::KeepRequest request;
   request.set_node(options_.node);
   request.set_federation(federation);
+  request.set_process(process_);
   v1::KeepReply reply;
   connection_.calls().Add(&context);
   const absl::Status asked = FromGrpc(connection_.node().Keep(&context, request, &reply));
   connection_.calls().Remove(&context);
   CAIRN_RETURN_IF_ERROR(asked);
   if (reply.round() > 0) sums_.Forget(federation, reply.round() - 1);
+  ReportLost(federation, reply);
   return Kept{reply.round(), {reply.names().begin(), reply.names().end()}};
 }
 
@@ -237,7 +265,14 @@ void RemoteRoot::Place(const PlaceQuery& query, Done<std::string> done) {
       });
 }
 
+absl::Status RemoteRoot::CheckAttended() const {
+  const absl::Status state = attended();
+  if (state.ok()) return state;
+  return absl::UnavailableError(absl::StrCat("node ", options_.node, " does not attend the root: ", state.message()));
+}
+
 void RemoteRoot::CheckUpload(const UploadKey& key, Done<Admission> done) {
+  if (absl::Status there = CheckAttended(); !there.ok()) return Work(workers_, [done, there] { done(there); });
   v1::ResumePointRequest request;
   Fill(key, request);
   connection_.Call<v1::AdmissionReply>(
@@ -265,6 +300,7 @@ absl::StatusOr<v1::ContributeRequest> RemoteRoot::RequestFor(const SealedUpdate&
   v1::ContributeRequest request;
   Fill(update.key, request);
   request.set_node(options_.node);
+  request.set_process(process_);
   request.set_examples(update.examples);
   request.set_adapter_config(update.adapter_config);
   request.set_header(std::string(bytes.substr(0, header_bytes)));
@@ -277,6 +313,7 @@ absl::StatusOr<v1::ContributeRequest> RemoteRoot::RequestFor(const SealedUpdate&
 }
 
 void RemoteRoot::Contribute(SealedUpdate update, Done<ReceiptRow> done) {
+  if (absl::Status there = CheckAttended(); !there.ok()) return Work(workers_, [done, there] { done(there); });
   const std::string name = UpdateName(update.key.client, update.key.sha256);
   retention_.Begin(update.key.federation, name);  // First: from here on it stays.
   absl::StatusOr<v1::ContributeRequest> request = RequestFor(update);

@@ -20,6 +20,7 @@
 #include "server/node/adapter_fetcher.h"
 #include "server/node/attendance.h"
 #include "server/node/delivery.h"
+#include "server/node/identity.h"
 #include "server/node/node_shards.h"
 #include "server/node/node_sums.h"
 #include "server/node/peers.h"
@@ -53,9 +54,9 @@ class RemoteRoot final : public Root {
   static absl::StatusOr<std::unique_ptr<RemoteRoot>> Open(RemoteRootOptions options, Store* store);
   ~RemoteRoot() override;
 
-  // Begins to attend, and goes on. Does not wait for the root. Once, and before `attended`; the calls of Root may come
-  // before.
+  // Begins to attend, and goes on; does not wait for the root. Once; the calls of Root may come before.
   void Attend(const ClientsOffer& offer);
+
   // Ends every call, and what is asked from now on ends at once: so that a gateway need not wait for the root to stop.
   void Close();
 
@@ -81,6 +82,7 @@ class RemoteRoot final : public Root {
   RemoteRoot(RemoteRootOptions options, Store* store, std::shared_ptr<grpc::ChannelCredentials> credentials,
              std::unique_ptr<AdapterCache> cache);
 
+  absl::Status CheckAttended() const;  // UNAVAILABLE: no, with the reason. Then nothing is taken from clients.
   void OnNotice(const v1::RootNotice& notice);
   using Pool = std::unique_ptr<WorkerPool>;
   void Work(Pool& pool, std::function<void()> task);  // Unless this object is at its end.
@@ -88,12 +90,14 @@ class RemoteRoot final : public Root {
   void OnSumOrder(const v1::UpdateList& piece);
   void OnShardOrder(const v1::ShardOrder& piece);
   void Bring(const std::string& federation, std::uint64_t round, std::uint64_t fetch, MakeParcel make);
+  void ReportLost(const std::string& federation, const v1::KeepReply& kept);
   absl::StatusOr<Kept> AskKept(const std::string& federation);
   absl::StatusOr<v1::ContributeRequest> RequestFor(const SealedUpdate& update) const;
   void OnContributed(const v1::ContributeRequest& request, const absl::StatusOr<v1::ContributeReply>& reply);
   absl::StatusOr<WatchFeed*> FeedOf(const std::string& federation);
 
   const RemoteRootOptions options_;
+  const std::uint64_t process_ = NewProcessNumber();
   Store* store_;
   NodeSums sums_;
   Retention retention_;

@@ -205,6 +205,21 @@ TEST_F(RemoteRootTest, ClientsOfANodeThatStaysAwayAreAskedAgain) {
   EXPECT_TRUE(other.Now().outcomes->at(0).accepted);
 }
 
+TEST_F(RemoteRootTest, ARestartOfTheRootGivesNodesTimeToComeBack) {
+  JoinBoth();
+  ASSERT_TRUE(node_.Push("a", 1, Update(1)).ok());
+  node_.Stop();
+  root_.Stop();
+  root_.Start();
+  TestNode other("n2");
+  other.Start(root_.address());
+  other.AwaitAttended();
+  root_.clock.Advance(absl::Seconds(60));  // node_timeout
+  EXPECT_EQ(other.Now().state.contributed(), 1u);
+  root_.clock.Advance(kNodesReturnMax);
+  while (other.Now().state.contributed() > 0) std::this_thread::yield();
+}
+
 TEST_F(RemoteRootTest, AnUpdateThatTheNodeHasLostIsAskedForAgain) {
   JoinBoth();
   const UpdateBytes a = Update(1);
@@ -214,6 +229,61 @@ TEST_F(RemoteRootTest, AnUpdateThatTheNodeHasLostIsAskedForAgain) {
   while (node_.Now().state.phase != round::Phase::kOpen) std::this_thread::yield();
   EXPECT_EQ(node_.Now().state.contributed(), 1u);
   ASSERT_TRUE(node_.Push("a", 1, a).ok());
+  node_.AwaitVersion(1);
+}
+
+// With its memory, or its disk.
+TEST_F(RemoteRootTest, WhatANodeLostWhileItWasAwayIsAskedForAtOnce) {
+  JoinBoth();
+  const UpdateBytes a = Update(1);
+  ASSERT_TRUE(node_.Push("a", 1, a).ok());
+  std::mutex mutex;
+  std::vector<std::string> rejected;
+  const auto subscription = Await<absl::StatusOr<Root::Subscription>>([&](auto done) {
+    root_->Subscribe(
+        "fed",
+        [&](const Notice& notice) {
+          std::lock_guard lock(mutex);
+          if (notice.kind == Notice::Kind::kRejected) rejected.push_back(notice.client + ": " + notice.detail);
+        },
+        done);
+  });
+  ASSERT_TRUE(subscription.ok()) << subscription.status();
+  node_.Stop();
+  std::filesystem::remove_all(node_.directory / "objects");
+  node_.Start(root_.address());
+  node_.AwaitAttended();
+  while (node_.Now().state.contributed() > 0) std::this_thread::yield();
+  EXPECT_EQ(node_.Now().state.phase, round::Phase::kOpen);
+  root_->Unsubscribe(*subscription);
+  EXPECT_THAT(rejected, ::testing::ElementsAre("a: dropped after its receipt: node n1 has lost the update of client "
+                                               "\"a\": it is not there any more"));
+  EXPECT_THAT(root_.metrics(), HasSubstr("reason=\"node_lost\"} 1"));
+  const UploadKey key{"fed", 1, "a", Sha256Hex(a.safetensors), a.safetensors.size()};
+  EXPECT_FALSE(node_.CheckUpload(key)->receipt.has_value());
+  ASSERT_TRUE(node_.Push("a", 1, Update(7)).ok()) << "other bytes are as good";
+  ASSERT_TRUE(node_.Push("b", 1, Update(2)).ok());
+  node_.AwaitVersion(1);
+  EXPECT_EQ(node_.Now().outcomes->size(), 2u);
+}
+
+// The round closes as soon as the node is back, which may be before it has said what it lacks.
+TEST_F(RemoteRootTest, AHeldRoundOpensAgainForAllThatItsNodeHasLost) {
+  JoinBoth();
+  TestNode other("n2");
+  other.Start(root_.address());
+  other.AwaitAttended();
+  ASSERT_TRUE(node_.Push("a", 1, Update(1)).ok());
+  node_.Stop();
+  while (other.Now().state.away.empty()) std::this_thread::yield();
+  ASSERT_TRUE(other.Push("b", 1, Update(2)).ok());
+  std::filesystem::remove_all(node_.directory / "objects");
+  node_.Start(root_.address());
+  node_.AwaitAttended();
+  while (other.Now().state.phase != round::Phase::kOpen) std::this_thread::yield();
+  EXPECT_EQ(other.Now().state.clients["a"].part, round::Client::Part::kJoined);
+  EXPECT_EQ(other.Now().state.clients["b"].part, round::Client::Part::kContributed);
+  ASSERT_TRUE(node_.Push("a", 1, Update(1)).ok());
   node_.AwaitVersion(1);
 }
 
@@ -270,6 +340,85 @@ TEST_F(RemoteRootTest, TwoNodesOfOneNameAreOneTooMany) {
   while (absl::IsUnavailable(other->attended())) std::this_thread::yield();
   EXPECT_EQ(other->attended().code(), absl::StatusCode::kAlreadyExists);
   EXPECT_TRUE(node_->attended().ok());
+}
+
+TEST_F(RemoteRootTest, OfTwoProcessesWithOneDirectoryTheFirstAttends) {
+  JoinBoth();
+  const UpdateBytes a = Update(1);
+  ASSERT_TRUE(node_.Push("a", 1, a).ok());
+  TestNode copy("n1");
+  copy.Start(root_.address(), node_.directory.path());
+  while (absl::IsUnavailable(copy->attended())) std::this_thread::yield();
+  EXPECT_EQ(copy->attended().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(std::string(copy->attended().message()), HasSubstr("this data directory or a copy of it"));
+  const absl::Status refused = copy.Contribute(copy.Seal("b", 1, Update(2))).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("does not attend the root: another process"));
+  EXPECT_TRUE(node_->attended().ok());
+  ASSERT_TRUE(node_.Push("b", 1, Update(2)).ok());
+  node_.AwaitVersion(1);
+  node_.Stop();
+  copy.AwaitAttended();
+}
+
+// Whatever it believes itself.
+TEST_F(RemoteRootTest, AProcessThatDoesNotAttendIsNotHeard) {
+  RootConnection stranger(root_.address(), grpc::InsecureChannelCredentials());
+  const auto expect = [](const grpc::Status& status) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_THAT(status.error_message(), HasSubstr("another process attends as node n1"));
+  };
+  grpc::ClientContext contributes, keeps;
+  v1::ContributeRequest update;
+  v1::ContributeReply receipt;
+  update.set_node("n1");
+  update.set_process(1);
+  expect(stranger.node().Contribute(&contributes, update, &receipt));
+  v1::KeepRequest asked;
+  v1::KeepReply kept;
+  asked.set_node("n1");
+  asked.set_federation("fed");
+  expect(stranger.node().Keep(&keeps, asked, &kept));
+}
+
+TEST_F(RemoteRootTest, ANameStaysWithTheDirectoryThatHasItsUpdates) {
+  JoinBoth();
+  ASSERT_TRUE(node_.Push("a", 1, Update(1)).ok());
+  node_.Stop();
+  TestNode other("n1");
+  other.Start(root_.address(), "another directory");
+  while (other->attended().code() != absl::StatusCode::kFailedPrecondition) std::this_thread::yield();
+  EXPECT_THAT(std::string(other->attended().message()),
+              HasSubstr("node \"n1\" has 1 acknowledged update in another data directory"));
+  const absl::Status refused = other.Contribute(other.Seal("b", 1, Update(2))).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("in another data directory"));
+  EXPECT_TRUE(other.Has("b", Update(2)));
+  other.Stop();
+  node_.Start(root_.address());
+  node_.AwaitAttended();
+  ASSERT_TRUE(node_.Push("b", 1, Update(2)).ok());
+  node_.AwaitVersion(1);
+  EXPECT_EQ(node_.Now().outcomes->size(), 2u);
+  // Nothing of the name's is anywhere now.
+  node_.Stop();
+  other.Start(root_.address(), "another directory");
+  other.AwaitAttended();
+}
+
+TEST_F(RemoteRootTest, AnotherRootIsNotAttended) {
+  JoinBoth();
+  const UpdateBytes a = Update(1);
+  ASSERT_TRUE(node_.Push("a", 1, a).ok());
+  node_.Stop();
+  TestRoot other(TwoClients("stack"));
+  other.Start();
+  node_.Start(other.address());
+  while (node_->attended().code() != absl::StatusCode::kFailedPrecondition) std::this_thread::yield();
+  EXPECT_THAT(std::string(node_->attended().message()), HasSubstr("belongs to the nodes of root"));
+  EXPECT_EQ(node_.Contribute(node_.Seal("b", 1, Update(2))).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(node_.Has("a", a));
+  node_.Stop();
 }
 
 }  // namespace

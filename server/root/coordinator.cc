@@ -46,6 +46,7 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(CoordinatorOption
   CAIRN_ASSIGN_OR_RETURN(coordinator->database_,
                          Database::Open(coordinator->options_.data_dir / kDatabaseFile,
                                         coordinator->options_.durable ? Database::Sync::kFull : Database::Sync::kOff));
+  CAIRN_ASSIGN_OR_RETURN(coordinator->identity_, coordinator->database_->Identity());
   coordinator->host_.database = coordinator->database_.get();
   coordinator->publisher_ = std::make_unique<Publisher>(
       store, coordinator->options_.nodes, metrics,
@@ -53,6 +54,9 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(CoordinatorOption
         self->PublishingEnded(job.federation, {job.version, std::move(publication)});
       });
   CAIRN_RETURN_IF_ERROR(coordinator->LoadFederations());
+  // Loading may take long, and nobody can attend before.
+  coordinator->host_.away_from = clock->Now() + kNodesReturnMax;
+  for (const auto& [name, federation] : coordinator->federations_) federation->AwaitNodes();
   coordinator->thread_ = std::thread([self = coordinator.get()] { self->Loop(); });
   return coordinator;
 }
@@ -213,8 +217,21 @@ void Coordinator::TellEach(const std::function<absl::Status(Federation&)>& event
   }
 }
 
-void Coordinator::NodeArrived(const std::string& node, const ClientsOffer& offer, Done<std::vector<std::string>> done) {
-  Enqueue([this, node, offer, done = std::move(done)](const absl::Status& begun) -> Reply {
+void Coordinator::CheckNode(const std::string& node, const std::string& directory,
+                            std::function<void(absl::Status)> done) {
+  Enqueue([this, node, directory, done = std::move(done)](const absl::Status& begun) -> Reply {
+    const absl::Status checked = begun.ok() ? database_->CheckNode(node, directory) : begun;
+    return [done, checked](const absl::Status& committed) { done(committed.ok() ? checked : committed); };
+  });
+}
+
+void Coordinator::NodeArrived(const std::string& node, const std::string& directory, const ClientsOffer& offer,
+                              Done<std::vector<std::string>> done) {
+  Enqueue([this, node, directory, offer, done = std::move(done)](const absl::Status& begun) -> Reply {
+    const absl::Status claimed = begun.ok() ? database_->ClaimNode(node, directory) : absl::OkStatus();
+    if (!claimed.ok()) {
+      return [done, claimed](const absl::Status& committed) { done(committed.ok() ? claimed : committed); };
+    }
     host_.present.insert(node);  // Federations that are loaded later look at it.
     placer_->NodeCame(node, offer);
     if (begun.ok()) TellEach([&](Federation& f) { return f.NodeArrived(node); });
@@ -246,6 +263,17 @@ void Coordinator::TakeClients(const ClientsOffer& offer) {
 void Coordinator::KeptBy(const std::string& node, const std::string& federation, Done<Kept> done) {
   Run<Kept>(
       federation, [node](Federation& f) { return f.KeptBy(node); }, std::move(done));
+}
+
+void Coordinator::UpdatesLost(const std::string& node, const std::string& federation, std::uint64_t round,
+                              std::set<std::string> names, std::function<void(absl::Status)> done) {
+  Run<bool>(
+      federation,
+      [node, round, names = std::move(names)](Federation& f) -> absl::StatusOr<bool> {
+        CAIRN_RETURN_IF_ERROR(f.UpdatesLost(node, round, names));
+        return true;
+      },
+      [done = std::move(done)](const absl::StatusOr<bool>& result) { done(result.status()); });
 }
 
 void Coordinator::FindVersion(const std::string& federation, std::uint64_t version, bool delta,

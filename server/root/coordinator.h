@@ -46,6 +46,8 @@ class Coordinator final : public Root {
   // Finishes what is queued, then stops.
   ~Coordinator() override;
 
+  const std::string& identity() const { return identity_; }  // Database::Identity
+
   // `done` runs on the coordinator's thread. After UNAVAILABLE nothing has happened.
   void Join(const std::string& federation, const std::string& client, std::optional<AdapterSpec> spec,
             Done<JoinResult> done) override;
@@ -60,14 +62,20 @@ class Coordinator final : public Root {
   void Subscribe(const std::string& federation, Listener listener, Done<Subscription> done) override;
   void Unsubscribe(Subscription subscription) override;
 
+  // Whether a node may come with this data directory: as NodeArrived, but for what happens meanwhile.
+  void CheckNode(const std::string& node, const std::string& directory, std::function<void(absl::Status)> done);
   // A node can be reached, or not any more. `done` runs when all federations know, with their names. After an error the
-  // node is to come again.
-  void NodeArrived(const std::string& node, const ClientsOffer& offer, Done<std::vector<std::string>> done);
+  // node is to come again; FAILED_PRECONDITION: with the directory of before (Database::ClaimNode), or another name.
+  void NodeArrived(const std::string& node, const std::string& directory, const ClientsOffer& offer,
+                   Done<std::vector<std::string>> done);
   void NodeLeft(const std::string& node);
   // Clients of nodes may be sent to this process, too. REQUIRES: CoordinatorOptions::nodes.
   void TakeClients(const ClientsOffer& offer);
   // What a node is to keep of a federation.
   void KeptBy(const std::string& node, const std::string& federation, Done<Kept> done);
+  // Federation::UpdatesLost
+  void UpdatesLost(const std::string& node, const std::string& federation, std::uint64_t round,
+                   std::set<std::string> names, std::function<void(absl::Status)> done);
 
  private:
   // Called once the transaction is durable, or with the error that prevented it.
@@ -111,6 +119,7 @@ class Coordinator final : public Root {
   const Clock* clock_;
   FederationHost host_;
   std::unique_ptr<Database> database_;
+  std::string identity_;
   std::optional<NodesSummer> nodes_summer_;  // Where there are nodes.
   std::optional<Placer> placer_;             // Likewise.
   std::unique_ptr<Publisher> publisher_;

@@ -16,7 +16,7 @@ using sqlite::Statement;
 
 namespace {
 
-constexpr int kSchemaVersion = 4;
+constexpr int kSchemaVersion = 5;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE IF NOT EXISTS federations (
@@ -44,10 +44,13 @@ CREATE TABLE IF NOT EXISTS outcomes (
 CREATE TABLE IF NOT EXISTS node_updates (
   federation TEXT NOT NULL, round INTEGER NOT NULL, client TEXT NOT NULL, node TEXT NOT NULL, header BLOB NOT NULL,
   frozen BLOB NOT NULL, PRIMARY KEY (federation, round, client)) STRICT;
+CREATE TABLE IF NOT EXISTS node_directories (node TEXT PRIMARY KEY, directory TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS server (identity TEXT NOT NULL) STRICT;
+INSERT INTO server SELECT lower(hex(randomblob(16))) WHERE NOT EXISTS (SELECT 1 FROM server);
 )sql";
 
 // Version 1 had linear modules only, and called `rule` what is `combine` now. New columns come last, as in kSchema,
-// which makes the tables that are new: version 2 lacks `outcomes` and `node_updates` alone, version 3 the latter.
+// which makes the tables that are new: version 2 lacks `outcomes`, version 3 `node_updates`, version 4 `server` and `node_directories`.
 constexpr char kFromVersion1[] = R"sql(
 ALTER TABLE federations RENAME COLUMN rule TO combine;
 ALTER TABLE modules ADD COLUMN layer TEXT NOT NULL DEFAULT 'linear';

@@ -92,6 +92,9 @@ class Database {
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::filesystem::path& path, Sync sync);
   ~Database();
 
+  // Random, made with the database: a root whose database was lost is another one to its nodes.
+  absl::StatusOr<std::string> Identity();
+
   // Writes belong to a transaction. UNAVAILABLE when the disk refuses: then Rollback. Commit refuses a transaction of
   // which a write failed.
   absl::Status Begin();
@@ -128,6 +131,12 @@ class Database {
   absl::StatusOr<std::vector<NodeUpdateRow>> LoadLostUpdates(const std::string& federation, std::uint64_t round);
   absl::Status DeleteNodeUpdate(const std::string& federation, std::uint64_t round, const std::string& client);
   absl::Status DeleteNodeUpdates(const std::string& federation, std::uint64_t round);
+
+  // Whether a node's name may be that of this data directory (v1::AttendRequest::directory), and that it is so from now
+  // on. FAILED_PRECONDITION: there are receipts of updates in another one.
+  absl::Status CheckNode(const std::string& node, const std::string& directory);
+  absl::Status ClaimNode(const std::string& node, const std::string& directory);
+  absl::StatusOr<std::string> DirectoryOf(const std::string& node);  // Empty: nobody's.
 
   absl::Status Insert(const VersionRow& row);
   absl::StatusOr<std::optional<VersionRow>> LoadVersion(const std::string& federation, std::uint64_t version);

@@ -276,6 +276,40 @@ TEST_F(DatabaseTest, KeepsWhatIsAtNodesBesideTheReceipts) {
   EXPECT_EQ(database_->LoadReceipts("fed", 1)->at(0).node, "n2");
 }
 
+TEST_F(DatabaseTest, KnowsItselfAgainAndNoOtherDoes) {
+  const auto made = database_->Identity();
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(made->size(), 32u);
+  Reopen();
+  EXPECT_EQ(*database_->Identity(), *made);
+  const auto other = Database::Open(directory_ / "other.sqlite", Database::Sync::kOff);
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_NE(*(*other)->Identity(), *made);
+}
+
+TEST_F(DatabaseTest, ANodesNameIsThatOfTheDirectoryWithItsUpdates) {
+  EXPECT_EQ(*database_->DirectoryOf("n1"), "");
+  Commit([&] {
+    // The first to come has what was there before there was such a record.
+    ASSERT_TRUE(database_->Insert(Receipt("a")).ok());
+    ASSERT_TRUE(database_->Save(NodeUpdateRow{"fed", 1, "a", "n1", "x", ""}).ok());
+    ASSERT_TRUE(database_->ClaimNode("n1", "one").ok());
+    ASSERT_TRUE(database_->ClaimNode("n2", "two").ok());
+  });
+  EXPECT_EQ(*database_->DirectoryOf("n1"), "one");
+  Commit([&] {
+    EXPECT_TRUE(database_->ClaimNode("n1", "one").ok());
+    EXPECT_TRUE(database_->ClaimNode("n2", "three").ok());  // It has none.
+    const absl::Status refused = database_->ClaimNode("n1", "three");
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("\"n1\" has 1 acknowledged update in another"));
+  });
+  EXPECT_EQ(*database_->DirectoryOf("n1"), "one");
+  EXPECT_EQ(*database_->DirectoryOf("n2"), "three");
+  Commit([&] { ASSERT_TRUE(database_->DeleteReceipt("fed", 1, "a").ok()); });  // Given up.
+  Commit([&] { EXPECT_TRUE(database_->ClaimNode("n1", "three").ok()); });
+}
+
 TEST_F(DatabaseTest, RefusesASchemaOfALaterVersion) {
   database_.reset();
   // user_version: 4 bytes, big-endian, at offset 60 of the file.

@@ -228,6 +228,7 @@ absl::Status Federation::PublishingEnded(std::uint64_t round, absl::StatusOr<Pub
   // Of an attempt that was repeated, only the first result counts.
   if (state_.phase != round::Phase::kAggregating || round != state_.round) return absl::OkStatus();
   if (!publication.ok()) return AggregationFailed(publication.status());
+  reported_lost_.clear();  // It was read before.
   VersionRow& version = publication->version;
   version.published_ms = ToMillis(host_.clock->Now());
   relative_error_ = version.relative_error;
@@ -257,6 +258,8 @@ absl::Status Federation::AggregationFailed(const absl::Status& why) {
   spdlog::error("{}: round {}: aggregation failed: {}", name(), state_.round, why.ToString());
   host_.metrics->RoundFinished(name(), "failed");
   Tell(Notice::Kind::kFailed, "", std::string(why.message().substr(0, kDetailBytesMax)));
+  CAIRN_ASSIGN_OR_RETURN(const bool lost, ForgetReported());
+  if (lost) return absl::OkStatus();  // The next attempt is without them.
   if (const std::optional<std::string> client = BlamedClient(why)) {
     const auto receipt = host_.database->LoadReceipt(name(), state_.round, *client);
     // Then the next attempt finds who is to blame.
@@ -270,13 +273,13 @@ absl::Status Federation::AggregationFailed(const absl::Status& why) {
 }
 
 // An acknowledged update that cannot be combined is given up, so that the others' are not.
-absl::Status Federation::Drop(const ReceiptRow& receipt, const absl::Status& why) {
+absl::Status Federation::Drop(const ReceiptRow& receipt, const absl::Status& why, absl::string_view reason) {
   spdlog::error("{}: round {}: the update of {} is dropped after its receipt: {}", name(), receipt.round,
                 receipt.client, why.ToString());
   CAIRN_RETURN_IF_ERROR(host_.database->DeleteReceipt(name(), receipt.round, receipt.client));
   CAIRN_RETURN_IF_ERROR(host_.database->DeleteNodeUpdate(name(), receipt.round, receipt.client));
-  host_.AfterCommit([this, sealed = UpdateName(receipt.client, receipt.sha256)] {
-    host_.metrics->UpdateRejected(name(), "dropped");
+  host_.AfterCommit([this, sealed = UpdateName(receipt.client, receipt.sha256), reason = std::string(reason)] {
+    host_.metrics->UpdateRejected(name(), reason);
     host_.store->Remove(name(), sealed);
     if (host_.nodes != nullptr) host_.nodes->Remind(name());
   });

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -13,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "adapter/lora.h"
 #include "aggregators/aggregator.h"
@@ -54,6 +56,8 @@ struct FederationHost {
   Nodes* nodes = nullptr;                           // Null: there are none.
   std::set<std::string> present;                    // Nodes that can be reached.
   ClientPlaces* places = nullptr;                   // Where there are nodes.
+  // A node that was not seen since the start is away from then on, no earlier: kNodesReturnMax after the start.
+  absl::Time away_from = absl::InfinitePast();
 };
 
 // An update whose bytes are sealed in the store.
@@ -64,6 +68,7 @@ struct SealedUpdate {
   std::shared_ptr<const Adapter> shape;  // Values need not be there. Null: `header` says what it is.
   absl::StatusOr<std::string> frozen;    // Aggregator::FrozenParts of the values, or why they could not be read.
   std::string node;                      // Whose store. Empty: the root's own.
+  std::string directory;                 // Of the node: v1::AttendRequest::directory.
   std::string header;  // Of the safetensors file, its 8 bytes of length included. Needed when it is at a node.
 };
 
@@ -98,7 +103,11 @@ class Federation {
   absl::Status PublishingEnded(std::uint64_t round, absl::StatusOr<Publication> publication);
   absl::Status NodeArrived(const std::string& node);
   absl::Status NodeLeft(const std::string& node);
+  void AwaitNodes();  // Those that are away are so from FederationHost::away_from on, no earlier.
   absl::StatusOr<Kept> KeptBy(const std::string& node) const;
+  // Of a round, by UpdateName: the node has them no more. Their receipts go; while an attempt to aggregate is under
+  // way, once it has failed.
+  absl::Status UpdatesLost(const std::string& node, std::uint64_t round, const std::set<std::string>& names);
   absl::Status Tick();
   absl::Time next_alarm() const { return round::NextAlarm(state_); }
 
@@ -117,6 +126,7 @@ class Federation {
   absl::Status RestoreRehearsal(const ReceiptRow& receipt);
   absl::Status RehearseAgain();
   absl::Status GiveUp(const round::NodeGivenUp& lost);
+  absl::StatusOr<bool> ForgetReported();  // Whether there were any.
   absl::Status AddLost(std::vector<OutcomeRow>& outcomes) const;
   absl::Status StartRehearsal();
   absl::StatusOr<std::vector<ReceiptRow>> Rehearse(std::vector<ReceiptRow> receipts);
@@ -133,7 +143,7 @@ class Federation {
   absl::Status Aggregate(const round::RoundClosed& closed);
   absl::Status DescribeAtNodes(PublishJob& job) const;
   absl::Status AggregationFailed(const absl::Status& why);
-  absl::Status Drop(const ReceiptRow& receipt, const absl::Status& why);
+  absl::Status Drop(const ReceiptRow& receipt, const absl::Status& why, absl::string_view reason = "dropped");
   void PointLatest(std::uint64_t version);
   void ShowClients(bool published_now);
   absl::Status Save();
@@ -152,7 +162,8 @@ class Federation {
   std::shared_ptr<const AdapterSpec> spec_;  // Null until known.
   round::State state_;
   absl::Time phase_since_;
-  Rehearsal rehearsal_;  // Of the open round.
+  Rehearsal rehearsal_;                                         // Of the open round.
+  std::map<std::string, std::set<std::string>> reported_lost_;  // By node: UpdatesLost that waits for an attempt.
 };
 
 }  // namespace cairn

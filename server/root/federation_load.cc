@@ -141,7 +141,7 @@ absl::Status Federation::Restore(const FederationRow& row) {
     state_.clients[receipt.client].bytes_received = state_.clients[receipt.client].bytes_total = receipt.bytes;
     state_.clients[receipt.client].node = receipt.node;
     if (!receipt.node.empty() && host_.present.count(receipt.node) == 0) {
-      state_.away.emplace(receipt.node, host_.clock->Now());
+      state_.away.emplace(receipt.node, std::max(host_.clock->Now(), host_.away_from));
     }
     names.push_back(NameOf(receipt));
     host_.AfterCommit([this, receipt] { Hand(receipt); });

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "server/root/federation.h"
+#include "server/root/gather.h"
 #include "server/root/summer.h"
 
 namespace cairn {
@@ -36,6 +37,10 @@ absl::Status Federation::NodeLeft(const std::string& node) {
   return absl::OkStatus();
 }
 
+void Federation::AwaitNodes() {
+  for (auto& [node, since] : state_.away) since = std::max(since, host_.away_from);
+}
+
 absl::StatusOr<Kept> Federation::KeptBy(const std::string& node) const {
   const bool in_round = state_.phase == round::Phase::kOpen || state_.phase == round::Phase::kAggregating;
   Kept kept{in_round ? state_.round : state_.round + 1, {}};
@@ -45,6 +50,34 @@ absl::StatusOr<Kept> Federation::KeptBy(const std::string& node) const {
     if (receipt.node == node) kept.names.push_back(UpdateName(receipt.client, receipt.sha256));
   }
   return kept;
+}
+
+absl::Status Federation::UpdatesLost(const std::string& node, std::uint64_t round, const std::set<std::string>& names) {
+  if (round != state_.round) return absl::OkStatus();
+  reported_lost_[node] = names;
+  // It may have read them before they were lost; then nothing is.
+  if (state_.in_hand()) return absl::OkStatus();
+  return ForgetReported().status();
+}
+
+absl::StatusOr<bool> Federation::ForgetReported() {
+  const auto reported = std::exchange(reported_lost_, {});
+  if (reported.empty()) return false;
+  round::UpdatesLost lost;
+  CAIRN_ASSIGN_OR_RETURN(const auto receipts, host_.database->LoadReceipts(name(), state_.round));
+  for (const ReceiptRow& receipt : receipts) {
+    const auto node = reported.find(receipt.node);
+    const std::string update = UpdateName(receipt.client, receipt.sha256);
+    if (node == reported.end() || node->second.count(update) == 0) continue;
+    if (host_.store->Find(name(), update).ok()) continue;  // An attempt has fetched it.
+    const auto gone = absl::NotFoundError("it is not there any more");
+    CAIRN_RETURN_IF_ERROR(Drop(receipt, LostUpdate(receipt.node, receipt.client, gone), "node_lost"));
+    lost.clients.push_back(receipt.client);
+  }
+  if (lost.clients.empty()) return false;
+  CAIRN_RETURN_IF_ERROR(Apply(lost));
+  if (state_.phase == round::Phase::kOpen) CAIRN_RETURN_IF_ERROR(RehearseAgain());
+  return true;
 }
 
 // The receipts go; the rows of node_updates stay, for the outcomes of the round.
@@ -82,8 +115,11 @@ absl::Status Federation::RestoreRehearsal(const ReceiptRow& receipt) {
 
 absl::Status Federation::CheckThere(const SealedUpdate& update) const {
   if (!update.node.empty()) {
-    if (host_.present.count(update.node) != 0) return absl::OkStatus();
-    return absl::UnavailableError(absl::StrCat("node ", update.node, " does not attend; try again"));
+    const auto away = absl::UnavailableError(absl::StrCat("node ", update.node, " does not attend; try again"));
+    if (host_.present.count(update.node) == 0) return away;
+    // It may have come with another directory since it was asked who attends.
+    CAIRN_ASSIGN_OR_RETURN(const std::string directory, host_.database->DirectoryOf(update.node));
+    return directory == update.directory ? absl::OkStatus() : away;
   }
   if (host_.store->Find(name(), UpdateName(update.key.client, update.key.sha256)).ok()) return absl::OkStatus();
   // What was not acknowledged is let go of when the federation is loaded again.

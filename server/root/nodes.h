@@ -6,11 +6,17 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "server/root/publish.h"
 #include "server/root/summer.h"
 #include "server/store/store.h"
 
 namespace cairn {
+
+// After a start of the root, until its nodes have attended again: one that finds the root at its old address pauses up
+// to 0.5 s (attendance.cc) and gRPC up to 2.4 s (wire/channel_arguments.cc), each attempt to connect may take 5 s, and
+// a restarted node's first stream may be refused once.
+inline constexpr absl::Duration kNodesReturnMax = absl::Seconds(10);
 
 class Nodes {
  public:

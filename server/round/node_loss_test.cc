@@ -133,9 +133,20 @@ TEST_F(NodeLossTest, AnAggregationInHandIsLeftAlone) {
   ContributeAll();
   EXPECT_THAT(Do(NodeLost{"n2"}), ElementsAre());
   EXPECT_THAT(Do(Tick{}, absl::Hours(1)), ElementsAre());
-  EXPECT_THAT(Do(AggregationFailed{"node n2 is away", false}), ElementsAre());
-  EXPECT_THAT(Do(Tick{}, absl::Hours(2)), ElementsAre("hold"));
+  EXPECT_THAT(Do(AggregationFailed{"node n2 is away", false}), ElementsAre("hold"));
+  EXPECT_EQ(waiting(), "waiting for node n2 with 2 updates; asks its clients again in 0");
+  EXPECT_EQ(NextAlarm(state_), kStart + absl::Seconds(60));
   EXPECT_THAT(Do(Tick{}), ElementsAre("give up n2 b c", "reopen"));
+}
+
+// The attempt may notice before the root does.
+TEST_F(NodeLossTest, AFailedAttemptIsHeldOnceItsNodeIsFoundAway) {
+  Open(NodeLoss::kGoOn);
+  ContributeAll();
+  EXPECT_THAT(Do(AggregationFailed{"node n2 is away", false}), ElementsAre());
+  EXPECT_THAT(Do(NodeLost{"n2"}, absl::Seconds(1)), ElementsAre("hold"));
+  EXPECT_EQ(waiting(), "waiting for node n2 with 2 updates; goes on without it in 1m");
+  EXPECT_THAT(Do(Tick{}, absl::Seconds(61)), ElementsAre("give up n2 b c", "close a"));
 }
 
 TEST_F(NodeLossTest, AnAttemptThatFailedForWantOfTheNodeIsRepeatedWhenItIsBack) {
@@ -144,6 +155,36 @@ TEST_F(NodeLossTest, AnAttemptThatFailedForWantOfTheNodeIsRepeatedWhenItIsBack) 
   Do(NodeLost{"n2"});
   Do(AggregationFailed{"node n2 is away", false});
   EXPECT_THAT(Do(NodeBack{"n2"}), ElementsAre("close a b c"));
+}
+
+TEST_F(NodeLossTest, WhatIsLostAtANodeIsSentAgain) {
+  Open(NodeLoss::kWait);
+  Do(Contributed{"b", "n2"});
+  EXPECT_THAT(Do(UpdatesLost{{"a", "b", "nobody"}}, absl::Minutes(1)), ElementsAre());
+  EXPECT_EQ(state_.contributed(), 0u);
+  EXPECT_TRUE(CheckUpload(state_, "b", 1).ok());
+  EXPECT_EQ(state_.last_progress, kStart + absl::Minutes(1));
+}
+
+TEST_F(NodeLossTest, AClosedRoundThatHasLostTooManyOpensAgain) {
+  Open(NodeLoss::kWait);
+  state_.policy.clients_min = 2;
+  ContributeAll();
+  Do(AggregationFailed{"node n2 has lost the update of b", true});
+  EXPECT_THAT(Do(UpdatesLost{{"b", "c"}}), ElementsAre("reopen"));
+  EXPECT_THAT(Do(Contributed{"b", "n1"}), ElementsAre());
+  EXPECT_THAT(Do(Contributed{"c", "n1"}), ElementsAre("close a b c"));
+}
+
+TEST_F(NodeLossTest, AHeldRoundThatHasLostTooManyOpensAgain) {
+  Open(NodeLoss::kWait);
+  state_.policy.clients_min = 2;
+  Do(Contributed{"b", "n2"});
+  Do(Contributed{"c", "n1"});
+  Do(NodeLost{"n2"});
+  EXPECT_THAT(Do(Contributed{"a", "n1"}), ElementsAre("hold"));
+  EXPECT_THAT(Do(UpdatesLost{{"a", "c"}}), ElementsAre());  // It waits for n2 all the same.
+  EXPECT_THAT(Do(NodeBack{"n2"}), ElementsAre("reopen"));
 }
 
 TEST_F(NodeLossTest, ARestartHoldsTheRoundAgain) {

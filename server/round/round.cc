@@ -92,6 +92,17 @@ void Apply(State& state, const Dropped& event, absl::Time now) {
   state.retry_at = now;
 }
 
+void Apply(State& state, const UpdatesLost& event, absl::Time now) {
+  for (const std::string& id : event.clients) {
+    if (Client* client = Find(state, id); client != nullptr && client->part == Part::kContributed) Reset(*client);
+  }
+  ForgetNodesWithoutContributions(state);
+  if (state.phase == Phase::kOpen) state.last_progress = now;  // Time to send again.
+  if (state.phase != Phase::kAggregating) return;
+  ForgetFailures(state);
+  if (!state.held) state.retry_at = now;
+}
+
 void Apply(State& state, const NodeLost& event, absl::Time now) {
   if (!ContributorsAt(state, event.node).empty()) state.away.emplace(event.node, now);
 }
@@ -112,13 +123,19 @@ void Open(State& state, absl::Time now, std::vector<Effect>& effects) {
   effects.emplace_back(std::in_place_type<RoundOpened>, RoundOpened{state.round});
 }
 
+void Hold(State& state, std::vector<Effect>& effects) {
+  state.held = true;
+  state.retry_at = absl::InfiniteFuture();
+  effects.emplace_back(std::in_place_type<RoundHeld>, RoundHeld{state.round});
+}
+
 void Close(State& state, std::vector<Effect>& effects) {
   state.phase = Phase::kAggregating;
   state.retry_at = absl::InfiniteFuture();
+  state.held = false;
   ForgetNodesWithoutContributions(state);
-  state.held = !state.away.empty();
-  if (state.held) {
-    effects.emplace_back(std::in_place_type<RoundHeld>, RoundHeld{state.round});
+  if (!state.away.empty()) {
+    Hold(state, effects);
   } else {
     effects.emplace_back(std::in_place_type<RoundClosed>, RoundClosed{state.round, Contributors(state)});
   }
@@ -150,7 +167,7 @@ void DecideOpen(State& state, absl::Time now, std::vector<Effect>& effects) {
 }
 
 void DecideHeld(State& state, absl::Time now, std::vector<Effect>& effects) {
-  if (state.away.empty()) return Close(state, effects);
+  if (state.away.empty()) return TryAgain(state, now, effects, IsEnough(state));  // Some may be lost meanwhile.
   if (!GiveUpLostNodes(state, now, effects)) return;
   const bool asks = state.policy.on_node_loss == NodeLoss::kAskAgain;
   const std::uint32_t wanted = asks ? state.policy.clients_target : state.policy.clients_min;
@@ -168,6 +185,8 @@ void Decide(State& state, absl::Time now, std::vector<Effect>& effects) {
       return DecideOpen(state, now, effects);
     case Phase::kAggregating:
       if (state.held) return DecideHeld(state, now, effects);
+      if (state.in_hand()) return;
+      if (!state.away.empty()) return Hold(state, effects);  // Another attempt would fail for want of them.
       if (now >= state.retry_at) TryAgain(state, now, effects, IsEnough(state));
       return;
     case Phase::kFinished:
@@ -199,6 +218,8 @@ std::uint32_t State::contributed() const {
   return std::count_if(clients.begin(), clients.end(),
                        [](const auto& entry) { return entry.second.part == Part::kContributed; });
 }
+
+bool State::in_hand() const { return phase == Phase::kAggregating && !held && retry_at == absl::InfiniteFuture(); }
 
 bool State::has_required() const {
   if (policy.required.empty()) return true;

@@ -73,6 +73,7 @@ struct State {
   std::uint32_t active() const;
   std::uint32_t contributed() const;
   bool has_required() const;  // It has contributed, or there is none.
+  bool in_hand() const;       // An aggregation is under way.
 };
 
 // What happened.
@@ -103,6 +104,9 @@ struct AggregationFailed {
 struct Dropped {  // The update turned out to be of no use: it is not a contribution any more.
   std::string client;
 };
+struct UpdatesLost {  // Those who have them have them no more. REQUIRES: !State::in_hand(), or it has just failed.
+  std::vector<std::string> clients;
+};
 struct NodeLost {
   std::string node;
 };
@@ -111,7 +115,7 @@ struct NodeBack {
 };
 struct Tick {};  // Time has passed.
 using Event = std::variant<Joined, Left, UploadProgressed, UploadEnded, Contributed, Published, AggregationFailed,
-                           Dropped, NodeLost, NodeBack, Tick>;
+                           Dropped, UpdatesLost, NodeLost, NodeBack, Tick>;
 
 // What is to be done.
 struct RoundOpened {

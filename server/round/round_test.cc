@@ -300,6 +300,7 @@ TEST(RoundTest, InvariantsHoldUnderRandomEvents) {
                               NodeBack{node},
                               Published{state.round},
                               AggregationFailed{"x"},
+                              UpdatesLost{state.in_hand() ? std::vector<std::string>() : std::vector{id}},
                               Tick{}};
       const State before = state;
       Transition next = Step(state, events[random() % std::size(events)], now);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "adapter/directory.h"
 #include "base/files.h"
 #include "base/limits.h"
@@ -72,6 +73,15 @@ void NodesFixture::AwaitAttended(const ServerProcess& gateway) {
 
 void NodesFixture::AwaitRootAtNodes() {
   EXPECT_TRUE(Eventually([this] { return Await([](const v1::RoundInfo&) { return true; }).ok(); }));
+}
+
+std::string NodesFixture::AwaitReadiness(const ServerProcess& gateway, const std::string& text) {
+  const absl::Time end = absl::Now() + absl::Seconds(20);
+  while (true) {
+    const std::string answer = HttpGet(gateway.metrics_address(), "/readyz").value_or("");
+    if (absl::StrContains(answer, text) || absl::Now() > end) return answer;
+    absl::SleepFor(absl::Milliseconds(5));
+  }
 }
 
 absl::StatusOr<v1::RoundInfo> NodesFixture::AwaitVersion(std::uint64_t version) {

@@ -38,6 +38,8 @@ class NodesFixture : public FederationFixture {
   static void AwaitAttended(const ServerProcess& gateway);
   // After a restart of the root: its gateways connect again a little later, and until then say that it is away.
   void AwaitRootAtNodes();
+  // What a gateway says of itself until `text` is in it, or for too long.
+  static std::string AwaitReadiness(const ServerProcess& gateway, const std::string& text);
   absl::StatusOr<v1::RoundInfo> AwaitVersion(std::uint64_t version);
 
   // What a single `cairn serve` publishes of the same updates.

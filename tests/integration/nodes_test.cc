@@ -7,9 +7,7 @@
 #include <string>
 #include <thread>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/files.h"
 #include "base/limits.h"
 #include "tests/integration/certificates.h"
@@ -124,16 +122,6 @@ TEST_F(NodesTest, ARoundGoesOnWithoutADeadGatewayAndSaysSo) {
   EXPECT_TRUE(published->outcomes(0).accepted());
   EXPECT_FALSE(published->outcomes(1).accepted());
   EXPECT_EQ(published->outcomes(1).reason(), "not counted: node n2 was lost");
-}
-
-// What a gateway says of itself until `text` is in it, or for too long.
-std::string AwaitReadiness(const ServerProcess& gateway, const std::string& text) {
-  const absl::Time end = absl::Now() + absl::Seconds(20);
-  while (true) {
-    const std::string answer = HttpGet(gateway.metrics_address(), "/readyz").value_or("");
-    if (absl::StrContains(answer, text) || absl::Now() > end) return answer;
-    absl::SleepFor(absl::Milliseconds(5));
-  }
 }
 
 std::string RootTls(const Authority& authority, const Identity& identity) {
