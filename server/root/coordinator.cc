@@ -51,7 +51,7 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(CoordinatorOption
   coordinator->publisher_ = std::make_unique<Publisher>(
       store, coordinator->options_.nodes, metrics,
       [self = coordinator.get()](const PublishJob& job, absl::StatusOr<Publication> publication) {
-        self->PublishingEnded(job.federation, {job.version, std::move(publication)});
+        self->PublishingEnded(job.federation, {job.version, job.updates, std::move(publication)});
       });
   CAIRN_RETURN_IF_ERROR(coordinator->LoadFederations());
   // Loading may take long, and nobody can attend before.
@@ -91,7 +91,8 @@ absl::Status Coordinator::NoFederation(const std::string& name) const {
 }
 
 // A federation that is loaded again asks once more for what is in hand. A second job would start when the version of
-// the first is on record, whose files it must not touch any more.
+// the first is on record, whose files it must not touch any more. When other updates are wanted now, the federation
+// asks again once it has heard of the first.
 void Coordinator::StartPublishing(PublishJob job) {
   if (in_hand_.insert(job.federation).second) publisher_->Start(std::move(job));
 }
@@ -103,7 +104,7 @@ void Coordinator::PublishingEnded(const std::string& federation, Result result) 
       [this, shared](Federation& f) -> absl::StatusOr<bool> {
         // Before what the result leads to, which may be the next job, and not if the transaction is forgotten.
         host_.AfterCommit([this, name = f.name()] { in_hand_.erase(name); });
-        const absl::Status ended = f.PublishingEnded(shared->version, shared->publication);
+        const absl::Status ended = f.PublishingEnded(shared->version, shared->updates, shared->publication);
         if (!ended.ok()) spdlog::error("{}: version {}: {}", f.name(), shared->version, ended.ToString());
         return true;
       },

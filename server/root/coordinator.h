@@ -86,6 +86,7 @@ class Coordinator final : public Root {
   // What the publisher made of a job.
   struct Result {
     std::uint64_t version = 0;
+    std::string updates;  // PublishJob's.
     absl::StatusOr<Publication> publication;
   };
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "aggregators/blame.h"
+#include "base/digest.h"
 #include "base/failpoint.h"
 #include "base/ids.h"
 #include "base/limits.h"
@@ -40,6 +41,19 @@ void LogVotedDown(const std::string& federation, std::uint64_t version, const st
   }
   if (dropped <= kClientsLogged) return;
   spdlog::warn("{}: version {}: nor do {} others", federation, version, dropped - kClientsLogged);
+}
+
+// The same for the same updates, with the same weights. After a reload there may be others in a round that is closed:
+// some were given up, or sent again.
+std::string DigestOf(const std::vector<ReceiptRow>& receipts) {
+  Sha256 sha;
+  for (const ReceiptRow& receipt : receipts) {
+    for (const std::string& part :
+         {receipt.client, receipt.sha256, absl::StrCat(receipt.examples), receipt.adapter_config}) {
+      sha.Update(absl::StrCat(part.size(), ":", part));
+    }
+  }
+  return ToHex(sha.Finish());
 }
 
 std::int64_t ToMillis(absl::Time time) { return absl::ToUnixMillis(time); }
@@ -224,9 +238,15 @@ absl::Status Federation::Record(const SealedUpdate& update, const ReceiptRow& re
   return host_.database->DeleteNodeUpdate(name(), receipt.round, receipt.client);  // Of one that was lost.
 }
 
-absl::Status Federation::PublishingEnded(std::uint64_t round, absl::StatusOr<Publication> publication) {
-  // Of an attempt that was repeated, only the first result counts.
-  if (state_.phase != round::Phase::kAggregating || round != state_.round) return absl::OkStatus();
+absl::Status Federation::PublishingEnded(std::uint64_t round, const std::string& updates,
+                                         absl::StatusOr<Publication> publication) {
+  if (state_.phase != round::Phase::kAggregating) return absl::OkStatus();
+  CAIRN_ASSIGN_OR_RETURN(const auto receipts, host_.database->LoadReceipts(name(), state_.round));
+  if (round != state_.round || updates != DigestOf(receipts)) {
+    spdlog::warn("{}: what was made of other updates of round {} is not used", name(), round);
+    // Unless there is an attempt to come anyway.
+    return state_.held || state_.retry_at != absl::InfiniteFuture() ? absl::OkStatus() : TryAggregate();
+  }
   if (!publication.ok()) return AggregationFailed(publication.status());
   reported_lost_.clear();  // It was read before.
   VersionRow& version = publication->version;
@@ -353,8 +373,7 @@ absl::Status Federation::CarryOut(const round::Effect& effect) {
   } else if (auto* closed = std::get_if<round::RoundClosed>(&effect)) {
     spdlog::info("{}: round {} closed with {} updates", name(), closed->round, closed->contributors.size());
     Tell(Notice::Kind::kClosed);
-    // Not the fault of whoever closed the round: it is tried again.
-    if (absl::Status started = Aggregate(*closed); !started.ok()) return AggregationFailed(started);
+    return TryAggregate();
   } else {
     spdlog::info("{}: finished after {} rounds", name(), state_.round);
     if (host_.places != nullptr) host_.AfterCommit([this] { host_.places->Forget(name()); });
@@ -363,12 +382,19 @@ absl::Status Federation::CarryOut(const round::Effect& effect) {
   return absl::OkStatus();
 }
 
-absl::Status Federation::Aggregate(const round::RoundClosed& closed) {
-  PublishJob job{name(), options_.method, closed.round, spec_ ? spec_->base_model : "", {}, {}, host_.data_dir};
+absl::Status Federation::TryAggregate() {
+  const absl::Status started = Aggregate();
+  // Not the fault of whoever closed the round: it is tried again.
+  return started.ok() ? started : AggregationFailed(started);
+}
+
+absl::Status Federation::Aggregate() {
+  PublishJob job{name(), options_.method, state_.round, spec_ ? spec_->base_model : "", {}, {}, host_.data_dir};
   if (sums_up_) job.summer = host_.summer;
   if (!sums_up_ && Shards(options_.method)) job.sharder = host_.sharder;
   CAIRN_ASSIGN_OR_RETURN(rehearsal_, Rehearsal::Begin(combine()));  // Nobody contributes before it is begun anew.
-  CAIRN_ASSIGN_OR_RETURN(auto receipts, host_.database->LoadReceipts(name(), closed.round));
+  CAIRN_ASSIGN_OR_RETURN(auto receipts, host_.database->LoadReceipts(name(), state_.round));
+  job.updates = DigestOf(receipts);
   job.contributions.reserve(receipts.size());
   for (ReceiptRow& receipt : receipts) {
     auto blob = host_.store->Find(name(), UpdateName(receipt.client, receipt.sha256));

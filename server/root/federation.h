@@ -100,7 +100,9 @@ class Federation {
   // A stream ended without a receipt; `refusal` is OK when it merely broke off.
   void UploadEnded(const UploadKey& key, const absl::Status& refusal);
   absl::StatusOr<ReceiptRow> Contribute(const SealedUpdate& update);
-  absl::Status PublishingEnded(std::uint64_t round, absl::StatusOr<Publication> publication);
+  // `updates`: PublishJob's. What was made of others than those of now is not used.
+  absl::Status PublishingEnded(std::uint64_t round, const std::string& updates,
+                               absl::StatusOr<Publication> publication);
   absl::Status NodeArrived(const std::string& node);
   absl::Status NodeLeft(const std::string& node);
   void AwaitNodes();  // Those that are away are so from FederationHost::away_from on, no earlier.
@@ -140,7 +142,8 @@ class Federation {
 
   absl::Status Apply(const round::Event& event);
   absl::Status CarryOut(const round::Effect& effect);
-  absl::Status Aggregate(const round::RoundClosed& closed);
+  absl::Status Aggregate();
+  absl::Status TryAggregate();
   absl::Status DescribeAtNodes(PublishJob& job) const;
   absl::Status AggregationFailed(const absl::Status& why);
   absl::Status Drop(const ReceiptRow& receipt, const absl::Status& why, absl::string_view reason = "dropped");

@@ -5,6 +5,7 @@
 #include <future>
 #include <thread>
 
+#include "adapter/directory.h"
 #include "aggregators/rule.h"
 #include "server/root/testing.h"
 
@@ -127,6 +128,67 @@ TEST_F(InHandTest, AResultOutlivesItsTransaction) {
   AwaitRetry();
   PublishOther();
   EXPECT_EQ(runs, 1);
+}
+
+// Two clients: "a" of the root, and "b" of node n1, which goes away while the publication of their round waits.
+class UpdatesGivenUpTest : public InHandTest {
+ protected:
+  void Start(round::NodeLoss on_loss, std::uint32_t min) {
+    TearDown();
+    runs = 0;
+    FederationOptions options = FederationFor("fed", "stack", min, 2);
+    options.method.rule = "test_waits";
+    options.policy.on_node_loss = on_loss;
+    options.policy.node_timeout = absl::Seconds(60);
+    server_ = std::make_unique<TestCoordinator>(
+        std::vector<FederationOptions>{options, FederationFor("other", "stack", 2, 2)});
+    ASSERT_TRUE(server_->Start().ok());
+    for (const char* client : {"a", "b"}) ASSERT_TRUE(server_->Join(client).ok());
+    for (const char* client : {"o", "p"}) ASSERT_TRUE(server_->Join(client, "other").ok());
+    (*server_)->NodeArrived("n1", [](const auto&) {});
+  }
+  // Ends with b's update given up: after a reload the round no longer waits for what is in hand.
+  void LoseTheNodeInHand() {
+    ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+    held = true;
+    SealedUpdate update = server_->Seal("b", 1, Update(2, 3));
+    const std::string bytes = Update(2, 3).safetensors;
+    update.node = "n1";
+    update.header = bytes.substr(0, *SafetensorsHeaderBytes(bytes, bytes.size()));
+    ASSERT_TRUE(server_->Contribute(update).ok());
+    while (!inside) std::this_thread::yield();
+    (*server_)->NodeLeft("n1");
+    EXPECT_EQ(server_->Contribute(Collision()).status().code(), absl::StatusCode::kUnavailable);
+    server_->clock.Advance(absl::Seconds(60));
+    while (server_->Now().state.contributed() == 2) std::this_thread::yield();
+  }
+  std::int64_t Rank() {
+    const auto whole = server_->FindVersion(1, false);
+    return OpenAdapter(whole->path, whole->adapter.config)->adapter.modules[0].rank;
+  }
+};
+
+TEST_F(UpdatesGivenUpTest, AResultThatHasThemIsNotUsed) {
+  Start(round::NodeLoss::kGoOn, 1);
+  LoseTheNodeInHand();
+  held = false;
+  server_->AwaitVersion(1);
+  EXPECT_EQ(runs, 2);
+  EXPECT_EQ(Rank(), 2);
+  const auto outcomes = server_->Now().outcomes;
+  ASSERT_EQ(outcomes->size(), 2u);
+  EXPECT_TRUE(outcomes->at(0).accepted);
+  EXPECT_EQ(outcomes->at(1).reason, "not counted: node n1 was lost");
+}
+
+TEST_F(UpdatesGivenUpTest, AResultDoesNotStandForWhatWasSentInstead) {
+  Start(round::NodeLoss::kAskAgain, 2);
+  LoseTheNodeInHand();
+  ASSERT_TRUE(server_->Push("b", 1, Update(3, 5)).ok());
+  held = false;
+  server_->AwaitVersion(1);
+  EXPECT_EQ(runs, 2);
+  EXPECT_EQ(Rank(), 7);
 }
 
 }  // namespace

@@ -40,6 +40,7 @@ struct PublishJob {
   Metrics* metrics = nullptr;                          // Told of errors, module by module. May be null.
   Summer* summer = nullptr;                            // Adds up updates elsewhere. May be null: here.
   Sharder* sharder = nullptr;                          // Has modules combined elsewhere. May be null: here.
+  std::string updates = "";                            // Tells it from another job of the same round (Federation).
 };
 
 // Whether some of the updates are at nodes.
