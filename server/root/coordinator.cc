@@ -18,7 +18,7 @@ namespace {
 
 constexpr char kDatabaseFile[] = "cairn.sqlite";
 constexpr char kThisNode[] = "(root)";                       // Which is no node's name.
-constexpr absl::Duration kRetryInterval = absl::Seconds(1);  // Of a publication that could not be put on record.
+constexpr absl::Duration kRetryInterval = absl::Seconds(1);  // Of what could not be put on record.
 constexpr absl::Duration kLongestSleep = absl::Seconds(60);  // Bounds the effect of a clock that jumps.
 
 }  // namespace
@@ -249,7 +249,11 @@ void Coordinator::NodeLeft(const std::string& node) {
   Enqueue([this, node](const absl::Status& begun) -> Reply {
     host_.present.erase(node);
     placer_->places().NodeWent(node);
-    if (begun.ok()) TellEach([&](Federation& f) { return f.NodeLeft(node); });
+    if (begun.ok()) {
+      TellEach([&](Federation& f) { return f.NodeLeft(node); });
+    } else {
+      left_untold_.insert(node);
+    }
     return [](const absl::Status&) {};
   });
 }
@@ -356,8 +360,9 @@ absl::Time Coordinator::NextAlarm() const {
   absl::Time alarm = clock_->Now() + kLongestSleep;
   for (const auto& [name, federation] : federations_) alarm = std::min(alarm, federation->next_alarm());
   for (const Untold& untold : untold_) alarm = std::min(alarm, untold.retry_at);
+  if (!left_untold_.empty()) alarm = clock_->Now();
   if (placer_) alarm = std::min(alarm, placer_->next_alarm());
-  return alarm;
+  return std::max(alarm, not_before_);
 }
 
 void Coordinator::Loop() {
@@ -372,11 +377,20 @@ void Coordinator::Loop() {
       batch.swap(queue_);
     }
     batch.push_back([this](const absl::Status& begun) -> Reply {
+      if (begun.ok()) TellWhoLeft();
       if (begun.ok()) TickDue();
       return [](const absl::Status&) {};
     });
     RunBatch(std::move(batch));
     if (placer_) placer_->Run(clock_->Now());
+  }
+}
+
+// Those who left while no transaction could begin, and have not come back since. When this transaction fails, the
+// federations are loaded again, and look at who is present.
+void Coordinator::TellWhoLeft() {
+  for (const std::string& node : std::exchange(left_untold_, {})) {
+    if (host_.present.count(node) == 0) TellEach([&](Federation& f) { return f.NodeLeft(node); });
   }
 }
 
@@ -403,6 +417,7 @@ void Coordinator::RunBatch(std::vector<Task> batch) {
     spdlog::error("{}; the last {} requests are refused", committed.ToString(), batch.size());
     committed = absl::UnavailableError(committed.message());
   }
+  not_before_ = committed.ok() ? absl::InfinitePast() : clock_->Now() + kRetryInterval;
   // Before the replies: what a client does next must not meet what is still to be done for this transaction.
   RunAfterCommit();
   for (Reply& reply : replies) reply(committed);

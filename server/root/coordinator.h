@@ -111,6 +111,7 @@ class Coordinator final : public Root {
   void Enqueue(Task task);
   void Loop();
   void RunBatch(std::vector<Task> batch);
+  void TellWhoLeft();
   void TickDue();
   void TellEach(const std::function<absl::Status(Federation&)>& event);
   absl::Time NextAlarm() const;
@@ -141,7 +142,9 @@ class Coordinator final : public Root {
     Result result;
     absl::Time retry_at;
   };
-  std::vector<Untold> untold_;  // Results that met a database that could not be written.
+  std::vector<Untold> untold_;                    // Results that met a database that could not be written.
+  std::set<std::string> left_untold_;             // Nodes that left meanwhile.
+  absl::Time not_before_ = absl::InfinitePast();  // The next attempt that nobody asks for, after one that failed.
 
   std::mutex mutex_;
   std::condition_variable wake_;

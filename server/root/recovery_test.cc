@@ -2,11 +2,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <future>
+#include <mutex>
+#include <thread>
 
+#include "absl/strings/match.h"
 #include "adapter/directory.h"
+#include "server/root/log_testing.h"
 #include "server/root/published_files.h"
+#include "server/root/sqlite.h"
 #include "server/root/testing.h"
 
 namespace cairn {
@@ -220,6 +227,55 @@ TEST_F(RecoveryTest, WhileTheDatabaseIsTakenNothingHappens) {
     EXPECT_TRUE(server_->Contribute(update).ok());
     server_->AwaitVersion(1);
   }
+}
+
+TEST_F(RecoveryTest, ANodeThatLeftMeanwhileIsAway) {
+  StartWithTwoClients(2);
+  (*server_)->NodeArrived("n1", [](const auto&) {});
+  SealedUpdate update = server_->Seal("a", 1, Update(1));
+  update.node = "n1";
+  update.header = Update(1).safetensors;
+  ASSERT_TRUE(server_->Contribute(update).ok());
+  auto intruder = Intruder();
+  ASSERT_TRUE(intruder->Begin().ok());
+  (*server_)->NodeLeft("n1");
+  EXPECT_EQ(server_->Join("c").status().code(), absl::StatusCode::kUnavailable);
+  intruder->Rollback();
+  ASSERT_TRUE(server_->Join("c").ok());
+  EXPECT_EQ(server_->Now().state.away.count("n1"), 1u);
+}
+
+// A database that refuses at once, for good, while a deadline has passed.
+TEST_F(RecoveryTest, ADatabaseThatRefusesIsAskedOnceASecond) {
+  auto options = FederationFor("fed", "stack", 1, 2);
+  options.policy.deadline = absl::Minutes(30);
+  Start({options});
+  ASSERT_TRUE(server_->Join("a").ok());
+  ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+  {
+    const auto handle = sqlite::Open(server_->directory / "cairn.sqlite");
+    ASSERT_TRUE(handle.ok() && sqlite::Execute(*handle, "CREATE TABLE new_page_1 (x)").ok() &&
+                sqlite::Execute(*handle, "PRAGMA wal_checkpoint(TRUNCATE)").ok());
+    sqlite::Close(*handle);
+  }
+  std::fstream file(server_->directory / "cairn.sqlite", std::ios::in | std::ios::out | std::ios::binary);
+  file.write("xxxxxxxxxxxxxxxx", 16);
+  file.close();
+  std::mutex mutex;
+  std::vector<std::chrono::steady_clock::time_point> refused;
+  const testing::LogListener listener([&](absl::string_view message) {
+    std::lock_guard lock(mutex);
+    if (absl::StrContains(message, "are refused")) refused.push_back(std::chrono::steady_clock::now());
+  });
+  server_->clock.Advance(absl::Hours(1));
+  EXPECT_FALSE(server_->Join("b").ok());
+  const auto count = [&] {
+    std::lock_guard lock(mutex);
+    return refused.size();
+  };
+  while (count() < 3) std::this_thread::yield();
+  server_->Stop();
+  EXPECT_GE(refused[2] - refused[1], std::chrono::milliseconds(900));
 }
 
 // A write that fails takes the whole transaction with it: memory goes back to what the disk says.
