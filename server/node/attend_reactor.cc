@@ -38,6 +38,7 @@ AttendReactor::AttendReactor(Coordinator* coordinator, NodeTable* table, const v
                           [this, request](const absl::Status& checked) { Arrive(request, checked); });
 }
 
+// On the coordinator's thread, as Welcome, which comes after this has ended.
 void AttendReactor::Arrive(const v1::AttendRequest& request, const absl::Status& checked) {
   // The table calls back with its own lock held.
   const auto arrived = [&] {
