@@ -10,6 +10,7 @@
 
 #include "adapter/directory.h"
 #include "server/root/publisher.h"
+#include "server/root/sqlite.h"
 #include "server/root/testing.h"
 
 namespace cairn {
@@ -98,6 +99,29 @@ TEST_F(FailureTest, AReceiptThatDoesNotCombineIsDroppedWhenItIsLoaded) {
   EXPECT_EQ(server_->Now().state.contributed(), 1u);
   for (const char* client : {"b", "c"}) ASSERT_TRUE(server_->Push(client, 1, Update(client[0])).ok());
   server_->AwaitVersion(1);
+}
+
+// The transaction that drops the receipt of b fails: its update is still there for the next attempt.
+TEST_F(FailureTest, WhatIsDroppedWhenItIsLoadedStaysUntilThatIsOnRecord) {
+  StartWithThreeClients(2);
+  ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+  ContributeAndSpoil("b");
+  server_->Stop();
+  const auto handle = sqlite::Open(server_->directory / "cairn.sqlite");
+  ASSERT_TRUE(handle.ok());
+  ASSERT_TRUE(sqlite::Execute(*handle,
+                              "CREATE TRIGGER no BEFORE INSERT ON federations WHEN new.name = 'other' "
+                              "BEGIN SELECT RAISE(ABORT, 'not now'); END")
+                  .ok());
+  server_->federations().push_back(FederationFor("other", "stack", 1, 1));
+  EXPECT_FALSE(server_->Start().ok());
+  server_->Stop();
+  ASSERT_TRUE(sqlite::Execute(*handle, "DROP TRIGGER no").ok());
+  sqlite::Close(*handle);
+  ASSERT_TRUE(server_->Start().ok());
+  const auto pushed = server_->Push("b", 1, Update(4));
+  ASSERT_TRUE(pushed.ok()) << pushed.status();
+  EXPECT_EQ(server_->Now().state.contributed(), 2u);
 }
 
 TEST_F(FailureTest, AFederationThatCannotBeLoadedDoesNotStopTheOthers) {

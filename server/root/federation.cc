@@ -175,6 +175,10 @@ bool Federation::InOpenRound(const UploadKey& key) const {
   return state_.phase == round::Phase::kOpen && key.round == state_.round;
 }
 
+bool Federation::InRound() const {
+  return state_.phase == round::Phase::kOpen || state_.phase == round::Phase::kAggregating;
+}
+
 void Federation::Progress(const UploadKey& key, std::uint64_t received) {
   if (!InOpenRound(key)) return;
   Apply(round::UploadProgressed{key.client, received, key.bytes}).IgnoreError();  // Writes nothing.

@@ -115,6 +115,7 @@ class Federation {
 
  private:
   bool InOpenRound(const UploadKey& key) const;
+  bool InRound() const;  // Which may have updates that will be needed.
   Federation(FederationOptions options, const FederationHost& host);
 
   absl::Status ReadMethod();
@@ -130,6 +131,7 @@ class Federation {
   absl::Status GiveUp(const round::NodeGivenUp& lost);
   absl::StatusOr<bool> ForgetReported();  // Whether there were any.
   absl::Status AddLost(std::vector<OutcomeRow>& outcomes) const;
+  void RetainNeeded();
   absl::Status StartRehearsal();
   absl::StatusOr<std::vector<ReceiptRow>> Rehearse(std::vector<ReceiptRow> receipts);
   // Whether a client's `spec` becomes the federation's.

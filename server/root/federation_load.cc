@@ -123,8 +123,7 @@ absl::Status Federation::Restore(const FederationRow& row) {
   for (const ClientRow& client : clients) state_.clients[client.client].active = client.active;
 
   std::vector<ReceiptRow> receipts;
-  const bool in_round = state_.phase == round::Phase::kOpen || state_.phase == round::Phase::kAggregating;
-  if (in_round) {
+  if (InRound()) {
     CAIRN_ASSIGN_OR_RETURN(receipts, host_.database->LoadReceipts(name(), row.round));
   }
   if (!host_.durable && !AllStored(receipts)) {
@@ -135,7 +134,6 @@ absl::Status Federation::Restore(const FederationRow& row) {
     state_.phase = round::Phase::kOpen;
   }
   CAIRN_ASSIGN_OR_RETURN(receipts, Rehearse(std::move(receipts)));
-  std::vector<std::string> names;
   for (const ReceiptRow& receipt : receipts) {
     state_.clients[receipt.client].part = round::Client::Part::kContributed;
     state_.clients[receipt.client].bytes_received = state_.clients[receipt.client].bytes_total = receipt.bytes;
@@ -143,7 +141,6 @@ absl::Status Federation::Restore(const FederationRow& row) {
     if (!receipt.node.empty() && host_.present.count(receipt.node) == 0) {
       state_.away.emplace(receipt.node, std::max(host_.clock->Now(), host_.away_from));
     }
-    names.push_back(NameOf(receipt));
     host_.AfterCommit([this, receipt] { Hand(receipt); });
   }
   // More rounds may have been configured since.
@@ -151,12 +148,27 @@ absl::Status Federation::Restore(const FederationRow& row) {
     state_.phase = round::Phase::kWaiting;
   }
   state_ = round::Recovered(std::move(state_), host_.clock->Now());
-  CAIRN_RETURN_IF_ERROR(host_.store->Retain(name(), in_round ? row.round : row.round + 1, names));
+  host_.AfterCommit([this] { RetainNeeded(); });
   // The last process may have died between committing a version and what follows it.
   if (state_.version > 0) {
     host_.AfterCommit([this, version = state_.version] { PointLatest(version); });
   }
   return absl::OkStatus();
+}
+
+// Of what earlier processes left in the store. What the same transaction acknowledged is on record, too.
+void Federation::RetainNeeded() {
+  std::vector<std::string> names;
+  absl::Status retained;
+  if (InRound()) {
+    const auto receipts = host_.database->LoadReceipts(name(), state_.round);
+    retained = receipts.status();
+    if (receipts.ok()) {
+      for (const ReceiptRow& receipt : *receipts) names.push_back(NameOf(receipt));
+    }
+  }
+  if (retained.ok()) retained = host_.store->Retain(name(), InRound() ? state_.round : state_.round + 1, names);
+  if (!retained.ok()) spdlog::warn("{}: updates that nobody needs: {}", name(), retained.ToString());
 }
 
 absl::Status Federation::StartRehearsal() {

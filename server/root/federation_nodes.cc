@@ -42,9 +42,8 @@ void Federation::AwaitNodes() {
 }
 
 absl::StatusOr<Kept> Federation::KeptBy(const std::string& node) const {
-  const bool in_round = state_.phase == round::Phase::kOpen || state_.phase == round::Phase::kAggregating;
-  Kept kept{in_round ? state_.round : state_.round + 1, {}};
-  if (!in_round) return kept;
+  Kept kept{InRound() ? state_.round : state_.round + 1, {}};
+  if (!InRound()) return kept;
   CAIRN_ASSIGN_OR_RETURN(const auto receipts, host_.database->LoadReceipts(name(), state_.round));
   for (const ReceiptRow& receipt : receipts) {
     if (receipt.node == node) kept.names.push_back(UpdateName(receipt.client, receipt.sha256));
