@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "adapter/safetensors.h"
 #include "base/limits.h"
+#include "base/lost_pages.h"
 #include "base/status_macros.h"
 #include "server/gateway/convert.h"
 #include "server/node/delivery.h"
@@ -58,6 +59,17 @@ absl::StatusOr<Admission> AdmissionOf(const absl::StatusOr<v1::AdmissionReply>& 
   admission.combine = reply->combine();
   admission.sums_up = reply->sums_up();
   return admission;
+}
+
+// Of an update that was looked at when it came: if it cannot be read, that is not its sender's fault.
+absl::StatusOr<std::string> HeaderOf(const Blob& blob) {
+  const LostPagesGuard lost_pages;
+  const absl::string_view bytes = blob.bytes();
+  const auto header_bytes = SafetensorsHeaderBytes(bytes, bytes.size());
+  std::string header(bytes.substr(0, header_bytes.value_or(0)));
+  if (absl::Status lost = lost_pages.Lost(); !lost.ok()) return absl::UnavailableError(lost.message());
+  CAIRN_RETURN_IF_ERROR(header_bytes.status());
+  return header;
 }
 
 }  // namespace
@@ -295,15 +307,14 @@ absl::StatusOr<v1::ContributeRequest> RemoteRoot::RequestFor(const SealedUpdate&
   const auto blob = store_->Find(update.key.federation, UpdateName(update.key.client, update.key.sha256));
   // What the root does not know of is let go of when the node connects again.
   if (!blob.ok()) return absl::UnavailableError("the update is not stored any more; send it again");
-  const absl::string_view bytes = (*blob)->bytes();
-  CAIRN_ASSIGN_OR_RETURN(const std::uint64_t header_bytes, SafetensorsHeaderBytes(bytes, bytes.size()));
+  CAIRN_ASSIGN_OR_RETURN(std::string header, HeaderOf(**blob));
   v1::ContributeRequest request;
   Fill(update.key, request);
   request.set_node(options_.node);
   request.set_process(process_);
   request.set_examples(update.examples);
   request.set_adapter_config(update.adapter_config);
-  request.set_header(std::string(bytes.substr(0, header_bytes)));
+  request.set_header(std::move(header));
   if (update.frozen.ok()) {
     request.set_frozen(*update.frozen);
   } else {

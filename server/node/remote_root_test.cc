@@ -117,6 +117,19 @@ TEST_F(RemoteRootTest, WhatWasLetGoOfBeforeItsReceiptIsToBeSentAgain) {
   EXPECT_TRUE(node_.Push("a", 1, a).ok());
 }
 
+// As when the node's disk does not give all of an update that it has just synced.
+TEST_F(RemoteRootTest, AnUpdateWhoseHeaderCannotBeReadIsToBeSentAgain) {
+  JoinBoth();
+  std::vector<ModuleSpec> modules;
+  for (int i = 10; i < 90; ++i) modules.push_back({absl::StrCat("layers.", i, ".q"), 4, 4});
+  const UpdateBytes a = Update(1, 2, modules);
+  node_.cut_store().CutTo(4096);  // A page: the header has more.
+  EXPECT_EQ(node_.Contribute(node_.Seal("a", 1, a)).status().code(), absl::StatusCode::kUnavailable);
+  node_.cut_store().CutTo(0);
+  node_.store().Remove("fed", UpdateName("a", Sha256Hex(a.safetensors)));
+  EXPECT_TRUE(node_.Push("a", 1, a).ok());
+}
+
 TEST_F(RemoteRootTest, AnAdapterIsFetchedOnce) {
   JoinBoth();
   ASSERT_TRUE(node_.Push("a", 1, Update(1)).ok());

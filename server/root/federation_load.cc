@@ -180,8 +180,10 @@ absl::Status Federation::StartRehearsal() {
   if (!version) return absl::OkStatus();
   const absl::Status known = rehearsal_.GoOnFrom(
       version->version, AdapterPath(host_.data_dir, name(), version->whole.sha256), version->whole.config);
+  if (known.ok()) return known;
+  spdlog::warn("{}: version {}: {}", name(), version->version, known.ToString());
   // Then the first client decides, as in the first round.
-  if (!known.ok()) spdlog::warn("{}: version {}: {}", name(), version->version, known.ToString());
+  CAIRN_ASSIGN_OR_RETURN(rehearsal_, Rehearsal::Begin(combine()));
   return absl::OkStatus();
 }
 

@@ -47,9 +47,11 @@ absl::Status Rehearsal::Add(const std::string& client, std::uint64_t examples, s
 bool Rehearsal::goes_on() const { return combine_->kept().rank || combine_->kept().a; }
 
 absl::Status Rehearsal::GoOnFrom(std::uint64_t version, const std::filesystem::path& file, absl::string_view config) {
-  CAIRN_ASSIGN_OR_RETURN(const MappedAdapter published, MapAdapter(file, config, *combine_));
-  combine_->GoOnFrom(absl::StrCat("version ", version), published.adapter);
-  return absl::OkStatus();
+  const LostPagesGuard lost_pages;
+  const absl::StatusOr<MappedAdapter> published = MapAdapter(file, config, *combine_);
+  if (published.ok()) combine_->GoOnFrom(absl::StrCat("version ", version), published->adapter);
+  CAIRN_RETURN_IF_ERROR(lost_pages.Lost());
+  return published.status();
 }
 
 absl::StatusOr<std::shared_ptr<const Adapter>> Rehearsal::Describe(absl::string_view header, std::uint64_t bytes,

@@ -42,7 +42,8 @@ class Rehearsal {
   // `combine` as in the configuration.
   static absl::StatusOr<Rehearsal> Begin(const std::string& combine);
 
-  // Aggregator::GoOnFrom: whether it would change anything, and to do it. Before the first Add.
+  // Aggregator::GoOnFrom: whether it would change anything, and to do it. Before the first Add; after an error begin
+  // anew.
   bool goes_on() const;
   absl::Status GoOnFrom(std::uint64_t version, const std::filesystem::path& file, absl::string_view config);
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregators/blame.h"
 #include "aggregators/registry.h"
+#include "base/lost_pages.h"
 #include "base/status_macros.h"
 #include "server/root/published_files.h"
 #include "server/root/round_pipeline.h"
@@ -30,7 +31,7 @@ void Count(const Adapter& adapter, Sizes& sizes) {
   for (const DenseTensor& tensor : adapter.tensors) sizes.tensors[tensor.view.name] += BytesOf(tensor.view);
 }
 
-absl::StatusOr<Sizes> SizesOf(const PublishJob& job) {
+absl::StatusOr<Sizes> ReadSizes(const PublishJob& job) {
   CAIRN_ASSIGN_OR_RETURN(const auto combine, MakeAggregator(job.method.combine));
   Sizes sizes;
   for (const Contribution& contribution : job.contributions) {
@@ -51,6 +52,14 @@ absl::StatusOr<Sizes> SizesOf(const PublishJob& job) {
     for (const LoraModule& module : before.adapter.modules) sizes.modules[module.name] += 1;
     for (const DenseTensor& tensor : before.adapter.tensors) sizes.tensors[tensor.view.name] += 1;
   }
+  return sizes;
+}
+
+absl::StatusOr<Sizes> SizesOf(const PublishJob& job) {
+  const LostPagesGuard lost_pages;
+  absl::StatusOr<Sizes> sizes = ReadSizes(job);
+  // The zeros in a lost page's place may have led to any other error.
+  CAIRN_RETURN_IF_ERROR(lost_pages.Lost());
   return sizes;
 }
 

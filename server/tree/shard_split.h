@@ -19,7 +19,7 @@ struct ModuleShare {
 
 // One share for each process, as evenly as they can be by bytes of all updates together. `speeds`: planner::ShardNode.
 // `within`: only what is this shard's own. What earlier rounds left must be below the job's directory.
-// INVALID_ARGUMENT, with the client: an update that cannot be read.
+// INVALID_ARGUMENT, with the client: an update that is none. DATA_LOSS: a file became shorter, or cannot be read.
 absl::StatusOr<std::vector<ModuleShare>> ShareModules(const PublishJob& job, absl::Span<const double> speeds,
                                                       const Shard* within = nullptr);
 
