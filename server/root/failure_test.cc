@@ -9,7 +9,9 @@
 #include <stdexcept>
 
 #include "adapter/directory.h"
+#include "base/lost_pages.h"
 #include "server/root/publisher.h"
+#include "server/root/shards.h"
 #include "server/root/sqlite.h"
 #include "server/root/testing.h"
 
@@ -20,6 +22,7 @@ using testing::FederationFor;
 using ::testing::HasSubstr;
 using testing::TestCoordinator;
 using testing::Update;
+using testing::UpdateBytes;
 namespace fs = std::filesystem;
 
 class FailureTest : public ::testing::Test {
@@ -165,6 +168,63 @@ TEST_F(FailureTest, AnOpenRoundOfVersion1IsPublished) {
   server_->AwaitVersion(1);
   const auto whole = server_->FindVersion(1, false);
   EXPECT_EQ(OpenAdapter(whole->path, whole->adapter.config)->adapter.modules[0].name, "layers.0.q");
+}
+
+// Reads an update, and finds that the disk does not give it this once; that is not the fault of who sent it.
+class LosesAPage final : public Sharder {
+ public:
+  absl::StatusOr<std::vector<ShardPart>> Combine(const PublishJob& job, std::shared_ptr<const Shard>) override {
+    if (std::exchange(lost_, true)) return absl::UnimplementedError("not again");
+    const Blob& blob = *job.contributions.front().payload;
+    const std::string bytes(blob.bytes());
+    fs::resize_file(*blob.path(), 0);
+    EXPECT_EQ(blob.bytes().front(), 0);
+    std::ofstream(*blob.path(), std::ios::binary) << bytes;
+    return LostPagesGuard::Error();
+  }
+  bool reaches_nodes() const override { return true; }
+
+ private:
+  bool lost_ = false;
+};
+
+// All of whose updates are in the root's store by now.
+class HasFetched final : public Nodes {
+ public:
+  absl::Status Fetch(const std::string&, const UploadKey&) override { return absl::OkStatus(); }
+  absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const std::string&, const PublishJob&) override {
+    return absl::UnimplementedError("");
+  }
+  void Remind(const std::string&) override {}
+};
+
+TEST(PublisherTest, APageThatWasLostOnceBlamesNobody) {
+  TestCoordinator server({FederationFor("fed", "stack", 2, 2)});
+  ASSERT_TRUE(server.Start().ok());
+  LosesAPage sharder;
+  HasFetched nodes;
+  PublishJob job{"fed", Method{.combine = "stack"}, 1, "", {}, {}, server.directory.path()};
+  job.sharder = &sharder;
+  for (const char* client : {"a", "b"}) {
+    const UpdateBytes bytes = Update(client[0]);
+    const SealedUpdate update = server.Seal(client, 1, bytes);
+    const bool here = client[0] == 'a';
+    ReceiptRow receipt{"fed", 1, client, update.key.sha256, update.key.bytes, 1, bytes.config_json, 0, here ? "" : "n"};
+    auto header = std::make_shared<const std::string>(
+        bytes.safetensors.substr(0, *SafetensorsHeaderBytes(bytes.safetensors, bytes.safetensors.size())));
+    job.contributions.push_back({receipt, nullptr, header});
+    if (here) job.contributions.back().payload = *server.store().Find("fed", UpdateName(client, update.key.sha256));
+  }
+  std::promise<absl::Status> ended;
+  Metrics metrics("test");
+  Publisher publisher(&server.store(), &nodes, &metrics,
+                      [&](const PublishJob&, const absl::StatusOr<Publication>& publication) {
+                        ended.set_value(publication.status());
+                      });
+  publisher.Start(job);
+  job = {};
+  const absl::Status status = ended.get_future().get();
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 class ThrowingBlob final : public Blob {

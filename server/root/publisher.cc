@@ -23,6 +23,17 @@ bool IsFinal(const absl::Status& status) {
   return status.ok() || absl::IsCancelled(status) || absl::IsUnavailable(status) || BlamedClient(status).has_value();
 }
 
+// What was lost of a mapping in the first attempt stays zeros there: it would not parse, and its client be blamed.
+absl::Status FindAnew(PublishJob& job, Store& store) {
+  for (Contribution& contribution : job.contributions) {
+    if (contribution.payload == nullptr) continue;
+    const ReceiptRow& receipt = contribution.receipt;
+    CAIRN_ASSIGN_OR_RETURN(contribution.payload,
+                           store.Find(receipt.federation, UpdateName(receipt.client, receipt.sha256)));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Publication> PublishAnywhere(PublishJob& job, Store* store, Nodes* nodes) {
   if (!AtNodes(job)) return Publish(job);
   // Who adds up, with nodes, has each of them add up its own, and brings here what cannot be had otherwise.
@@ -33,6 +44,7 @@ absl::StatusOr<Publication> PublishAnywhere(PublishJob& job, Store* store, Nodes
     spdlog::log(absl::IsUnimplemented(publication.status()) ? spdlog::level::info : spdlog::level::warn,
                 "{}: version {}: the updates are fetched from their nodes: {}", job.federation, job.version,
                 publication.status().ToString());
+    CAIRN_RETURN_IF_ERROR(FindAnew(job, *store));
   }
   CAIRN_RETURN_IF_ERROR(Gather(job, store, nodes));
   return Publish(job);
