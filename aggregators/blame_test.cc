@@ -80,5 +80,22 @@ TEST(Blame, OtherErrorsStay) {
   EXPECT_EQ(Blame(absl::OutOfRangeError("too large"), {}, "m"), absl::OutOfRangeError("\"m\": too large"));
 }
 
+TEST(BlameTogether, NamesAllWhoAreToBlame) {
+  const absl::Status a = BlameClient(absl::InvalidArgumentError("a is lost"), "a");
+  const absl::Status away = absl::UnavailableError("away");
+  EXPECT_EQ(BlameTogether({}), absl::OkStatus());
+  EXPECT_EQ(BlameTogether({absl::OkStatus(), away, absl::InternalError("")}), away);
+  const absl::Status both =
+      BlameTogether({away, a, BlameClients(absl::InvalidArgumentError("others, too"), {"c", "b"})});
+  EXPECT_EQ(both, BlameClients(absl::InvalidArgumentError("a is lost; others, too"), {"a", "c", "b"}));
+  EXPECT_EQ(BlamedClients(both), (std::vector<std::string>{"a", "c", "b"}));
+  EXPECT_EQ(BlamedClient(both), "a");
+  EXPECT_EQ(BlameTogether({a, absl::CancelledError("")}), absl::CancelledError(""));
+  EXPECT_TRUE(BlamedClients(away).empty());
+  const absl::Status many = BlameTogether(std::vector<absl::Status>(kBlamedClientsMax + 1, a));
+  EXPECT_EQ(BlamedClients(many).size(), kBlamedClientsMax);
+  EXPECT_LT(many.message().size(), 2000u);
+}
+
 }  // namespace
 }  // namespace cairn

@@ -125,14 +125,14 @@ absl::Status FromGrpc(const grpc::Status& status) {
 
 absl::Status FromProto(const v1::Failure& failure) {
   const absl::Status status(static_cast<absl::StatusCode>(failure.code()), failure.message());
-  return failure.blamed().empty() ? status : BlameClient(status, failure.blamed());
+  return BlameClients(status, std::vector<std::string>(failure.blamed().begin(), failure.blamed().end()));
 }
 
 v1::Failure ToProto(const absl::Status& status) {
   v1::Failure failure;
   failure.set_code(status.raw_code());
   failure.set_message(std::string(status.message()));
-  failure.set_blamed(BlamedClient(status).value_or(""));
+  for (std::string& client : BlamedClients(status)) failure.add_blamed(std::move(client));
   return failure;
 }
 

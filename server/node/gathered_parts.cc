@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "aggregators/blame.h"
 #include "aggregators/registry.h"
 #include "base/parallel.h"
 #include "base/progress.h"
@@ -121,14 +122,20 @@ absl::Status GatherParts(PublishJob& job, const std::string& self, const std::ma
   CAIRN_RETURN_IF_ERROR(MakeDirectories(directory));
   const Round round{addresses, own, *combine, peers, directory};
   std::vector<Contribution*> missing;
+  std::vector<absl::Status> own_found;
   for (Contribution& contribution : job.contributions) {
-    if (contribution.payload == nullptr) missing.push_back(&contribution);
+    if (contribution.payload != nullptr) continue;
+    if (contribution.receipt.node == self) {
+      own_found.push_back(FindOwn(self, store, contribution));
+    } else {
+      missing.push_back(&contribution);
+    }
   }
+  CAIRN_RETURN_IF_ERROR(BlameTogether(own_found));
   return ParallelFor(kReadsAtOnce, static_cast<std::int64_t>(missing.size()), [&](int, std::int64_t i) -> absl::Status {
     Contribution& contribution = *missing[static_cast<std::size_t>(i)];
     const ReceiptRow& receipt = contribution.receipt;
     if (!wanted()) return absl::AbortedError("nobody wants it any more");
-    if (receipt.node == self) return FindOwn(self, store, contribution);
     CAIRN_ASSIGN_OR_RETURN(contribution.payload, ReadParts(receipt, round));
     return absl::OkStatus();
   });

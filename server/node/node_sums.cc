@@ -6,8 +6,10 @@
 #include <new>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "aggregators/blame.h"
 #include "base/failpoint.h"
 #include "base/status_macros.h"
 #include "server/node/update_list.h"
@@ -75,9 +77,9 @@ absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::SumCaught(const v1::Update
   CAIRN_ASSIGN_OR_RETURN(const auto turn, TurnsOf(order.federation()).Await(errand));
   try {
     CAIRN_ASSIGN_OR_RETURN(PublishJob job, JobOf(order));
-    for (Contribution& contribution : job.contributions) {
-      CAIRN_RETURN_IF_ERROR(FindPayload(node_, *store_, contribution));
-    }
+    std::vector<absl::Status> found;
+    for (Contribution& contribution : job.contributions) found.push_back(FindPayload(node_, *store_, contribution));
+    CAIRN_RETURN_IF_ERROR(BlameTogether(found));
     job.data_dir = data_dir_;
     return SumOf(job, *errand);
   } catch (const std::bad_alloc&) {

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "aggregators/blame.h"
 #include "base/status_macros.h"
 #include "base/worker_pool.h"
 #include "server/node/meeting.h"
@@ -72,11 +73,12 @@ auto Caught(Work work) -> decltype(work()) {
 // What says most of why a round came to nothing: one that gave up because another did says little.
 absl::Status WorstOf(const std::vector<absl::StatusOr<std::vector<ShardPart>>>& made) {
   absl::Status worst;
+  std::vector<absl::Status> refused;
   for (const auto& parts : made) {
-    if (absl::IsInvalidArgument(parts.status())) return parts.status();
+    if (absl::IsInvalidArgument(parts.status())) refused.push_back(parts.status());
     if (!parts.ok() && (worst.ok() || absl::IsUnavailable(worst))) worst = parts.status();
   }
-  return worst;
+  return refused.empty() ? worst : BlameTogether(refused);
 }
 
 }  // namespace

@@ -58,6 +58,32 @@ TEST_F(SummedRoundTest, AnUpdateThatTheNodeHasLostIsAskedForAgain) {
   n1_.AwaitVersion(1);
 }
 
+// As after a restart of a gateway that kept them in memory: all of them are asked again at once.
+TEST(SummedRound, AllThatTheNodesHaveLostAreAskedForAgain) {
+  FederationOptions options = TwoClients("mean");
+  options.policy.clients_min = 3;
+  options.policy.clients_target = 5;
+  TestRoot root(options);
+  root.Start();
+  TestNode n1("n1"), n2("n2");
+  for (TestNode* node : {&n1, &n2}) {
+    node->Start(root.address());
+    node->AwaitAttended();
+  }
+  const auto push = [](TestNode& node, const char* client) {
+    const UpdateBytes update = Update(client[0]);
+    ASSERT_TRUE(node.Join(client).ok() && node.Push(client, 1, update).ok());
+    if (client[0] > 'a' && client[0] < 'e')
+      node.store().Remove("fed", UpdateName(client, Sha256Hex(update.safetensors)));
+  };
+  for (const char* client : {"a", "b", "c", "d", "e"}) ASSERT_TRUE(n1.Join(client).ok());
+  for (const char* client : {"a", "b", "c"}) push(n1, client);
+  for (const char* client : {"d", "e"}) push(n2, client);
+  while (n1.Now().state.phase != round::Phase::kOpen || n1.Now().state.contributed() == 5) std::this_thread::yield();
+  EXPECT_EQ(n1.Now().state.contributed(), 2u);
+  EXPECT_THAT(root.metrics(), HasSubstr("cairn_rounds_total{federation=\"fed\",outcome=\"failed\"} 1\n"));
+}
+
 TEST_F(SummedRoundTest, WaitsForANodeThatIsAway) {
   ASSERT_TRUE(n1_.Push("a", 1, Update(1)).ok());
   n1_.Stop();

@@ -284,15 +284,16 @@ absl::Status Federation::AggregationFailed(const absl::Status& why) {
   Tell(Notice::Kind::kFailed, "", std::string(why.message().substr(0, kDetailBytesMax)));
   CAIRN_ASSIGN_OR_RETURN(const bool lost, ForgetReported());
   if (lost) return absl::OkStatus();  // The next attempt is without them.
-  if (const std::optional<std::string> client = BlamedClient(why)) {
-    const auto receipt = host_.database->LoadReceipt(name(), state_.round, *client);
-    // Then the next attempt finds who is to blame.
+  std::vector<std::string> dropped;
+  for (std::string& client : BlamedClients(why)) {
+    const auto receipt = host_.database->LoadReceipt(name(), state_.round, client);
+    // Then the next attempt finds who else is to blame.
     if (!receipt.ok()) return Apply(round::AggregationFailed{std::string(receipt.status().message()), false});
-    if (*receipt) {
-      CAIRN_RETURN_IF_ERROR(Drop(**receipt, why));
-      return Apply(round::Dropped{*client});
-    }
+    if (!*receipt) continue;
+    CAIRN_RETURN_IF_ERROR(Drop(**receipt, why));
+    dropped.push_back(std::move(client));
   }
+  if (!dropped.empty()) return Apply(round::Dropped{std::move(dropped)});
   return Apply(round::AggregationFailed{std::string(why.message().substr(0, kDetailBytesMax)), IsPermanent(why)});
 }
 

@@ -1,7 +1,7 @@
 #include "server/root/gather.h"
 
 #include <algorithm>
-#include <mutex>
+#include <atomic>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -49,23 +49,19 @@ absl::Status Gather(PublishJob& job, Store* store, Nodes* nodes) {
     return absl::UnavailableError(absl::StrCat("node ", missing.front()->receipt.node,
                                                " has an update, and this server takes no nodes: set node_listen"));
   }
-  std::mutex mutex;
-  absl::Status result;
+  std::atomic<bool> stopped{false};  // By an error of a node, not of an update: what else is lost is to be known, too.
+  std::vector<absl::Status> found(missing.size());
   {
     WorkerPool pool(static_cast<int>(std::min(kFetchesAtOnce, missing.size())));
-    for (Contribution* contribution : missing) {
-      pool.Run([&, contribution] {
-        {
-          std::lock_guard lock(mutex);
-          if (!result.ok()) return;
-        }
-        const absl::Status fetched = FetchOne(*contribution, *store, *nodes);
-        std::lock_guard lock(mutex);
-        result.Update(fetched);
+    for (std::size_t i = 0; i < missing.size(); ++i) {
+      pool.Run([&, i] {
+        if (stopped) return;
+        found[i] = FetchOne(*missing[i], *store, *nodes);
+        if (!found[i].ok() && !BlamedClient(found[i])) stopped = true;
       });
     }
   }
-  return result;
+  return BlameTogether(found);
 }
 
 }  // namespace cairn

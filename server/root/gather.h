@@ -18,7 +18,7 @@ std::string WhatIsLost(const std::string& node, const std::string& client, const
 absl::Status LostUpdate(const std::string& node, const std::string& client, const absl::Status& why);
 
 // Finds a payload for every contribution that has none yet. Blocks. UNAVAILABLE: a node is away. INVALID_ARGUMENT, with
-// BlamedClient (aggregators/blame.h): the node does not have the update, or has other bytes. What was fetched before an
+// BlamedClients (aggregators/blame.h): nodes do not have these updates, or have other bytes. What was fetched before an
 // error is in `store`, for the next attempt.
 absl::Status Gather(PublishJob& job, Store* store, Nodes* nodes);
 

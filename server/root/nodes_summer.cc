@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "aggregators/blame.h"
 #include "base/status_macros.h"
 #include "base/worker_pool.h"
 #include "server/root/gather.h"
@@ -125,11 +126,11 @@ absl::StatusOr<std::unique_ptr<RoundTotal>> NodesSummer::Sum(const PublishJob& j
       pool.Run([this, &node = node, &part = part, &total = *total++] { total = SumPart(node, part); });
     }
   }
+  std::vector<absl::Status> found;
+  for (const Total& total : made) found.push_back(total.status());
+  CAIRN_RETURN_IF_ERROR(BlameTogether(found));
   std::vector<std::unique_ptr<RoundTotal>> totals;
-  for (Total& total : made) {
-    CAIRN_RETURN_IF_ERROR(total.status());
-    totals.push_back(*std::move(total));
-  }
+  for (Total& total : made) totals.push_back(*std::move(total));
   return Merged(job, std::move(totals));
 }
 

@@ -21,8 +21,8 @@ class NodesSummer final : public Summer {
   void Contributed(const std::string& federation, std::uint64_t round, const Method& method,
                    const Contribution& contribution) override;
   // Contributions without a payload are at their receipt's node. Of a node that cannot add up they are fetched to
-  // `store`. INVALID_ARGUMENT, with BlamedClient: one cannot be added, or its node has lost it. UNAVAILABLE: a node is
-  // away. UNIMPLEMENTED: all of them lie here, and there is no `local`.
+  // `store`. INVALID_ARGUMENT, with BlamedClients: some cannot be added, or their nodes have lost them. UNAVAILABLE: a
+  // node is away. UNIMPLEMENTED: all of them lie here, and there is no `local`.
   absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const PublishJob& job) override;
   // Nodes that are being waited for come to their end when they do not attend any more.
   void Stop() override;

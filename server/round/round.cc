@@ -84,9 +84,15 @@ void Apply(State& state, const AggregationFailed& event, absl::Time now) {
 }
 
 void Apply(State& state, const Dropped& event, absl::Time now) {
-  Client* client = Find(state, event.client);
-  if (client == nullptr || state.phase != Phase::kAggregating || client->part != Part::kContributed) return;
-  Reset(*client);
+  if (state.phase != Phase::kAggregating) return;
+  bool any = false;
+  for (const std::string& id : event.clients) {
+    Client* client = Find(state, id);
+    if (client == nullptr || client->part != Part::kContributed) continue;
+    Reset(*client);
+    any = true;
+  }
+  if (!any) return;
   ForgetNodesWithoutContributions(state);
   ForgetFailures(state);
   state.retry_at = now;

@@ -101,8 +101,8 @@ struct AggregationFailed {
   std::string reason;
   bool permanent = false;  // The same updates will fail the same way, as long as the server is the same.
 };
-struct Dropped {  // The update turned out to be of no use: it is not a contribution any more.
-  std::string client;
+struct Dropped {  // These updates turned out to be of no use: they are no contributions any more.
+  std::vector<std::string> clients;
 };
 struct UpdatesLost {  // Those who have them have them no more. REQUIRES: !State::in_hand(), or it has just failed.
   std::vector<std::string> clients;

@@ -258,7 +258,7 @@ TEST(RoundTest, ReopensWhenTheRequiredUpdateIsOfNoUse) {
   script.Join(2);
   script.Do(Joined{"root"});
   for (const char* id : {"c1", "c2", "root"}) script.Do(Contributed{id});
-  EXPECT_THAT(script.Do(Dropped{"root"}), ElementsAre("reopen 1"));
+  EXPECT_THAT(script.Do(Dropped{{"root"}}), ElementsAre("reopen 1"));
   EXPECT_THAT(script.Do(Contributed{"root"}), ElementsAre("close c1 c2 root"));
 }
 
@@ -348,9 +348,17 @@ TEST(RoundTest, GoesOnWithoutAnUpdateThatIsOfNoUse) {
   Script script(TwoOfThree());
   script.Join(3);
   for (const char* id : {"c1", "c2", "c3"}) script.Do(Contributed{id});
-  EXPECT_THAT(script.Do(Dropped{"c2"}), ElementsAre("close c1 c3"));
-  EXPECT_THAT(script.Do(Dropped{"c2"}), ElementsAre()) << "once";
+  EXPECT_THAT(script.Do(Dropped{{"c2"}}), ElementsAre("close c1 c3"));
+  EXPECT_THAT(script.Do(Dropped{{"c2"}}), ElementsAre()) << "once";
   EXPECT_EQ(script.state().phase, Phase::kAggregating);
+}
+
+TEST(RoundTest, ReopensOnceForAllUpdatesThatAreOfNoUse) {
+  Script script(TwoOfThree());
+  script.Join(3);
+  for (const char* id : {"c1", "c2", "c3"}) script.Do(Contributed{id});
+  EXPECT_THAT(script.Do(Dropped{{"c1", "stranger", "c3"}}), ElementsAre("reopen 1"));
+  EXPECT_EQ(script.state().contributed(), 1u);
 }
 
 TEST(RoundTest, ReopensWhenTooFewUpdatesAreLeft) {
@@ -359,11 +367,11 @@ TEST(RoundTest, ReopensWhenTooFewUpdatesAreLeft) {
   script.Do(Contributed{"c1"});
   script.Do(Contributed{"c2"});
   ASSERT_THAT(script.At(absl::Seconds(100)).Do(Tick{}), ElementsAre("close c1 c2"));
-  EXPECT_THAT(script.Do(Dropped{"c1"}), ElementsAre("reopen 1"));
+  EXPECT_THAT(script.Do(Dropped{{"c1"}}), ElementsAre("reopen 1"));
   EXPECT_EQ(script.state().phase, Phase::kOpen);
   EXPECT_EQ(script.state().deadline, kStart + absl::Seconds(200));
   EXPECT_EQ(script.state().contributed(), 1u);
-  EXPECT_THAT(script.Do(Dropped{"c2"}), ElementsAre()) << "an open round has its own ways";
+  EXPECT_THAT(script.Do(Dropped{{"c2"}}), ElementsAre()) << "an open round has its own ways";
   EXPECT_TRUE(CheckUpload(script.state(), "c1", 1).ok());
   script.Do(Contributed{"c1"});
   EXPECT_THAT(script.Do(Contributed{"c3"}), ElementsAre("close c1 c2 c3"));
