@@ -75,6 +75,7 @@ Coordinator::~Coordinator() {
 }
 
 void Coordinator::RunAfterCommit() {
+  ++host_.transaction;
   for (auto& action : std::exchange(after_commit_, {})) action();
 }
 

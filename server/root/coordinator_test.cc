@@ -295,6 +295,32 @@ TEST_F(CoordinatorTest, AListenerHearsTheStateThenEverythingUntilItLeaves) {
   EXPECT_EQ(server_->Subscribe([](const Notice&) {}, "nobody").status().code(), absl::StatusCode::kNotFound);
 }
 
+// Of a federation with many clients a snapshot is large, and progress is told often.
+TEST_F(CoordinatorTest, NoticesOfOneTransactionHaveOneSnapshot) {
+  Start({FederationFor("fed", "stack", 1, 1)});
+  for (const char* client : {"a", "b", "c"}) ASSERT_TRUE(server_->Join(client).ok());
+  std::vector<Notice> heard;  // All of them before what is asked later is answered.
+  auto subscription = server_->Subscribe([&](const Notice& notice) { heard.push_back(notice); });
+  ASSERT_TRUE(subscription.ok()) << subscription.status();
+  std::promise<void> held, queued;
+  (*server_)->Snapshots("", [&](const auto&) {
+    held.set_value();
+    queued.get_future().wait();
+  });
+  held.get_future().wait();
+  for (const char* client : {"a", "b", "c"}) (*server_)->Progress({"fed", 1, client, "", 200}, 100);
+  queued.set_value();
+  EXPECT_THAT(server_->Now().waiting_for, HasSubstr("c at 50 %"));
+  (*server_)->Progress({"fed", 1, "a", "", 200}, 150);
+  EXPECT_THAT(server_->Now().waiting_for, HasSubstr("a at 75 %"));
+  (*server_)->Unsubscribe(*subscription);
+  ASSERT_EQ(heard.size(), 5u);
+  EXPECT_EQ(heard[1].snapshot, heard[3].snapshot);
+  EXPECT_NE(heard[3].snapshot, heard[4].snapshot);
+  EXPECT_EQ(heard[3].client, "c");
+  EXPECT_THAT(heard[4].snapshot->waiting_for, HasSubstr("a at 75 %"));
+}
+
 TEST_F(CoordinatorTest, ARefusedUploadIsToldWithItsReason) {
   Start({FederationFor("fed", "stack", 1, 1)});
   ASSERT_TRUE(server_->Join("a").ok());

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -334,14 +335,12 @@ void Federation::ShowClients(bool published_now) {
 absl::Status Federation::Tick() { return Apply(round::Tick{}); }
 
 absl::Status Federation::Apply(const round::Event& event) {
-  const round::State before = state_;
+  const auto saved = [this] { return std::tuple(state_.phase, state_.round, state_.version, state_.deadline); };
+  const auto before = saved();  // Not the whole state: that has all clients, and progress is told many times a second.
   round::Transition next = round::Step(std::move(state_), event, host_.clock->Now());
   state_ = std::move(next.state);
-  ObserveState(before.phase);
-  if (before.phase != state_.phase || before.round != state_.round || before.version != state_.version ||
-      before.deadline != state_.deadline) {
-    CAIRN_RETURN_IF_ERROR(Save());
-  }
+  ObserveState(std::get<round::Phase>(before));
+  if (before != saved()) CAIRN_RETURN_IF_ERROR(Save());
   for (const round::Effect& effect : next.effects) CAIRN_RETURN_IF_ERROR(CarryOut(effect));
   return absl::OkStatus();
 }
@@ -419,9 +418,11 @@ absl::Status Federation::Save() {
 }
 
 void Federation::Tell(Notice::Kind kind, std::string client, std::string detail) {
-  // The snapshot is taken after the commit, so that it shows what the whole transaction led to.
+  // The snapshot is taken after the commit, so that it shows what the whole transaction led to: one for all its
+  // notices.
   host_.AfterCommit([this, kind, client = std::move(client), detail = std::move(detail)] {
-    host_.Announce(Notice{kind, snapshot(), client, detail, host_.clock->Now()});
+    if (std::exchange(told_in_, host_.transaction) != host_.transaction) told_ = snapshot();
+    host_.Announce(Notice{kind, told_, client, detail, host_.clock->Now()});
   });
 }
 

@@ -58,6 +58,7 @@ struct FederationHost {
   ClientPlaces* places = nullptr;                   // Where there are nodes.
   // A node that was not seen since the start is away from then on, no earlier: kNodesReturnMax after the start.
   absl::Time away_from = absl::InfinitePast();
+  std::uint64_t transaction = 0;                    // Another number after each commit.
 };
 
 // An update whose bytes are sealed in the store.
@@ -167,6 +168,8 @@ class Federation {
   std::shared_ptr<const AdapterSpec> spec_;  // Null until known.
   round::State state_;
   absl::Time phase_since_;
+  std::shared_ptr<const Snapshot> told_;  // With the notices of that transaction.
+  std::uint64_t told_in_ = 0;
   Rehearsal rehearsal_;                                         // Of the open round.
   std::map<std::string, std::set<std::string>> reported_lost_;  // By node: UpdatesLost that waits for an attempt.
 };
