@@ -53,6 +53,10 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(CoordinatorOption
       [self = coordinator.get()](const PublishJob& job, absl::StatusOr<Publication> publication) {
         self->PublishingEnded(job.federation, {job.version, job.updates, std::move(publication)});
       });
+  for (const FederationOptions& federation : coordinator->options_.federations) {
+    CAIRN_ASSIGN_OR_RETURN(const auto digests, coordinator->database_->LoadAdapterDigests(federation.name));
+    RemoveOtherAdapters(coordinator->options_.data_dir, federation.name, digests);
+  }
   CAIRN_RETURN_IF_ERROR(coordinator->LoadFederations());
   // Loading may take long, and nobody can attend before.
   coordinator->host_.away_from = clock->Now() + kNodesReturnMax;

@@ -341,6 +341,13 @@ absl::StatusOr<std::optional<VersionRow>> Database::LoadVersion(const std::strin
   return row;
 }
 
+absl::StatusOr<std::set<std::string>> Database::LoadAdapterDigests(const std::string& federation) {
+  std::set<std::string> digests;
+  Statement query(handle_, "SELECT whole_sha256,coalesce(delta_sha256,whole_sha256) FROM versions WHERE federation=?");
+  CAIRN_RETURN_IF_ERROR(query.Bind(federation).Rows([&] { digests.insert({query.Text(0), query.Text(1)}); }));
+  return digests;
+}
+
 absl::Status Database::Insert(const std::string& federation, std::uint64_t round, const std::vector<OutcomeRow>& rows) {
   for (const OutcomeRow& row : rows) {
     CAIRN_RETURN_IF_ERROR(Write(Statement(handle_, "INSERT INTO outcomes VALUES (?,?,?,?,?,?,?,?)")

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -140,6 +141,9 @@ class Database {
 
   absl::Status Insert(const VersionRow& row);
   absl::StatusOr<std::optional<VersionRow>> LoadVersion(const std::string& federation, std::uint64_t version);
+
+  // Of all adapters of the federation's versions.
+  absl::StatusOr<std::set<std::string>> LoadAdapterDigests(const std::string& federation);
 
   // Of the clients of one round.
   absl::Status Insert(const std::string& federation, std::uint64_t round, const std::vector<OutcomeRow>& rows);

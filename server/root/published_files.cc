@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "adapter/directory.h"
 #include "adapter/peft_config.h"
+#include "base/digest.h"
 #include "base/files.h"
 #include "base/status_macros.h"
 #include "server/store/make_directories.h"
@@ -38,6 +39,16 @@ void RemoveShardFiles(const fs::path& data_dir, const std::string& federation) {
   for (const fs::directory_entry& entry :
        fs::directory_iterator(ShardPath(data_dir, federation, "").parent_path(), error)) {
     if (absl::StartsWith(entry.path().filename().native(), kShardPrefix)) fs::remove(entry.path(), error);
+  }
+}
+
+void RemoveOtherAdapters(const fs::path& data_dir, const std::string& federation,
+                         const std::set<std::string>& digests) {
+  std::error_code error;
+  for (const fs::directory_entry& entry :
+       fs::directory_iterator(AdapterPath(data_dir, federation, "").parent_path(), error)) {
+    const std::string digest = entry.path().stem().string();
+    if (IsSha256Hex(digest) && digests.count(digest) == 0) fs::remove(entry.path(), error);
   }
 }
 

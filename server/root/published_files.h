@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -20,6 +21,11 @@ std::filesystem::path VersionDirectory(const std::filesystem::path& data_dir, co
 std::filesystem::path ShardPath(const std::filesystem::path& data_dir, const std::string& federation,
                                 const std::string& name);
 void RemoveShardFiles(const std::filesystem::path& data_dir, const std::string& federation);
+
+// Removes adapters of other digests: of attempts to publish whose round then had other updates. Not while a round is
+// being published.
+void RemoveOtherAdapters(const std::filesystem::path& data_dir, const std::string& federation,
+                         const std::set<std::string>& digests);
 
 // Makes published/<federation>/v<version>/ of an adapter that is at its AdapterPath.
 absl::Status WriteVersionDirectory(const std::filesystem::path& data_dir, const std::string& federation,

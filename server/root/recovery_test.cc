@@ -165,6 +165,19 @@ TEST_F(RecoveryTest, LatestIsMendedAndUsedUpdatesAreRemoved) {
   EXPECT_FALSE(fs::exists(left_over));
 }
 
+// A crash before a version was on record, whose round then had other updates.
+TEST_F(RecoveryTest, AdaptersOfNoVersionAreRemoved) {
+  StartWithTwoClients(2);
+  ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+  ASSERT_TRUE(server_->Push("b", 1, Update(2)).ok());
+  server_->AwaitVersion(1);
+  const fs::path left_over = server_->directory / "adapters" / "fed" / (std::string(64, 'a') + ".safetensors");
+  ASSERT_TRUE(WriteFileAtomically(left_over, "x").ok());
+  Restart();
+  EXPECT_FALSE(fs::exists(left_over));
+  for (const bool delta : {false, true}) EXPECT_TRUE(fs::exists(server_->FindVersion(1, delta)->path));
+}
+
 TEST_F(RecoveryTest, AFinishedFederationGoesOnWhenMoreRoundsAreConfigured) {
   auto options = FederationFor("fed", "stack", 1, 1);
   options.policy.rounds = 1;
