@@ -145,7 +145,7 @@ class UpdatesGivenUpTest : public InHandTest {
     ASSERT_TRUE(server_->Start().ok());
     for (const char* client : {"a", "b"}) ASSERT_TRUE(server_->Join(client).ok());
     for (const char* client : {"o", "p"}) ASSERT_TRUE(server_->Join(client, "other").ok());
-    (*server_)->NodeArrived("n1", [](const auto&) {});
+    (*server_)->NodeArrived("n1", "directory", {}, [](const auto&) {});
   }
   // Ends with b's update given up: after a reload the round no longer waits for what is in hand.
   void LoseTheNodeInHand() {
@@ -154,6 +154,7 @@ class UpdatesGivenUpTest : public InHandTest {
     SealedUpdate update = server_->Seal("b", 1, Update(2, 3));
     const std::string bytes = Update(2, 3).safetensors;
     update.node = "n1";
+    update.directory = "directory";
     update.header = bytes.substr(0, *SafetensorsHeaderBytes(bytes, bytes.size()));
     ASSERT_TRUE(server_->Contribute(update).ok());
     while (!inside) std::this_thread::yield();

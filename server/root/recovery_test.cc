@@ -244,9 +244,10 @@ TEST_F(RecoveryTest, WhileTheDatabaseIsTakenNothingHappens) {
 
 TEST_F(RecoveryTest, ANodeThatLeftMeanwhileIsAway) {
   StartWithTwoClients(2);
-  (*server_)->NodeArrived("n1", [](const auto&) {});
+  (*server_)->NodeArrived("n1", "directory", {}, [](const auto&) {});
   SealedUpdate update = server_->Seal("a", 1, Update(1));
   update.node = "n1";
+  update.directory = "directory";
   update.header = Update(1).safetensors;
   ASSERT_TRUE(server_->Contribute(update).ok());
   auto intruder = Intruder();
