@@ -49,13 +49,14 @@ class Parts {
   std::map<std::string, const TensorView*, std::less<>> views_;
 };
 
+absl::Status WrongShape(const TensorView& view, absl::string_view numbers, const std::vector<std::int64_t>& shape) {
+  return Parts::Wrong(view.name, absl::StrCat("is [", absl::StrJoin(view.shape, ", "), "] of ", NameOf(view.dtype),
+                                              ", expected ", numbers, " of shape [", absl::StrJoin(shape, ", "), "]"));
+}
+
 absl::StatusOr<FactorPtr> FactorOf(const TensorView& view, const std::vector<std::int64_t>& shape, std::int64_t rows,
                                    std::int64_t columns) {
-  if (view.shape != shape || !IsFloat(view.dtype)) {
-    return Parts::Wrong(view.name,
-                        absl::StrCat("is [", absl::StrJoin(view.shape, ", "), "] of ", NameOf(view.dtype),
-                                     ", expected floating-point numbers of shape [", absl::StrJoin(shape, ", "), "]"));
-  }
+  if (view.shape != shape || !IsFloat(view.dtype)) return WrongShape(view, "floating-point numbers", shape);
   TensorView matrix = view;
   matrix.shape = {rows, columns};
   return RowsOf({{1, std::move(matrix)}});
@@ -81,6 +82,7 @@ absl::Status Tensor(const TensorSpec& spec, Parts& parts, const ResultSink& sink
   if (view == nullptr) return absl::OkStatus();
   CombinedTensor tensor{.spec = spec};
   if (!IsFloat(view->dtype)) {
+    if (view->shape != spec.shape) return WrongShape(*view, "numbers", spec.shape);
     tensor.same = *view;
     return sink.tensor(tensor);
   }

@@ -105,6 +105,8 @@ TEST_F(AssembledTest, RefusesPartsThatDoNotFit) {
   const ModuleSpec wider = {"x.q", 7, 5, {}};
   EXPECT_THAT(Refused({"", {wider}, {}}, parts({"", {kQ}, {}}, {"", {}, {}})),
               HasSubstr("is [2, 6] of F32, expected floating-point numbers of shape [2, 7]"));
+  EXPECT_THAT(Refused({"", {}, {{"steps", {3}}}}, parts({"", {}, {kSteps}}, {"", {}, {}})),
+              HasSubstr("is [1] of I64, expected numbers of shape [3]"));
   const TensorSpec alone = {LoraAName("x.q"), {2, 2}};
   std::vector<TensorFiles> files;
   ResultWriter writer = Writer("3", {"", {}, {alone}});
