@@ -295,9 +295,8 @@ absl::Status ServerImpl::Open(const ServerOptions& options) {
     CAIRN_RETURN_IF_ERROR(ServeClients(options));
     CAIRN_RETURN_IF_ERROR(OfferToClients(options));
   }
-  CAIRN_RETURN_IF_ERROR(WriteEndpoints());
   ready_ = true;
-  return absl::OkStatus();
+  return WriteEndpoints();  // Whoever waits for these finds it ready.
 }
 
 }  // namespace

@@ -85,7 +85,10 @@ class WorkerSumTest : public TreeMemoryTest {
     EXPECT_TRUE(objects.ok()) << objects.status();
     v1::FoldTask task;
     task.set_combine(job.method.combine);
-    for (const Contribution& contribution : job.contributions) *task.add_updates() = tree::PlaceOf(contribution);
+    for (const Contribution& contribution : job.contributions) {
+      v1::UpdatePlace& place = *task.add_updates() = tree::PlaceOf(contribution);
+      place.set_adapter_config(contribution.receipt.adapter_config);
+    }
     return tree::WorkerSum(*std::move(objects)).Fold(task);
   }
 };
