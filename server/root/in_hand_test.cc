@@ -160,7 +160,7 @@ class UpdatesGivenUpTest : public InHandTest {
     while (!inside) std::this_thread::yield();
     (*server_)->NodeLeft("n1");
     EXPECT_EQ(server_->Contribute(Collision()).status().code(), absl::StatusCode::kUnavailable);
-    server_->clock.Advance(absl::Seconds(60));
+    server_->clock.Advance(kNodesReturnMax + absl::Seconds(60));
     while (server_->Now().state.contributed() == 2) std::this_thread::yield();
   }
   std::int64_t Rank() {
