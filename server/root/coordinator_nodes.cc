@@ -34,7 +34,7 @@ void Coordinator::NodeArrived(const std::string& node, const std::string& direct
       return [done, claimed](const absl::Status& committed) { done(committed.ok() ? claimed : committed); };
     }
     host_.present.insert(node);  // Federations that are loaded later look at it.
-    placer_->NodeCame(node, offer);
+    if (placer_) placer_->NodeCame(node, offer);
     if (begun.ok()) TellEach([&](Federation& f) { return f.NodeArrived(node); });
     return [this, done](const absl::Status& committed) {
       if (!committed.ok()) return done(committed);
@@ -48,7 +48,7 @@ void Coordinator::NodeArrived(const std::string& node, const std::string& direct
 void Coordinator::NodeLeft(const std::string& node) {
   Enqueue([this, node](const absl::Status& begun) -> Reply {
     host_.present.erase(node);
-    placer_->places().NodeWent(node);
+    if (placer_) placer_->places().NodeWent(node);
     if (begun.ok()) {
       TellEach([&](Federation& f) { return f.NodeLeft(node); });
     } else {
@@ -60,7 +60,7 @@ void Coordinator::NodeLeft(const std::string& node) {
 
 void Coordinator::TakeClients(const ClientsOffer& offer) {
   Enqueue([this, offer](const absl::Status&) -> Reply {
-    placer_->NodeCame(kThisNode, offer);
+    if (placer_) placer_->NodeCame(kThisNode, offer);
     return [](const absl::Status&) {};
   });
 }
