@@ -17,23 +17,7 @@ using testing::TwoClients;
 using testing::Update;
 using testing::UpdateBytes;
 
-class NodeNamesTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    root_.Start();
-    node_.Start(root_.address());
-    node_.AwaitAttended();
-  }
-  void JoinBoth() {
-    for (const char* client : {"a", "b"}) {
-      const auto joined = node_.Join(client);
-      ASSERT_TRUE(joined.ok()) << joined.status();
-    }
-  }
-
-  TestRoot root_{TwoClients("stack")};
-  TestNode node_{"n1"};
-};
+using NodeNamesTest = testing::AttendedNodeTest;
 
 TEST_F(NodeNamesTest, TwoNodesOfOneNameAreOneTooMany) {
   TestNode other("n1");

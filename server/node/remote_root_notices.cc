@@ -1,7 +1,6 @@
 // What the root wants of the node.
 #include <spdlog/spdlog.h>
 
-#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -79,28 +78,17 @@ void RemoteRoot::ReportLost(const std::string& federation, const v1::KeepReply& 
   lost.set_federation(federation);
   lost.set_process(process_);
   lost.set_round(kept.round());
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kRootCallMax);
-  v1::LostUpdatesReply reply;
-  connection_.calls().Add(&context);
-  const absl::Status told = FromGrpc(connection_.node().ReportLost(&context, lost, &reply));
-  connection_.calls().Remove(&context);
+  const absl::Status told = connection_.CallNow(&v1::Node::Stub::ReportLost, lost).status();
   // Told again with the next reminder, or the next connection.
   if (!told.ok()) spdlog::warn("{}: telling the root what is lost: {}", federation, told.ToString());
 }
 
 absl::StatusOr<Kept> RemoteRoot::AskKept(const std::string& federation) {
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kRootCallMax);
   v1::KeepRequest request;
   request.set_node(options_.node);
   request.set_federation(federation);
   request.set_process(process_);
-  v1::KeepReply reply;
-  connection_.calls().Add(&context);
-  const absl::Status asked = FromGrpc(connection_.node().Keep(&context, request, &reply));
-  connection_.calls().Remove(&context);
-  CAIRN_RETURN_IF_ERROR(asked);
+  CAIRN_ASSIGN_OR_RETURN(const v1::KeepReply reply, connection_.CallNow(&v1::Node::Stub::Keep, request));
   if (reply.round() > 0) sums_.Forget(federation, reply.round() - 1);
   ReportLost(federation, reply);
   return Kept{reply.round(), {reply.names().begin(), reply.names().end()}};

@@ -57,6 +57,19 @@ class RootConnection {
           });
   }
 
+  // A unary call of Node, waited for.
+  template <typename Request, typename Reply>
+  absl::StatusOr<Reply> CallNow(grpc::Status (v1::Node::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+                                const Request& request) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + kRootCallMax);
+    Reply reply;
+    calls_.Add(&context);
+    const absl::Status status = FromGrpc(((*node_).*method)(&context, request, &reply));
+    calls_.Remove(&context);
+    return status.ok() ? absl::StatusOr<Reply>(std::move(reply)) : absl::StatusOr<Reply>(status);
+  }
+
  private:
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Federation::Stub> federation_;

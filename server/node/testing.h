@@ -172,6 +172,25 @@ inline FederationOptions TwoClients(const std::string& combine) {
   return options;
 }
 
+// A root, and a node that attends it.
+class AttendedNodeTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    root_.Start();
+    node_.Start(root_.address());
+    node_.AwaitAttended();
+  }
+  void JoinBoth() {
+    for (const char* client : {"a", "b"}) {
+      const auto joined = node_.Join(client);
+      ASSERT_TRUE(joined.ok()) << joined.status();
+    }
+  }
+
+  TestRoot root_{TwoClients("stack")};
+  TestNode node_{"n1"};
+};
+
 // Some 4 MiB: several chunks.
 inline UpdateBytes Large(std::uint64_t seed) { return Update(seed, 64, {{"layers.0.q", 8192, 8192}}); }
 

@@ -144,6 +144,17 @@ void Coordinator::Run(std::string name, std::function<absl::StatusOr<T>(Federati
   });
 }
 
+void Coordinator::RunStatus(std::string federation, std::function<absl::Status(Federation&)> body,
+                            std::function<void(absl::Status)> done) {
+  Run<bool>(
+      std::move(federation),
+      [body = std::move(body)](Federation& f) -> absl::StatusOr<bool> {
+        CAIRN_RETURN_IF_ERROR(body(f));
+        return true;
+      },
+      [done = std::move(done)](const absl::StatusOr<bool>& result) { done(result.status()); });
+}
+
 void Coordinator::Join(const std::string& federation, const std::string& client, std::optional<AdapterSpec> spec,
                        Done<JoinResult> done) {
   Run<JoinResult>(
@@ -157,25 +168,16 @@ void Coordinator::Join(const std::string& federation, const std::string& client,
 
 void Coordinator::Leave(const std::string& federation, const std::string& client,
                         std::function<void(absl::Status)> done) {
-  Run<bool>(
-      federation,
-      [client](Federation& f) -> absl::StatusOr<bool> {
-        CAIRN_RETURN_IF_ERROR(f.Leave(client));
-        return true;
-      },
-      [done = std::move(done)](const absl::StatusOr<bool>& result) { done(result.status()); });
+  RunStatus(
+      federation, [client](Federation& f) { return f.Leave(client); }, std::move(done));
 }
 
 void Coordinator::Place(const PlaceQuery& query, Done<std::string> done) {
   if (!placer_) return done("");
-  Run<bool>(
-      query.federation,
-      [query](Federation& f) -> absl::StatusOr<bool> {
-        CAIRN_RETURN_IF_ERROR(f.CheckJoined(query.client));
-        return true;
-      },
-      [this, query, done = std::move(done)](const absl::StatusOr<bool>& joined) {
-        if (!joined.ok()) return done(joined.status());
+  RunStatus(
+      query.federation, [query](Federation& f) { return f.CheckJoined(query.client); },
+      [this, query, done = std::move(done)](const absl::Status& joined) {
+        if (!joined.ok()) return done(joined);
         placer_->Ask(query, clock_->Now(), done);
       });
 }
@@ -223,13 +225,9 @@ void Coordinator::KeptBy(const std::string& node, const std::string& federation,
 
 void Coordinator::UpdatesLost(const std::string& node, const std::string& federation, std::uint64_t round,
                               std::set<std::string> names, std::function<void(absl::Status)> done) {
-  Run<bool>(
-      federation,
-      [node, round, names = std::move(names)](Federation& f) -> absl::StatusOr<bool> {
-        CAIRN_RETURN_IF_ERROR(f.UpdatesLost(node, round, names));
-        return true;
-      },
-      [done = std::move(done)](const absl::StatusOr<bool>& result) { done(result.status()); });
+  RunStatus(
+      federation, [node, round, names = std::move(names)](Federation& f) { return f.UpdatesLost(node, round, names); },
+      std::move(done));
 }
 
 void Coordinator::FindVersion(const std::string& federation, std::uint64_t version, bool delta,

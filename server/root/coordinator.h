@@ -108,6 +108,8 @@ class Coordinator final : public Root {
   // Queues `body`, whose result goes to `done` after the commit.
   template <typename T>
   void Run(std::string federation, std::function<absl::StatusOr<T>(Federation&)> body, Done<T> done);
+  void RunStatus(std::string federation, std::function<absl::Status(Federation&)> body,
+                 std::function<void(absl::Status)> done);
   void Enqueue(Task task);
   void Loop();
   void RunBatch(std::vector<Task> batch);

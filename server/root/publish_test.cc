@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "server/root/publish_fixture.h"
 #include "server/root/summer.h"
+#include "server/store/testing.h"
 
 namespace cairn {
 namespace {
@@ -332,15 +333,6 @@ TEST_F(PublishTest, ACutThatIsTooLargeIsRemovedAgain) {
   EXPECT_TRUE(fs::is_empty(directory_ / "adapters/fed"));
 }
 
-class MappedBlob final : public Blob {
- public:
-  explicit MappedBlob(MappedFile file) : file_(std::move(file)) {}
-  absl::string_view bytes() const override { return file_.bytes(); }
-
- private:
-  MappedFile file_;
-};
-
 // Neither the end of the server, nor the client's fault.
 TEST_F(PublishTest, AFileThatIsCutShortWhileItIsReadIsDataLoss) {
   PublishJob job = Job(1, Round(1));
@@ -348,7 +340,7 @@ TEST_F(PublishTest, AFileThatIsCutShortWhileItIsReadIsDataLoss) {
   ASSERT_TRUE(WriteFileAtomically(path, Round(1)[1].update.bytes().safetensors).ok());
   auto file = MappedFile::Open(path);
   ASSERT_TRUE(file.ok()) << file.status();
-  job.contributions[1].payload = std::make_shared<MappedBlob>(*std::move(file));
+  job.contributions[1].payload = std::make_shared<testing::MappedBlob>(*std::move(file));
   fs::resize_file(path, 0);
   const absl::Status lost = Publish(job).status();
   EXPECT_TRUE(absl::IsDataLoss(lost)) << lost;

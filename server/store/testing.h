@@ -12,9 +12,11 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/digest.h"
+#include "base/files.h"
 #include "base/worker_pool.h"
 #include "server/store/shared/shared_store.h"
 #include "server/store/store.h"
@@ -22,6 +24,16 @@
 namespace cairn::testing {
 
 inline constexpr std::uint64_t kBudget = 16 << 20;
+
+// An update that is read where its file is mapped, whatever becomes of the file.
+class MappedBlob final : public Blob {
+ public:
+  explicit MappedBlob(MappedFile file) : file_(std::move(file)) {}
+  absl::string_view bytes() const override { return file_.bytes(); }
+
+ private:
+  MappedFile file_;
+};
 
 inline std::string RandomBytes(int seed, std::size_t size) {
   std::mt19937_64 random(seed);

@@ -9,18 +9,10 @@
 #include "aggregators/testing.h"
 #include "base/files.h"
 #include "base/test_directory.h"
+#include "server/store/testing.h"
 
 namespace cairn::tree {
 namespace {
-
-class MappedBlob final : public Blob {
- public:
-  explicit MappedBlob(MappedFile file) : file_(std::move(file)) {}
-  absl::string_view bytes() const override { return file_.bytes(); }
-
- private:
-  MappedFile file_;
-};
 
 // As when the disk does not give an update any more: who sent it is not to blame.
 TEST(ShareModules, AnUpdateThatCannotBeReadIsAnErrorOfNobody) {
@@ -29,7 +21,7 @@ TEST(ShareModules, AnUpdateThatCannotBeReadIsAnErrorOfNobody) {
   ASSERT_TRUE(WriteFileAtomically(directory / "f", bytes.safetensors).ok());
   PublishJob job{"fed", Method{.combine = "svd"}, 1, "", {}, std::nullopt, directory.path()};
   job.contributions.push_back({{"fed", 1, "a", "", bytes.safetensors.size(), 1, bytes.config_json, 0},
-                               std::make_shared<MappedBlob>(*MappedFile::Open(directory / "f"))});
+                               std::make_shared<testing::MappedBlob>(*MappedFile::Open(directory / "f"))});
   ASSERT_TRUE(ShareModules(job, {1, 1}).ok());
   std::filesystem::resize_file(directory / "f", 0);
   EXPECT_EQ(ShareModules(job, {1, 1}).status().code(), absl::StatusCode::kDataLoss);
