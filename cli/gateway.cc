@@ -44,21 +44,33 @@ struct Flags {
 
 absl::Status RunGateway(const Flags& flags) {
   v1::ServerConfig config;
-  if (!flags.config.empty()) CAIRN_RETURN_IF_ERROR(LoadServerConfig(flags.config, &config));
-  if (flags.config.empty()) FillServerDefaults(config);
-  if (!flags.root.empty()) config.set_root(flags.root);
-  if (!flags.node.empty()) config.set_node(flags.node);
-  if (!flags.listen.empty()) config.set_listen(flags.listen);
-  if (!flags.client_address.empty()) config.set_client_address(flags.client_address);
-  if (!flags.zone.empty()) config.set_zone(flags.zone);
-  if (!flags.capacity.empty()) config.set_capacity(flags.capacity);
-  if (!flags.peer_listen.empty()) config.set_peer_listen(flags.peer_listen);
-  if (!flags.peer_address.empty()) config.set_peer_address(flags.peer_address);
-  if (!flags.metrics_listen.empty()) config.set_metrics_listen(flags.metrics_listen);
-  if (flags.metrics_listen.empty() && flags.config.empty()) config.set_metrics_listen("off");
-  if (!flags.data_dir.empty()) config.set_data_dir(flags.data_dir);
-  if (flags.workers) config.set_workers(*flags.workers);
-  return RunServer(config, Role::kGateway, flags.print_config);
+  YamlPlaces places;
+  if (!flags.config.empty()) CAIRN_RETURN_IF_ERROR(LoadServerConfig(flags.config, &config, &places));
+  if (flags.config.empty()) {
+    FillServerDefaults(config);
+    config.set_metrics_listen("off");
+  }
+  // A flag's value goes before the file's, and what is wrong with it is not the file's.
+  const auto set = [&](const std::string& key, const std::string& value) {
+    if (value.empty()) return;
+    config.GetReflection()->SetString(&config, v1::ServerConfig::descriptor()->FindFieldByName(key), value);
+    places.of.erase(key);
+  };
+  set("root", flags.root);
+  set("node", flags.node);
+  set("listen", flags.listen);
+  set("client_address", flags.client_address);
+  set("zone", flags.zone);
+  set("capacity", flags.capacity);
+  set("peer_listen", flags.peer_listen);
+  set("peer_address", flags.peer_address);
+  set("metrics_listen", flags.metrics_listen);
+  set("data_dir", flags.data_dir);
+  if (flags.workers) {
+    config.set_workers(*flags.workers);
+    places.of.erase("workers");
+  }
+  return RunServer(config, Role::kGateway, flags.print_config, places);
 }
 
 }  // namespace

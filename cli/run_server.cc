@@ -66,9 +66,10 @@ std::string TextOf(const Server& server, const ServerOptions& options) {
 
 }  // namespace
 
-absl::Status RunServer(const v1::ServerConfig& config, Role role, bool print) {
-  CAIRN_ASSIGN_OR_RETURN(ServerOptions options, ResolveServerOptions(config, role));
+absl::Status RunServer(v1::ServerConfig config, Role role, bool print, const YamlPlaces& places) {
+  CAIRN_ASSIGN_OR_RETURN(ServerOptions options, ResolveServerOptions(config, role, places));
   if (print) {
+    CAIRN_RETURN_IF_ERROR(FillPublish(options, config));
     std::fputs(ToYaml(config).c_str(), stdout);
     return absl::OkStatus();
   }

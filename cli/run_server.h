@@ -7,7 +7,7 @@
 
 namespace cairn {
 
-// `print`: prints the configuration, if it is right, instead of running.
-absl::Status RunServer(const v1::ServerConfig& config, Role role, bool print);
+// `print`: prints the configuration, if it is right, instead of running. `places`: where its file says what.
+absl::Status RunServer(v1::ServerConfig config, Role role, bool print, const YamlPlaces& places = {});
 
 }  // namespace cairn

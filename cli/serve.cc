@@ -36,9 +36,13 @@ struct Flags {
 
 absl::Status Serve(const Flags& flags) {
   v1::ServerConfig config;
-  CAIRN_RETURN_IF_ERROR(LoadServerConfig(flags.config, &config));
-  if (flags.workers) config.set_workers(*flags.workers);
-  return RunServer(config, flags.role == "root" ? Role::kRoot : Role::kAll, flags.print_config);
+  YamlPlaces places;
+  CAIRN_RETURN_IF_ERROR(LoadServerConfig(flags.config, &config, &places));
+  if (flags.workers) {
+    config.set_workers(*flags.workers);
+    places.of.erase("workers");
+  }
+  return RunServer(config, flags.role == "root" ? Role::kRoot : Role::kAll, flags.print_config, places);
 }
 
 }  // namespace

@@ -64,7 +64,8 @@ std::string AcceptedValues(const EnumDescriptor& type) {
 
 class Reader {
  public:
-  Reader(absl::string_view file, const StringCheck& check) : file_(file), check_(check) {}
+  Reader(absl::string_view file, const StringCheck& check, YamlPlaces* places)
+      : file_(file), check_(check), places_(places) {}
 
   absl::Status ReadMessage(const YamlNode& node, const std::string& path, Message* message) {
     if (node.kind != YamlNode::Kind::kMapping) return Expected(node, path, "a mapping");
@@ -76,6 +77,10 @@ class Reader {
   }
 
  private:
+  void Remember(const YamlNode& node, const std::string& path) {
+    if (places_ != nullptr) places_->of[path] = {node.line, node.column};
+  }
+
   absl::Status Error(const YamlNode& node, const std::string& path, absl::string_view what) const {
     const std::string key = path.empty() ? "" : absl::StrCat("key \"", path, "\": ");
     return YamlError(file_, node.line, node.column, absl::StrCat(key, what));
@@ -92,6 +97,7 @@ class Reader {
     const FieldDescriptor* field = descriptor.FindFieldByName(key.scalar);
     if (field == nullptr) return UnknownKey(key, path, descriptor);
     if (!seen->insert(key.scalar).second) return Error(key, path, "duplicate key");
+    Remember(value.kind == YamlNode::Kind::kScalar ? value : key, path);
     if (const auto* oneof = field->real_containing_oneof()) {
       for (int i = 0; i < oneof->field_count(); ++i) {
         const std::string& other = oneof->field(i)->name();
@@ -115,7 +121,9 @@ class Reader {
     if (node.kind != YamlNode::Kind::kSequence) return Expected(node, path, "a list");
     message->GetReflection()->ClearField(message, &field);
     for (std::size_t i = 0; i < node.items.size(); ++i) {
-      CAIRN_RETURN_IF_ERROR(ReadField(node.items[i], absl::StrCat(path, "[", i, "]"), field, message));
+      const std::string item = absl::StrCat(path, "[", i, "]");
+      Remember(node.items[i], item);
+      CAIRN_RETURN_IF_ERROR(ReadField(node.items[i], item, field, message));
     }
     return absl::OkStatus();
   }
@@ -212,23 +220,27 @@ class Reader {
 
   const absl::string_view file_;
   const StringCheck& check_;
+  YamlPlaces* const places_;  // May be null.
 };
 
 }  // namespace
 
-absl::Status LoadYamlText(absl::string_view text, absl::string_view name, Message* message, const StringCheck& check) {
+absl::Status LoadYamlText(absl::string_view text, absl::string_view name, Message* message, const StringCheck& check,
+                          YamlPlaces* places) {
+  if (places != nullptr) *places = {std::string(name), {}};
   CAIRN_ASSIGN_OR_RETURN(const YamlNode root, ParseYaml(text, name));
   if (root.kind == YamlNode::Kind::kNothing) return absl::OkStatus();
   std::unique_ptr<Message> read(message->New());
   read->CopyFrom(*message);
-  CAIRN_RETURN_IF_ERROR(Reader(name, check).ReadMessage(root, "", read.get()));
+  CAIRN_RETURN_IF_ERROR(Reader(name, check, places).ReadMessage(root, "", read.get()));
   message->GetReflection()->Swap(message, read.get());
   return absl::OkStatus();
 }
 
-absl::Status LoadYamlFile(const std::filesystem::path& path, Message* message, const StringCheck& check) {
+absl::Status LoadYamlFile(const std::filesystem::path& path, Message* message, const StringCheck& check,
+                          YamlPlaces* places) {
   CAIRN_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kYamlBytesMax));
-  return LoadYamlText(text, path.string(), message, check);
+  return LoadYamlText(text, path.string(), message, check, places);
 }
 
 }  // namespace cairn

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 
 #include "absl/status/status.h"
@@ -27,13 +28,23 @@ inline constexpr int kYamlDepthMax = 32;               // Mappings and sequences
 using StringCheck =
     std::function<absl::Status(const google::protobuf::FieldDescriptor& field, absl::string_view value)>;
 
+// Where a file names what, for errors that are found later. By the keys of errors, as in "federations[0].clients.min":
+// the place of the value; of the key where the value is a mapping or a list; of an element of a list its own.
+struct YamlPlaces {
+  struct Place {
+    int line = 1, column = 1;  // From 1.
+  };
+  std::string file;
+  std::map<std::string, Place> of;
+};
+
 // Sets the fields of `message` that the file names; lists are replaced. On error `message` is unchanged.
 // NOT_FOUND or another file error: as base/files.h. INVALID_ARGUMENT: as above.
 absl::Status LoadYamlFile(const std::filesystem::path& path, google::protobuf::Message* message,
-                          const StringCheck& check = nullptr);
+                          const StringCheck& check = nullptr, YamlPlaces* places = nullptr);
 // The same from memory; `name` stands for the file in errors.
 absl::Status LoadYamlText(absl::string_view text, absl::string_view name, google::protobuf::Message* message,
-                          const StringCheck& check = nullptr);
+                          const StringCheck& check = nullptr, YamlPlaces* places = nullptr);
 
 // `message` as YAML that LoadYamlText reads back to an equal message. Empty strings, lists and messages that are not
 // set, and unspecified enums are left out; numbers and booleans are always there.

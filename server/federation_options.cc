@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "config/units.h"
 #include "proto/cairn/v1/config.pb.h"
+#include "server/config_error.h"
 #include "server/method_options.h"
 
 namespace cairn {
@@ -23,10 +24,12 @@ namespace {
 
 absl::StatusOr<AdapterSpec> SpecFrom(const v1::FederationConfig& config, const std::string& key) {
   AdapterSpec spec{config.base_model(), {}, {}};
-  for (const v1::ModuleConfig& module : config.modules()) {
+  for (int i = 0; i < config.modules_size(); ++i) {
+    const v1::ModuleConfig& module = config.modules(i);
     Layer layer;
     if (!module.layer().empty()) {
-      CAIRN_ASSIGN_OR_RETURN(layer, ValueOf(key + ".modules.layer", LayerFromName(module.layer())));
+      CAIRN_ASSIGN_OR_RETURN(
+          layer, ValueOf(absl::StrCat(key, ".modules[", i, "].layer"), LayerFromName(module.layer())));
     }
     spec.modules.push_back({module.name(), module.d_in(), module.d_out(), layer});
   }

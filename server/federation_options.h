@@ -3,10 +3,7 @@
 
 #include <string>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "server/root/federation.h"
 
 namespace cairn::v1 {
@@ -21,18 +18,4 @@ void FillFederationDefaults(v1::FederationConfig& federation);
 // expected and what came.
 absl::StatusOr<FederationOptions> ResolveFederation(const v1::FederationConfig& config, const std::string& key);
 
-namespace options {
-
-inline absl::Status Wrong(absl::string_view key, absl::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat("configuration: ", key, ": ", what));
-}
-
-// A value that must be there and parse; the key goes in front of what is wrong with it.
-template <typename T>
-absl::StatusOr<T> ValueOf(const std::string& key, absl::StatusOr<T> value) {
-  if (value.ok()) return value;
-  return Wrong(key, value.status().message());
-}
-
-}  // namespace options
 }  // namespace cairn

@@ -11,7 +11,7 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "proto/cairn/v1/config.pb.h"
-#include "server/federation_options.h"
+#include "server/config_error.h"
 #include "server/root/update.h"
 
 namespace cairn {

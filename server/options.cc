@@ -1,5 +1,7 @@
 #include "server/options.h"
 
+#include <google/protobuf/message.h>
+
 #include <set>
 #include <utility>
 
@@ -12,7 +14,9 @@
 #include "config/units.h"
 #include "config/yaml.h"
 #include "proto/cairn/v1/config.pb.h"
+#include "server/config_error.h"
 #include "server/federation_options.h"
+#include "server/root/published_form.h"
 
 namespace cairn {
 
@@ -39,6 +43,22 @@ absl::Status CheckNodeTls(const v1::ServerConfig& config) {
   if (tls.client_ca().empty()) return Wrong("node_tls.client_ca", "is required: only nodes may connect to node_listen");
   if (tls.client_ca() != config.tls().client_ca()) return absl::OkStatus();
   return Wrong("node_tls.client_ca", "is also that of clients, who would pass for nodes: use a CA of its own");
+}
+
+// A key that this process would not look at is a mistake: whoever wrote it expects something of it.
+absl::Status CheckRole(const v1::ServerConfig& config, Role role) {
+  const auto refuse = [&](std::initializer_list<const char*> keys, absl::string_view why) {
+    for (const char* key : keys) {
+      const auto* field = v1::ServerConfig::descriptor()->FindFieldByName(key);
+      if (config.GetReflection()->HasField(config, field)) return Wrong(key, why);
+    }
+    return absl::OkStatus();
+  };
+  if (role == Role::kGateway) {
+    return refuse({"node_listen", "node_tls"}, "is a key of the root: cairn serve --config FILE");
+  }
+  return refuse({"root", "node", "root_tls", "peer_listen", "peer_address"},
+                "is a key of gateways: cairn gateway --config FILE");
 }
 
 absl::Status ResolveRoot(const v1::ServerConfig& config, ServerOptions& options) {
@@ -153,13 +173,16 @@ void FillServerDefaults(v1::ServerConfig& config) {
   for (v1::FederationConfig& federation : *config.mutable_federations()) FillFederationDefaults(federation);
 }
 
-absl::Status LoadServerConfig(const std::filesystem::path& path, v1::ServerConfig* config) {
-  CAIRN_RETURN_IF_ERROR(LoadYamlFile(path, config, CheckServerValue));
+absl::Status LoadServerConfig(const std::filesystem::path& path, v1::ServerConfig* config, YamlPlaces* places) {
+  CAIRN_RETURN_IF_ERROR(LoadYamlFile(path, config, CheckServerValue, places));
   FillServerDefaults(*config);
   return absl::OkStatus();
 }
 
-absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& config, Role role) {
+namespace {
+
+absl::StatusOr<ServerOptions> Resolve(const v1::ServerConfig& config, Role role) {
+  CAIRN_RETURN_IF_ERROR(CheckRole(config, role));
   ServerOptions options;
   options.role = role;
   options.listen = config.listen();
@@ -184,6 +207,23 @@ absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& confi
   options.log_level = config.log_level();
   CAIRN_RETURN_IF_ERROR(role == Role::kGateway ? ResolveGateway(config, options) : ResolveRoot(config, options));
   return options;
+}
+
+}  // namespace
+
+absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& config, Role role,
+                                                   const YamlPlaces& places) {
+  absl::StatusOr<ServerOptions> options = Resolve(config, role);
+  if (!options.ok()) return options::AtPlace(options.status(), places);
+  return options;
+}
+
+absl::Status FillPublish(const ServerOptions& options, v1::ServerConfig& config) {
+  for (int i = 0; i < config.federations_size(); ++i) {
+    CAIRN_ASSIGN_OR_RETURN(const PublishForm form, PublishFormOf(options.federations[i].method));
+    config.mutable_federations(i)->set_publish(ToString(form));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace cairn

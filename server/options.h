@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "config/yaml.h"
 #include "server/gateway/credentials.h"
 #include "server/root/federation.h"
 
@@ -57,10 +58,16 @@ struct ServerOptions {
 void FillServerDefaults(v1::ServerConfig& config);
 
 // Reads a YAML file and fills in the defaults. INVALID_ARGUMENT and file errors name file, line and key.
-absl::Status LoadServerConfig(const std::filesystem::path& path, v1::ServerConfig* config);
+absl::Status LoadServerConfig(const std::filesystem::path& path, v1::ServerConfig* config,
+                              YamlPlaces* places = nullptr);
 
-// INVALID_ARGUMENT names the key, what was expected and what came.
-absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& config, Role role = Role::kAll);
+// INVALID_ARGUMENT names the key, what was expected and what came; and its place where `places` has it. Also: a key
+// of another role.
+absl::StatusOr<ServerOptions> ResolveServerOptions(const v1::ServerConfig& config, Role role = Role::kAll,
+                                                   const YamlPlaces& places = {});
+
+// Sets what federations publish where `config`, of which `options` were made, leaves it to combine and rule.
+absl::Status FillPublish(const ServerOptions& options, v1::ServerConfig& config);
 
 // The smallest memory budget with which a server runs, and what of it is set aside for the program itself and for
 // gRPC's buffers; the rest holds updates.

@@ -14,14 +14,17 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-absl::StatusOr<ServerOptions> Load(const std::string& yaml) {
+absl::StatusOr<ServerOptions> LoadAs(Role role, const std::string& yaml) {
   TestDirectory directory;
   EXPECT_TRUE(WriteFileAtomically(directory / "server.yaml", yaml).ok());
   v1::ServerConfig config;
-  const absl::Status loaded = LoadServerConfig(directory / "server.yaml", &config);
+  YamlPlaces places;
+  const absl::Status loaded = LoadServerConfig(directory / "server.yaml", &config, &places);
   if (!loaded.ok()) return loaded;
-  return ResolveServerOptions(config);
+  return ResolveServerOptions(config, role, places);
 }
+
+absl::StatusOr<ServerOptions> Load(const std::string& yaml) { return LoadAs(Role::kAll, yaml); }
 
 // A configuration with nothing but what is required, and `more` lines before the federations.
 std::string Yaml(const std::string& more = "", const std::string& federations = "  - name: fed\n") {
@@ -32,15 +35,6 @@ std::string Refusal(const std::string& yaml) {
   const auto options = Load(yaml);
   EXPECT_EQ(options.status().code(), absl::StatusCode::kInvalidArgument) << yaml;
   return std::string(options.status().message());
-}
-
-absl::StatusOr<ServerOptions> LoadAs(Role role, const std::string& yaml) {
-  TestDirectory directory;
-  EXPECT_TRUE(WriteFileAtomically(directory / "server.yaml", yaml).ok());
-  v1::ServerConfig config;
-  const absl::Status loaded = LoadServerConfig(directory / "server.yaml", &config);
-  if (!loaded.ok()) return loaded;
-  return ResolveServerOptions(config, role);
 }
 
 TEST(OptionsTest, ARootListensToNodesOnly) {
@@ -63,7 +57,7 @@ TEST(OptionsTest, AGatewayNeedsARootAndNoFederations) {
   EXPECT_THAT(LoadAs(Role::kGateway, "data_dir: out\n").status().message(), HasSubstr("root: is required"));
   EXPECT_THAT(LoadAs(Role::kGateway, Yaml("root: 127.0.0.1:7072\n")).status().message(), HasSubstr("federations"));
   EXPECT_THAT(LoadAs(Role::kGateway, "data_dir: out\nroot: 10.0.0.1:7072\n").status().message(),
-              AllOf(HasSubstr("root: 10.0.0.1:7072"), HasSubstr("root_tls")));
+              AllOf(HasSubstr("\"root\": 10.0.0.1:7072"), HasSubstr("root_tls")));
 }
 
 TEST(OptionsTest, NodesReadOfAGatewayWhereItSays) {
@@ -119,7 +113,7 @@ TEST(OptionsTest, ClientsDoNotPassForNodes) {
   EXPECT_THAT(Refusal(Yaml("tls: {certificate: c, key: k, client_ca: ca}\n"
                            "node_tls: {certificate: c, key: k, client_ca: ca}\n")),
               AllOf(HasSubstr("node_tls.client_ca"), HasSubstr("clients")));
-  EXPECT_THAT(Refusal(Yaml("node_tls: {certificate: c, key: k}\n")), HasSubstr("node_tls.client_ca: is required"));
+  EXPECT_THAT(Refusal(Yaml("node_tls: {certificate: c, key: k}\n")), HasSubstr("\"node_tls.client_ca\": is required"));
 }
 
 TEST(OptionsTest, OnlyTheDirectoryAndAFederationAreRequired) {
@@ -215,16 +209,71 @@ TEST(OptionsTest, ErrorsNameTheKeyWhatWasExpectedAndWhatCame) {
   EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, deadline: soon}\n")), AllOf(HasSubstr("deadline"), HasSubstr("soon")));
 }
 
+// The line, column and key behind the file's name.
+std::string PlaceOf(Role role, const std::string& yaml) {
+  const std::string text(LoadAs(role, yaml).status().message());
+  const std::size_t begin = text.find("server.yaml:");
+  return begin == std::string::npos ? text : text.substr(begin, text.find("\": ", begin) + 1 - begin);
+}
+
+TEST(OptionsTest, WhatIsFoundOnceTheFileIsReadHasItsPlace) {
+  const auto place = [](const std::string& more) { return PlaceOf(Role::kAll, Yaml(more)); };
+  EXPECT_EQ(place("memory_budget: 1MiB\n"), "server.yaml:2:16: key \"memory_budget\"");
+  EXPECT_EQ(place("workers: 1\nworker_memory: 1MiB\n"), "server.yaml:3:16: key \"worker_memory\"");
+  EXPECT_EQ(place("listen: 0.0.0.0:7070\n"), "server.yaml:2:9: key \"listen\"");
+  const auto federation = [](const std::string& more) {
+    return PlaceOf(Role::kAll, Yaml("", "  - name: fed\n" + more));
+  };
+  EXPECT_EQ(federation("    rule: most\n"), "server.yaml:4:11: key \"federations[0].rule\"");
+  EXPECT_EQ(federation("    publish: all\n"), "server.yaml:4:14: key \"federations[0].publish\"");
+  EXPECT_EQ(federation("    clients: {min: 3, target: 2}\n"),
+            "server.yaml:4:31: key \"federations[0].clients.target\"");
+  // Where the file has it not, what is around it.
+  EXPECT_EQ(federation("    rule: 'krum:f=2'\n    clients:\n      min: 5\n"),
+            "server.yaml:5:5: key \"federations[0].clients\"");
+  EXPECT_EQ(PlaceOf(Role::kAll, Yaml("", "  - rounds: 1\n")), "server.yaml:3:5: key \"federations[0].name\"");
+  EXPECT_THAT(PlaceOf(Role::kAll, "federations: [{name: fed}]\n"), HasSubstr("configuration: data_dir: is required"));
+}
+
+TEST(OptionsTest, KeysOfAnotherRoleAreRefused) {
+  EXPECT_EQ(PlaceOf(Role::kAll, Yaml("peer_listen: 127.0.0.1:7073\n")), "server.yaml:2:14: key \"peer_listen\"");
+  EXPECT_THAT(Refusal(Yaml("root: 127.0.0.1:7072\n")), HasSubstr("is a key of gateways: cairn gateway --config"));
+  EXPECT_THAT(LoadAs(Role::kRoot, Yaml("root_tls: {ca: c}\n")).status().message(), HasSubstr("root_tls"));
+  const std::string gateway = "data_dir: out\nroot: 127.0.0.1:7072\n";
+  EXPECT_EQ(PlaceOf(Role::kGateway, gateway + "node_listen: 127.0.0.1:7072\n"),
+            "server.yaml:3:14: key \"node_listen\"");
+  EXPECT_THAT(LoadAs(Role::kGateway, gateway + "node_tls: {key: k}\n").status().message(), HasSubstr("of the root"));
+}
+
+TEST(OptionsTest, ThePrintedConfigurationSaysWhatIsPublished) {
+  TestDirectory directory;
+  ASSERT_TRUE(
+      WriteFileAtomically(directory / "server.yaml", Yaml("",
+                                                          "  - {name: a}\n  - {name: b, combine: svd}\n"
+                                                          "  - {name: c, rule: 'trimmed_mean:f=1', clients: {min: 3}}\n"
+                                                          "  - {name: d, publish: rank=4}\n"))
+          .ok());
+  v1::ServerConfig config;
+  ASSERT_TRUE(LoadServerConfig(directory / "server.yaml", &config).ok());
+  const auto options = ResolveServerOptions(config);
+  ASSERT_TRUE(options.ok()) << options.status();
+  ASSERT_TRUE(FillPublish(*options, config).ok());
+  std::vector<std::string> publish;
+  for (const auto& federation : config.federations()) publish.push_back(federation.publish());
+  EXPECT_EQ(publish, (std::vector<std::string>{"stack", "widest", "widest", "rank=4"}));
+  EXPECT_TRUE(ResolveServerOptions(config).ok());
+}
+
 TEST(OptionsTest, BoundsOfRuleAndGuardsHoldForEveryNumberOfClients) {
   EXPECT_THAT(
       Refusal(Yaml("", "  - {name: fed, rule: 'krum:f=2', clients: {min: 5, target: 8}}\n")),
-      AllOf(HasSubstr("federations[0].clients: rule krum with f = 2 needs at least 7 clients (n >= 2f + 3), got 5"),
+      AllOf(HasSubstr("\"federations[0].clients\": rule krum with f = 2 needs at least 7 clients (n >= 2f + 3), got 5"),
             HasSubstr("clients.min = 5 to clients.target = 8")));
   EXPECT_TRUE(Load(Yaml("", "  - {name: fed, rule: 'krum:f=2', clients: {min: 7, target: 8}}\n")).ok());
   EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, rule: median, guards: ['nnm:f=3'], clients: {min: 6}}\n")),
-              AllOf(HasSubstr("federations[0].clients: guard nnm with f = 3 needs at least 7"), HasSubstr("got 6")));
+              AllOf(HasSubstr("federations[0].clients\": guard nnm with f = 3 needs at least 7"), HasSubstr("got 6")));
   EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, rule: 'krum:f=1', guards: ['bucketing:s=2'], clients: {min: 6}}\n")),
-              AllOf(HasSubstr("federations[0].clients: rule krum"), HasSubstr("got 3")));
+              AllOf(HasSubstr("federations[0].clients\": rule krum"), HasSubstr("got 3")));
   // A count that is not enough in the middle, where a part is rounded up.
   EXPECT_THAT(Refusal(Yaml("", "  - {name: fed, rule: 'multi_krum:f=1,m=6', clients: {min: 5, target: 9}}\n")),
               HasSubstr("federations[0].clients"));

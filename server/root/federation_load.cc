@@ -11,6 +11,7 @@
 #include "base/status_macros.h"
 #include "server/root/federation.h"
 #include "server/root/published_files.h"
+#include "server/root/published_form.h"
 #include "server/root/summer.h"
 
 namespace cairn {
@@ -77,10 +78,7 @@ absl::Status Federation::ReadMethod() {
   start_ = combine->round_start();
   plain_tensors_ = TakesPlainTensors(*combine);
   CAIRN_ASSIGN_OR_RETURN(const auto rule, MakeRule(options_.method.rule));
-  PublishForm form = options_.method.publish.value_or(combine->default_publish());
-  // What a rule makes of each entry has no factors to be stacked (Pipeline::Plan).
-  const bool stackless = rule->coordinate_wise() && !plain_tensors_ && !options_.method.publish;
-  if (stackless && form.kind == PublishForm::Kind::kStack) form.kind = PublishForm::Kind::kWidest;
+  CAIRN_ASSIGN_OR_RETURN(const PublishForm form, PublishFormOf(options_.method));
   publish_ = ToString(form);
   state_.policy.required = rule->needs().client;
   sums_up_ = host_.summer != nullptr && SumsUp(options_.method);

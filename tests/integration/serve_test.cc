@@ -80,7 +80,7 @@ TEST_F(ServeTest, PrintsTheEffectiveConfiguration) {
   EXPECT_EQ(printed.exit_code, 0);
   EXPECT_THAT(printed.output,
               AllOf(HasSubstr("data_dir: somewhere"), HasSubstr("combine: stack"), HasSubstr("rule: examples"),
-                    HasSubstr("target: 2"), HasSubstr("progress_timeout: \"10m\""), HasSubstr("durability: durable")));
+                    HasSubstr("publish: stack"), HasSubstr("target: 2"), HasSubstr("progress_timeout: \"10m\""), HasSubstr("durability: durable")));
   EXPECT_EQ(ServeFile(printed.output).output, printed.output);
   EXPECT_FALSE(fs::exists("somewhere"));
 }
@@ -95,7 +95,7 @@ TEST_F(ServeTest, ConfigurationErrorsNameLineAndKey) {
   expect(head + "  - name: f\n    ruel: mean\n", {"some.yaml:4:", "federations[0].ruel", "rule"});
   expect(head + "  - name: f\n    deadline: soon\n", {"some.yaml:4:", "federations[0].deadline", "soon"});
   expect(head + "  - name: f\n    clients: {min: two}\n", {"some.yaml:4:", "federations[0].clients.min", "two"});
-  expect(head + "  - {name: f, combine: best}\n", {"federations[0].combine", "stack", "best"});
+  expect(head + "  - {name: f, combine: best}\n", {"some.yaml:3:24: key", "federations[0].combine", "stack", "best"});
   expect(head + "  - {name: f, rule: mean}\n", {"federations[0].rule", "write `combine: mean`"});
   expect(head + "  - {name: f}\n  - {name: f}\n", {"federations[1].name", "twice"});
   expect("federations: [{name: f}]\n", {"data_dir"});
