@@ -1,11 +1,11 @@
 #include "cli/remote.h"
 
-#include <grpcpp/support/status.h>
-
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/sdk/channel.h"
+#include "config/address.h"
 
 namespace cairn {
 
@@ -18,23 +18,34 @@ void AddRemoteFlags(CLI::App& command, Remote& remote) {
   command.add_option("--key", remote.key, "PEM file of its key");
 }
 
-absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(const Remote& remote) {
+ClientOptions OptionsOf(const Remote& remote) {
   ClientOptions options = remote.options;
   options.tls.root_ca = remote.root_ca;
   options.tls.certificate = remote.certificate;
   options.tls.key = remote.key;
   options.tls.enabled = remote.tls || !remote.root_ca.empty() || !remote.certificate.empty() || !remote.key.empty();
-  return sdk::OpenChannel(options);
+  return options;
 }
 
-absl::Status ExplainRemote(const Remote& remote, const grpc::Status& status) {
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(const Remote& remote) {
+  // gRPC would dial port 0, or a name that it takes for a kind of address.
+  if (!absl::StrContains(remote.options.server, ':')) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--server: ", ParseHostPort(remote.options.server).status().message()));
+  }
+  return sdk::OpenChannel(OptionsOf(remote));
+}
+
+absl::Status ExplainRemote(const Remote& remote, const absl::Status& status) {
   if (status.ok()) return absl::OkStatus();
-  std::string message = status.error_message();
-  if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+  std::string message(status.message());
+  if (absl::IsUnavailable(status) && absl::StartsWith(message, "the root ")) {
+    message = absl::StrCat("the gateway at ", remote.options.server, " answers, but its root does not: ", message);
+  } else if (absl::IsUnavailable(status)) {
     absl::StrAppend(&message, "\n  Is a server listening on ", remote.options.server,
                     "? Start one with `cairn serve --config FILE`, or name another with --server host:port.");
   }
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), message);
+  return absl::Status(status.code(), message);
 }
 
 }  // namespace cairn

@@ -21,9 +21,13 @@ struct Remote {
 // --server, --tls, --root-ca, --certificate, --key. `remote` must outlive the parsing.
 void AddRemoteFlags(CLI::App& command, Remote& remote);
 
+// The flags as the SDK takes them.
+ClientOptions OptionsOf(const Remote& remote);
+
+// INVALID_ARGUMENT: no host:port. Does not connect yet.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(const Remote& remote);
 
 // What went wrong, and what to do about it.
-absl::Status ExplainRemote(const Remote& remote, const grpc::Status& status);
+absl::Status ExplainRemote(const Remote& remote, const absl::Status& status);
 
 }  // namespace cairn

@@ -88,8 +88,9 @@ absl::Status Status(const Flags& flags) {
   v1::StatusRequest request;
   request.set_federation(flags.federation);
   v1::StatusReply reply;
-  CAIRN_RETURN_IF_ERROR(
-      ExplainRemote(flags.remote, v1::Federation::NewStub(channel)->Status(&context, request, &reply)));
+  const grpc::Status status = v1::Federation::NewStub(channel)->Status(&context, request, &reply);
+  CAIRN_RETURN_IF_ERROR(ExplainRemote(
+      flags.remote, absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message())));
   return Print(reply, flags);
 }
 

@@ -3,18 +3,28 @@
 #include <grpcpp/client_context.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include "base/status_macros.h"
 #include "cli/outcome.h"
 #include "cli/remote.h"
 #include "cli/round_text.h"
+#include "client/sdk/connection.h"
+#include "client/sdk/retry_loop.h"
+#include "client/sdk/status.h"
 #include "proto/cairn/v1/federation.grpc.pb.h"
 
 namespace cairn {
 namespace {
+
+constexpr std::chrono::seconds kPatience(3);
 
 constexpr char kFooter[] =
     "Example:\n"
@@ -23,6 +33,7 @@ constexpr char kFooter[] =
     "prints how versions are made, then a line an event, until the federation has finished or Ctrl-C:\n"
     "  licenses: combine stack, rule examples, publish stack\n"
     "  14:02:11  round 2/3    contributed  client-3  |  3 of 5; client-4 at 63 %; client-5 not started\n"
+    "When the server or its root is away it says so, and goes on as soon as it is back.\n"
     "Below a version that was published, a line for each client that was voted down says why.\n"
     "On a terminal, progress is one line that is overwritten.\n";
 
@@ -48,16 +59,48 @@ class Lines {
   const bool terminal_ = isatty(STDOUT_FILENO) == 1;
 };
 
-absl::Status Watch(const Flags& flags) {
-  CAIRN_ASSIGN_OR_RETURN(auto channel, Connect(flags.remote));
-  auto stub = v1::Federation::NewStub(channel);
+// Says so when nothing has come for a while: a gateway whose root is away takes its time to answer.
+class Patience {
+ public:
+  explicit Patience(std::string server) : server_(std::move(server)), thread_([this] { Run(); }) {}
+  ~Patience() {
+    Heard();
+    thread_.join();
+  }
+  void Heard() {
+    {
+      std::lock_guard lock(mutex_);
+      heard_ = true;
+    }
+    changed_.notify_one();
+  }
+
+ private:
+  void Run() {
+    std::unique_lock lock(mutex_);
+    if (changed_.wait_for(lock, kPatience, [this] { return heard_; })) return;
+    std::fprintf(stderr, "cairn watch: waiting for %s to answer\n", server_.c_str());
+  }
+
+  const std::string server_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool heard_ = false;
+  std::thread thread_;
+};
+
+// One stream, to its end. OK: the federation has finished.
+absl::Status Follow(sdk::Connection& connection, Lines& lines, sdk::RetryLoop& retry, std::string& told) {
   grpc::ClientContext context;
   v1::WatchRequest request;
-  request.set_federation(flags.federation);
-  auto reader = stub->Watch(&context, request);
-  Lines lines;
+  request.set_federation(connection.options.federation);
+  const auto reader = connection.stub->Watch(&context, request);
+  Patience patience(connection.options.server);
   v1::RoundEvent event;
   while (reader->Read(&event)) {
+    patience.Heard();
+    retry.Progress();
+    told.clear();
     lines.Show(event);
     if (event.info().phase() == v1::ROUND_PHASE_FINISHED) {
       context.TryCancel();
@@ -65,7 +108,29 @@ absl::Status Watch(const Flags& flags) {
       return absl::OkStatus();
     }
   }
-  return ExplainRemote(flags.remote, reader->Finish());
+  const absl::Status ended = sdk::FromGrpc(reader->Finish(), connection.cancellation);
+  return ended.ok() ? absl::UnavailableError("the server ended the stream of events") : ended;
+}
+
+absl::Status Watch(const Flags& flags) {
+  CAIRN_ASSIGN_OR_RETURN(auto channel, Connect(flags.remote));
+  ClientOptions options = OptionsOf(flags.remote);
+  options.federation = flags.federation;
+  std::string told;  // The same once is enough.
+  options.on_retry = [&](const absl::Status& failure, absl::Duration) {
+    const std::string why(failure.message());
+    if (why != told)
+      std::fprintf(stderr, "cairn watch: %s\n  Trying again until it answers; Ctrl-C ends.\n", why.c_str());
+    told = why;
+  };
+  sdk::Connection connection(options, channel);
+  sdk::RetryLoop retry(connection, flags.federation);
+  Lines lines;
+  while (true) {
+    const absl::Status ended = Follow(connection, lines, retry, told);
+    if (ended.ok()) return ended;
+    CAIRN_RETURN_IF_ERROR(retry.PauseAfter(ExplainRemote(flags.remote, ended)));
+  }
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ AdapterFetcher::File AdapterFetcher::Receive(RawCall& call, const v1::PullHeader
 void AdapterFetcher::Fetch(const v1::PullRequest& request, Root::Done<VersionFile> done) {
   RawCall call(*root_, "/cairn.v1.Federation/Pull");
   const auto header = ReadHeader(call, request);
-  if (!header.ok()) return done(header.status());
+  if (!header.ok()) return done(root_->Named(header.status()));
   const Waiting tell = [header = *header, done = std::move(done)](const File& file) {
     file.ok() ? done(FileOf(header, *file)) : done(file.status());
   };

@@ -111,13 +111,13 @@ ReceiptRow FromProto(const v1::Receipt& receipt) {
   return row;
 }
 
-absl::Status FromGrpc(const grpc::Status& status) {
+absl::Status FromGrpc(const grpc::Status& status, absl::string_view other) {
   switch (status.error_code()) {
     case grpc::StatusCode::OK:
       return absl::OkStatus();
     case grpc::StatusCode::DEADLINE_EXCEEDED:
     case grpc::StatusCode::CANCELLED:
-      return absl::UnavailableError(absl::StrCat("the root does not answer: ", status.error_message()));
+      return absl::UnavailableError(absl::StrCat(other, " does not answer: ", status.error_message()));
     default:
       return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
   }

@@ -4,6 +4,7 @@
 #include <grpcpp/support/status.h>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "proto/cairn/v1/federation.pb.h"
 #include "proto/cairn/v1/node.pb.h"
 #include "server/root/database.h"
@@ -17,7 +18,8 @@ Notice FromProto(const v1::RoundEvent& event);
 ReceiptRow FromProto(const v1::Receipt& receipt);
 
 // Code and message. A call that gRPC ended, by its deadline or because the connection went away, is UNAVAILABLE.
-absl::Status FromGrpc(const grpc::Status& status);
+// `other`: who was called.
+absl::Status FromGrpc(const grpc::Status& status, absl::string_view other = "the root");
 
 // With the client to blame, if there is one (aggregators/blame.h).
 absl::Status FromProto(const v1::Failure& failure);

@@ -9,7 +9,7 @@
 namespace cairn {
 
 RawCall::RawCall(RootConnection& root, const std::string& method)
-    : RawCall(root.generic(), root.calls(), method, "the root") {}
+    : RawCall(root.generic(), root.calls(), method, root.name()) {}
 
 RawCall::RawCall(grpc::GenericStub& stub, CallsUnderWay& calls, const std::string& method, std::string other)
     : calls_(calls), other_(std::move(other)) {
@@ -61,7 +61,7 @@ absl::Status RawCall::Finish() {
   Await();
   finished_ = true;
   if (timed_out_) return absl::UnavailableError(absl::StrCat(other_, " does not answer"));
-  return FromGrpc(status);
+  return FromGrpc(status, other_);
 }
 
 }  // namespace cairn

@@ -156,7 +156,9 @@ TEST_F(RemoteRootTest, CallsEndWhileTheRootIsAwayAndSubscriptionsGoOn) {
   EXPECT_EQ(snapshots(), 1);
   const UpdateBytes a = Update(1);
   root_.Stop();
-  EXPECT_EQ(node_.Join("c").status().code(), absl::StatusCode::kUnavailable);
+  const absl::Status away = node_.Join("c").status();
+  EXPECT_EQ(away.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(away.message().substr(0, 12), "the root at ") << away;
   EXPECT_EQ(node_.Push("a", 1, a).status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(node_.FindVersion(1).status().code(), absl::StatusCode::kUnavailable);
   root_.Start();

@@ -30,6 +30,10 @@ class RootConnection {
   void Close() { calls_.Close(); }          // Ends every call; what is started later ends at once.
   void AwaitNone() { calls_.AwaitNone(); }  // After Close: that every call, and its answer, is over.
   CallsUnderWay& calls() { return calls_; }
+  // What a call to the root ended with. UNAVAILABLE names the root: those who are told it called a gateway.
+  absl::Status Result(const grpc::Status& status) const { return Named(FromGrpc(status, name_)); }
+  absl::Status Named(const absl::Status& result) const;
+  const std::string& name() const { return name_; }  // "the root at 127.0.0.1:7072".
   v1::Federation::Stub& federation() { return *federation_; }
   v1::Node::Stub& node() { return *node_; }
   grpc::GenericStub& generic() { return generic_; }
@@ -50,7 +54,7 @@ class RootConnection {
     start(&state->context, &state->request, &state->reply,
           [this, state, done = std::move(done)](const grpc::Status& status) {
             answers_.Run([this, state, done, status] {
-              const absl::Status result = FromGrpc(status);
+              const absl::Status result = Result(status);
               done(result.ok() ? absl::StatusOr<Reply>(std::move(state->reply)) : absl::StatusOr<Reply>(result));
               calls_.Remove(&state->context);
             });
@@ -71,6 +75,7 @@ class RootConnection {
   }
 
  private:
+  const std::string name_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Federation::Stub> federation_;
   std::unique_ptr<v1::Node::Stub> node_;

@@ -77,7 +77,7 @@ absl::Status WatchFeed::Follow() {
   const auto stream = root_->federation().Watch(&context, request);
   v1::RoundEvent event;
   while (stream->Read(&event)) Hear(FromProto(event));
-  const absl::Status ended = FromGrpc(stream->Finish());
+  const absl::Status ended = root_->Result(stream->Finish());
   root_->calls().Remove(&context);
   return ended.ok() ? absl::UnavailableError("the root ended the stream") : ended;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "adapter/directory.h"
 #include "aggregators/testing.h"
 #include "base/files.h"
@@ -73,6 +74,28 @@ TEST_F(ServeTest, ASecondServerOnTheDirectoryIsRefused) {
                                    HasSubstr(absl::StrCat(server_->child().pid()))));
   EXPECT_NE(Join("ada"), nullptr);  // The first goes on, and its files are there.
   EXPECT_TRUE(fs::exists(server_->data_dir() / "endpoint"));
+}
+
+TEST_F(ServeTest, WatchGoesOnWhenTheServerIsBack) {
+  Serve("federations: [{name: f}]\n");
+  const fs::path log = directory_ / "watch.log";
+  auto watch = Child::Spawn({BuiltProgram("cairn"), "watch", "f", "--server", server_->address()}, log);
+  ASSERT_TRUE(watch.ok()) << watch.status();
+  const auto await = [&](std::size_t snapshots, const std::string& words) {
+    while (!watch->ExitCode()) {
+      const std::string text = ReadFile(log, limits::kMiB).value_or("");
+      std::size_t seen = 0;
+      for (std::size_t at = 0; (at = text.find("snapshot", at)) != std::string::npos; ++at) ++seen;
+      if (seen >= snapshots && text.find(words) != std::string::npos) return true;
+      absl::SleepFor(absl::Milliseconds(20));
+    }
+    return false;
+  };
+  ASSERT_TRUE(await(1, "")) << ReadFile(log, limits::kMiB).value_or("");
+  server_->Kill();
+  ASSERT_TRUE(await(1, "Trying again")) << ReadFile(log, limits::kMiB).value_or("");
+  ASSERT_TRUE(server_->Start().ok());
+  EXPECT_TRUE(await(2, "")) << ReadFile(log, limits::kMiB).value_or("");
 }
 
 TEST_F(ServeTest, PrintsTheEffectiveConfiguration) {
