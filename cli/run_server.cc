@@ -7,9 +7,11 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "config/yaml.h"
@@ -51,6 +53,15 @@ void LogToStderr(const std::string& level) {
   spdlog::flush_on(spdlog::level::info);
 }
 
+// A typo must not let a test pass, nor a server run on with what a test has left in its environment unsaid.
+absl::Status TellFailpoints() {
+  const char* const text = std::getenv("CAIRN_FAILPOINTS");
+  if (text == nullptr || *text == '\0') return absl::OkStatus();
+  CAIRN_RETURN_IF_ERROR(CheckFailpoints(text));
+  spdlog::warn("failpoints are armed, which make this process fail on purpose: CAIRN_FAILPOINTS={}", text);
+  return absl::OkStatus();
+}
+
 // What it does, and where.
 std::string TextOf(const Server& server, const ServerOptions& options) {
   if (options.role == Role::kGateway) {
@@ -74,6 +85,7 @@ absl::Status RunServer(v1::ServerConfig config, Role role, bool print, const Yam
     return absl::OkStatus();
   }
   LogToStderr(options.log_level);
+  CAIRN_RETURN_IF_ERROR(TellFailpoints());
   StopSignals signals;
   CAIRN_ASSIGN_OR_RETURN(auto server, Server::Start(options));
   spdlog::info("cairn {} {} from {} ({}), metrics on {}", kVersion, TextOf(*server, options), options.data_dir.string(),

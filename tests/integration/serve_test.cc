@@ -76,6 +76,15 @@ TEST_F(ServeTest, ASecondServerOnTheDirectoryIsRefused) {
   EXPECT_TRUE(fs::exists(server_->data_dir() / "endpoint"));
 }
 
+TEST_F(ServeTest, FailpointsAreCheckedAndTold) {
+  server_ = std::make_unique<ServerProcess>(directory_.path(), "federations: [{name: f}]\n");
+  server_->set_environment({"CAIRN_FAILPOINTS=a.point=explode"});
+  EXPECT_THAT(server_->Start().message(), HasSubstr("expected kill, stop, hang, sleep:MS, error or full"));
+  server_->set_environment({"CAIRN_FAILPOINTS=a.point=kill"});
+  ASSERT_TRUE(server_->Start().ok());
+  EXPECT_THAT(server_->Log(), HasSubstr("failpoints are armed"));
+}
+
 TEST_F(ServeTest, WatchGoesOnWhenTheServerIsBack) {
   Serve("federations: [{name: f}]\n");
   const fs::path log = directory_ / "watch.log";
