@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "aggregators/lowrank_functions.h"
+#include "aggregators/lowrank_module.h"
 #include "aggregators/threads.h"
 #include "base/module.h"
 
@@ -67,6 +68,8 @@ auto Call(Args&&... args) -> decltype((std::declval<const LowRankFunctions&>().*
 }
 
 }  // namespace
+
+absl::Status CheckLowRankModule() { return CheckModule(kModule); }
 
 void SetMatrixThreads(int count) {
   threads = count;

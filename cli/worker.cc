@@ -6,8 +6,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "cli/outcome.h"
@@ -38,6 +40,11 @@ absl::Status Work(const Flags& flags) {
   if (flags.parent != 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != flags.parent) return absl::OkStatus();  // It has gone already.
+  }
+  if (std::error_code none; !std::filesystem::is_directory(flags.node, none)) {
+    return absl::NotFoundError(absl::StrCat("--node ", flags.node,
+                                            ": expected the directory of a node that runs with workers: DATA_DIR/node "
+                                            "of a server, DATA_DIR/workers of a gateway"));
   }
   return tree::RunWorker(flags.node);
 }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "aggregators/lowrank_module.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/limits.h"
@@ -28,6 +29,7 @@
 #include "server/node/peer_service.h"
 #include "server/node/remote_root.h"
 #include "server/root/coordinator.h"
+#include "server/root/shards.h"
 #include "server/store/store.h"
 #include "server/tree/local_tree.h"
 
@@ -122,6 +124,10 @@ absl::Status ServerImpl::LockDirectory(const fs::path& path) {
   fs::create_directories(path, error);
   if (error) return ErrnoStatus(error.value(), "create data_dir", path);
   auto lock = FileLock::Acquire(path / kLockFile);
+  if (!lock.ok() && !absl::IsUnavailable(lock.status())) {
+    return absl::Status(lock.status().code(),
+                        absl::StrCat("data_dir ", path.string(), " cannot be written to: ", lock.status().message()));
+  }
   if (!lock.ok()) {
     return absl::Status(lock.status().code(), absl::StrCat("data_dir ", path.string(),
                                                            " belongs to a running server: ", lock.status().message(),
@@ -186,7 +192,20 @@ absl::Status ServerImpl::WriteEndpoints() {
   return WriteFileAtomically(data_dir_ / kEndpointFile, address() + "\n");
 }
 
+// Rather now than when a round fails for it.
+absl::Status CheckModules(const std::vector<FederationOptions>& federations) {
+  for (const FederationOptions& federation : federations) {
+    if (!Shards(federation.method)) continue;
+    if (absl::Status status = CheckLowRankModule(); !status.ok()) {
+      return absl::Status(status.code(), absl::StrCat("federation \"", federation.name,
+                                                      "\" needs matrices decomposed: ", status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ServerImpl::OpenRoot(const ServerOptions& options) {
+  CAIRN_RETURN_IF_ERROR(CheckModules(options.federations));
   if (!options.node_listen.empty()) nodes_ = std::make_unique<NodeTable>(store_.get(), options.verify_sha256);
   CoordinatorOptions coordinator{options.data_dir, options.durable, options.federations};
   coordinator.nodes = nodes_.get();

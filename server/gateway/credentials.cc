@@ -1,6 +1,8 @@
 #include "server/gateway/credentials.h"
 
 #include <grpc/grpc_security_constants.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include <algorithm>
 #include <vector>
@@ -21,6 +23,23 @@ absl::StatusOr<std::string> ReadPem(const std::filesystem::path& path) {
   return absl::InvalidArgumentError(absl::StrCat("tls: ", path.string(), ": expected a PEM file"));
 }
 
+// gRPC would only say that it cannot listen. What is no certificate or key at all is left to it: it may know more
+// kinds.
+absl::Status CheckPair(const TlsFiles& files, const std::string& certificate, const std::string& key) {
+  using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
+  const auto open = [](const std::string& pem) {
+    return Bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
+  };
+  const auto no_password = [](char*, int, int, void*) { return 0; };  // Nobody is there to be asked for one.
+  const std::unique_ptr<X509, decltype(&X509_free)> leaf(
+      PEM_read_bio_X509(open(certificate).get(), nullptr, no_password, nullptr), X509_free);
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> own(
+      PEM_read_bio_PrivateKey(open(key).get(), nullptr, no_password, nullptr), EVP_PKEY_free);
+  if (leaf == nullptr || own == nullptr || X509_check_private_key(leaf.get(), own.get()) == 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("tls: ", files.key.string(), " is not the key of the certificate in ", files.certificate.string()));
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(const TlsFiles& files) {
@@ -33,6 +52,7 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(c
   grpc::SslServerCredentialsOptions options;
   CAIRN_ASSIGN_OR_RETURN(std::string key, ReadPem(files.key));
   CAIRN_ASSIGN_OR_RETURN(std::string certificate, ReadPem(files.certificate));
+  CAIRN_RETURN_IF_ERROR(CheckPair(files, certificate, key));
   options.pem_key_cert_pairs.push_back({std::move(key), std::move(certificate)});
   if (!files.client_ca.empty()) {
     CAIRN_ASSIGN_OR_RETURN(options.pem_root_certs, ReadPem(files.client_ca));
@@ -50,6 +70,7 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeRootCredentials(co
   CAIRN_ASSIGN_OR_RETURN(options.pem_root_certs, ReadPem(files.ca));
   CAIRN_ASSIGN_OR_RETURN(options.pem_cert_chain, ReadPem(files.certificate));
   CAIRN_ASSIGN_OR_RETURN(options.pem_private_key, ReadPem(files.key));
+  CAIRN_RETURN_IF_ERROR(CheckPair({files.certificate, files.key, {}}, options.pem_cert_chain, options.pem_private_key));
   return grpc::SslCredentials(options);
 }
 
@@ -58,7 +79,8 @@ absl::Status CheckIdentity(const grpc::CallbackServerContext& context, bool mutu
   std::vector<std::string> names;
   auto collect = [&](const char* property) {
     for (const grpc::string_ref& value : context.auth_context()->FindPropertyValues(property)) {
-      names.emplace_back(value.data(), value.size());
+      std::string name(value.data(), value.size());  // Often the common name is a DNS name, too.
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
     }
   };
   collect(GRPC_X509_CN_PROPERTY_NAME);

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include "base/files.h"
 #include "base/test_directory.h"
@@ -20,6 +23,23 @@ class CredentialsTest : public ::testing::Test {
   }
   std::filesystem::path Pem(const std::string& name) {
     return File(name, "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n");
+  }
+  // NAME.pem and NAME.key, which belong together.
+  void Issue(const std::string& name) {
+    EVP_PKEY* const key = EVP_EC_gen("P-256");
+    X509* const certificate = X509_new();
+    X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 60);
+    X509_set_pubkey(certificate, key);
+    X509_sign(certificate, key, EVP_sha256());
+    FILE* const pem = fopen((directory_ / (name + ".pem")).c_str(), "w");
+    FILE* const secret = fopen((directory_ / (name + ".key")).c_str(), "w");
+    EXPECT_EQ(PEM_write_X509(pem, certificate), 1);
+    EXPECT_EQ(PEM_write_PrivateKey(secret, key, nullptr, nullptr, 0, nullptr, nullptr), 1);
+    fclose(pem);
+    fclose(secret);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
   }
   TestDirectory directory_;
 };
@@ -42,6 +62,17 @@ TEST_F(CredentialsTest, HalfAPairIsRefused) {
     EXPECT_EQ(credentials.status().code(), absl::StatusCode::kInvalidArgument);
     EXPECT_THAT(credentials.status().message(), HasSubstr("certificate and key belong together"));
   }
+}
+
+TEST_F(CredentialsTest, AKeyOfAnotherCertificateIsRefused) {
+  Issue("a");
+  Issue("b");
+  EXPECT_TRUE(MakeServerCredentials({directory_ / "a.pem", directory_ / "a.key", ""}).ok());
+  const auto server = MakeServerCredentials({directory_ / "a.pem", directory_ / "b.key", ""});
+  EXPECT_EQ(server.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(server.status().message(), AllOf(HasSubstr("b.key is not the key of"), HasSubstr("a.pem")));
+  EXPECT_TRUE(MakeRootCredentials({Pem("ca"), directory_ / "b.pem", directory_ / "b.key"}).ok());
+  EXPECT_FALSE(MakeRootCredentials({Pem("ca"), directory_ / "a.pem", directory_ / "b.key"}).ok());
 }
 
 TEST_F(CredentialsTest, AFileThatIsMissingOrNoPemIsNamed) {

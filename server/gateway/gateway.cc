@@ -65,7 +65,8 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayOptions& op
   gateway->server_ = builder.BuildAndStart();
   if (gateway->server_ == nullptr || port == 0) {
     return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", options.listen, ": is the address in use, or not of this machine?"));
+        absl::StrCat("cannot listen on ", options.listen, ": is the address in use, or not of this machine",
+                     options.tls.certificate.empty() ? "?" : ", or is one of its TLS files damaged?"));
   }
   listen.port = static_cast<std::uint16_t>(port);
   gateway->address_ = FormatHostPort(listen);

@@ -76,6 +76,14 @@ TEST_F(ServeTest, ASecondServerOnTheDirectoryIsRefused) {
   EXPECT_TRUE(fs::exists(server_->data_dir() / "endpoint"));
 }
 
+TEST_F(ServeTest, ADirectoryThatCannotBeWrittenToIsNotARunningServers) {
+  const fs::path data = directory_ / "data";
+  ASSERT_TRUE(fs::create_directories(data / "cairn.lock"));  // As root every directory can be written to.
+  const Outcome refused = ServeFile(absl::StrCat("data_dir: ", data.string(), "\nfederations: [{name: f}]\n"), "-w0");
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.output, AllOf(HasSubstr("cannot be written to"), Not(HasSubstr("belongs to"))));
+}
+
 TEST_F(ServeTest, FailpointsAreCheckedAndTold) {
   server_ = std::make_unique<ServerProcess>(directory_.path(), "federations: [{name: f}]\n");
   server_->set_environment({"CAIRN_FAILPOINTS=a.point=explode"});
@@ -107,12 +115,19 @@ TEST_F(ServeTest, WatchGoesOnWhenTheServerIsBack) {
   EXPECT_TRUE(await(2, "")) << ReadFile(log, limits::kMiB).value_or("");
 }
 
+TEST_F(ServeTest, AWorkerIsToldWhichDirectoryItNeeds) {
+  ASSERT_TRUE(WriteFileAtomically(directory_ / "node", "n1\n").ok());
+  const Outcome worker = Cairn({"worker", "--node", (directory_ / "node").string()});
+  EXPECT_EQ(worker.exit_code, 1);
+  EXPECT_THAT(worker.output, HasSubstr("DATA_DIR/workers of a gateway"));
+}
+
 TEST_F(ServeTest, PrintsTheEffectiveConfiguration) {
   const Outcome printed = ServeFile("data_dir: somewhere\nfederations:\n  - {name: f, clients: {min: 2}}\n");
   EXPECT_EQ(printed.exit_code, 0);
-  EXPECT_THAT(printed.output,
-              AllOf(HasSubstr("data_dir: somewhere"), HasSubstr("combine: stack"), HasSubstr("rule: examples"),
-                    HasSubstr("publish: stack"), HasSubstr("target: 2"), HasSubstr("progress_timeout: \"10m\""), HasSubstr("durability: durable")));
+  EXPECT_THAT(printed.output, AllOf(HasSubstr("data_dir: somewhere"), HasSubstr("combine: stack"),
+                                    HasSubstr("rule: examples"), HasSubstr("publish: stack"), HasSubstr("target: 2"),
+                                    HasSubstr("progress_timeout: \"10m\""), HasSubstr("durability: durable")));
   EXPECT_EQ(ServeFile(printed.output).output, printed.output);
   EXPECT_FALSE(fs::exists("somewhere"));
 }
