@@ -110,7 +110,7 @@ absl::Status Aggregator::CheckKeptRanks(const Adapter& adapter) const {
   for (const LoraModule& module : adapter.modules) {
     const auto kept = kept_ranks_.find(module.name);
     if (kept == kept_ranks_.end() || kept->second == module.rank) continue;
-    return absl::InvalidArgumentError(absl::StrCat("rule ", name(), ": module ", module.name, ": rank ", module.rank,
+    return absl::InvalidArgumentError(absl::StrCat("combine ", name(), ": module ", module.name, ": rank ", module.rank,
                                                    ", ", published_, " has rank ", kept->second,
                                                    ", from which the clients of a round go on"));
   }
@@ -131,9 +131,9 @@ absl::Status Aggregator::CheckAlone(const ClientUpdate& update) const {
     if (module.core.has_value() == TakesCores()) continue;
     return absl::InvalidArgumentError(absl::StrCat(
         "module ", module.name, ": ",
-        TakesCores() ? absl::StrCat("rule ", name(), " needs a core (", module.name,
+        TakesCores() ? absl::StrCat("combine ", name(), " needs a core (", module.name,
                                     ".lora_latent_mapping.weight) beside lora_A and lora_B")
-                     : absl::StrCat("has a core between its factors, which only the rule core_mean takes")));
+                     : absl::StrCat("has a core between its factors, which only combine core_mean takes")));
   }
   return absl::OkStatus();
 }
@@ -143,8 +143,8 @@ absl::Status Aggregator::DoCheckKind(const PeftConfig& config) const {
   const std::string what = config.kind == AdapterKind::kBilinear
                                ? config.kind_reason
                                : absl::StrCat("peft_type ", config.peft_type, " is no LoRA");
-  return absl::InvalidArgumentError(absl::StrCat("rule ", name(), " combines LoRA updates only: ", what,
-                                                 "; the rule dense_mean averages its tensors"));
+  return absl::InvalidArgumentError(absl::StrCat("combine ", name(), " takes LoRA updates only: ", what,
+                                                 "; combine dense_mean averages its tensors"));
 }
 
 // Both specs ascend by name, and the ranks so far go with the modules of spec_.

@@ -12,7 +12,7 @@ absl::Status CheckEqualRankAndScale(absl::string_view rule, absl::string_view he
   const std::string& there = other->first;
   const LoraModule* theirs = other->second;
   const auto differs = [&](absl::string_view what, double is, double was) {
-    return absl::InvalidArgumentError(absl::StrCat("rule ", rule, ": module ", ours.name, ": client ", here, " has ",
+    return absl::InvalidArgumentError(absl::StrCat("combine ", rule, ": module ", ours.name, ": client ", here, " has ",
                                                    what, " ", is, ", client ", there, " has ", what, " ", was, "; ",
                                                    rule, " needs equal ranks and scales, stack takes any"));
   };

@@ -80,8 +80,8 @@ absl::Status CommonParts::Check(absl::string_view rule, absl::string_view holder
         absl::StartsWith(what, "tensor ")
             ? absl::string_view("it is of no floating-point type, so it cannot be averaged")
             : absl::string_view("the same frozen values are needed in all clients; stack takes any");
-    status = absl::InvalidArgumentError(
-        absl::StrCat("rule ", rule, ": ", what, " differs between ", holder, " and ", first->second.holder, ": ", why));
+    status = absl::InvalidArgumentError(absl::StrCat("combine ", rule, ": ", what, " differs between ", holder, " and ",
+                                                     first->second.holder, ": ", why));
   });
   return status;
 }

@@ -137,7 +137,7 @@ absl::Status PartialSum::Merge(const PartialView& other) {
   CAIRN_RETURN_IF_ERROR(usable_);
   if (other.combine() != combine()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("a sum for rule ", combine(), " cannot take one for rule ", other.combine()));
+        absl::StrCat("a sum for combine ", combine(), " cannot take one for combine ", other.combine()));
   }
   const PartialState& theirs = *other.state_;
   if (theirs.contributors.empty()) return absl::OkStatus();

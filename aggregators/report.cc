@@ -127,7 +127,7 @@ absl::StatusOr<Aggregator::Factors> Aggregator::CombineOne(absl::Span<const Weig
 
 absl::StatusOr<Aggregator::Factors> Aggregator::Finish(Factors factors, FactorPtr) const { return factors; }
 absl::StatusOr<Aggregator::Factors> Aggregator::DoCombine(absl::Span<const WeightedModule>) const {
-  return absl::InternalError(absl::StrCat("rule ", name(), " does not say how it combines"));
+  return absl::InternalError(absl::StrCat("combine ", name(), " does not say how it combines"));
 }
 
 // What the sum of absolute values, each times its count, is divided by. Beside factors: the counts of those who have

@@ -70,10 +70,10 @@ TEST_F(CoreMeanTest, NeedsCoresAndOtherRulesRefuseThem) {
   const InMemoryUpdate plain = testing::MakeUpdate(1, kModules, kRank, 2);
   auto rule = *MakeAggregator("core_mean");
   EXPECT_THAT(std::string(rule->Accumulate({"x", 1, &plain.adapter()}).message()),
-              HasSubstr("module layer.k: rule core_mean needs a core"));
+              HasSubstr("module layer.k: combine core_mean needs a core"));
   auto stack = *MakeAggregator("stack");
   EXPECT_THAT(std::string(stack->Accumulate({"x", 1, &Client(10, 2)}).message()),
-              HasSubstr("which only the rule core_mean takes"));
+              HasSubstr("which only combine core_mean takes"));
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ class DenseMean final : public Aggregator {
   absl::Status DoCheck(const ClientUpdate& update) const override {
     if (!update.adapter->modules.empty()) {
       return absl::InvalidArgumentError(
-          absl::StrCat("rule dense_mean: client ", update.client, ": expected tensors, got LoRA modules"));
+          absl::StrCat("combine dense_mean: client ", update.client, ": expected tensors, got LoRA modules"));
     }
     if (updates().empty()) return absl::OkStatus();
     const auto& [client, first] = *updates().begin();
@@ -42,7 +42,7 @@ class DenseMean final : public Aggregator {
  private:
   // The same numbers mean something else under another seed, scale or list of layers.
   static absl::Status Differ(const std::string& x, const std::string& y, const ConfigDifference& difference) {
-    return absl::InvalidArgumentError(absl::StrCat("rule dense_mean: client ", x, " has ",
+    return absl::InvalidArgumentError(absl::StrCat("combine dense_mean: client ", x, " has ",
                                                    absl::CHexEscape(difference.key), " ", difference.x, ", client ", y,
                                                    " has ", difference.y));
   }

@@ -125,7 +125,7 @@ TEST_F(DenseMeanTest, RefusesOtherShapesAndOtherTypes) {
   ASSERT_TRUE(rule_->Accumulate({"x", 1, &Client({Tensor("w", {1, 2})})}).ok());
   EXPECT_THAT(std::string(rule_->Accumulate({"y", 1, &Client({Tensor("w", {1})})}).message()), HasSubstr("w"));
   EXPECT_EQ(rule_->Accumulate({"z", 1, &Client({Tensor("w", {1, 2})}, "VERA")}),
-            absl::InvalidArgumentError("rule dense_mean: client z has peft_type VERA, client x has IA3"));
+            absl::InvalidArgumentError("combine dense_mean: client z has peft_type VERA, client x has IA3"));
 }
 
 TEST_F(DenseMeanTest, RefusesConfigsThatGiveTheNumbersAnotherMeaning) {
@@ -139,15 +139,15 @@ TEST_F(DenseMeanTest, RefusesConfigsThatGiveTheNumbersAnotherMeaning) {
   const Adapter same = with(R"({"projection_prng_key": 0, "vera_dropout": 0.1, "target_modules": ["v", "q"]})");
   ASSERT_TRUE(rule_->Accumulate({"x", 1, &x}).ok());
   EXPECT_EQ(rule_->Accumulate({"y", 1, &seed}),
-            absl::InvalidArgumentError("rule dense_mean: client y has projection_prng_key 7, client x has 0"));
+            absl::InvalidArgumentError("combine dense_mean: client y has projection_prng_key 7, client x has 0"));
   EXPECT_TRUE(rule_->Accumulate({"z", 1, &same}).ok());
 }
 
 TEST_F(DenseMeanTest, OtherRulesRefuseWhatIsNoLora) {
   const Adapter& ia3 = Client({Tensor("w", {1})});
   EXPECT_EQ((*MakeAggregator("stack"))->Accumulate({"x", 1, &ia3}),
-            absl::InvalidArgumentError("client x: rule stack combines LoRA updates only: peft_type IA3 is no LoRA; the "
-                                       "rule dense_mean averages its tensors"));
+            absl::InvalidArgumentError("client x: combine stack takes LoRA updates only: peft_type IA3 is no LoRA; "
+                                       "combine dense_mean averages its tensors"));
 }
 
 }  // namespace

@@ -135,7 +135,7 @@ class RankCluster final : public Aggregator {
   absl::Status DoCheck(const ClientUpdate& update) const override {
     for (const LoraModule& module : update.adapter->modules) {
       if (k_ == 0 || module.layer.groups == 1) continue;
-      return absl::InvalidArgumentError(absl::StrCat("rule rank_cluster: module ", module.name, " of client ",
+      return absl::InvalidArgumentError(absl::StrCat("combine rank_cluster: module ", module.name, " of client ",
                                                      update.client, " has groups, which are clustered one by one; ",
                                                      "expected no option k, got k=", k_));
     }

@@ -55,7 +55,7 @@ absl::Status CheckValues(const FrozenView& frozen) {
 
 absl::Status Differ(absl::string_view rule, const FrozenView& frozen, absl::string_view other) {
   return absl::InvalidArgumentError(absl::StrCat(
-      "rule ", rule, ": ", NameOf(frozen), " differs between client ", frozen.holder, " and client ", other, ": ",
+      "combine ", rule, ": ", NameOf(frozen), " differs between client ", frozen.holder, " and client ", other, ": ",
       frozen.module ? "the same frozen values are needed in all clients"
                     : "it is of no floating-point type, so it cannot be averaged"));
 }

@@ -54,7 +54,7 @@ absl::StatusOr<std::shared_ptr<const Aggregator>> MakeSumRule(const std::string&
   CAIRN_ASSIGN_OR_RETURN(std::shared_ptr<const Aggregator> rule, MakeAggregator(combine));
   if (rule->summed()) return rule;
   return absl::InvalidArgumentError(
-      absl::StrCat("rule ", combine, ": what it gives is no quotient of sums over the clients"));
+      absl::StrCat("combine ", combine, ": what it gives is no quotient of sums over the clients"));
 }
 
 absl::StatusOr<PartialShape> ShapeWith(const std::string& combine, const std::vector<Contributor>& before,

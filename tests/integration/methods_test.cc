@@ -115,7 +115,7 @@ TEST_F(MethodsTest, FfaRefusesAnotherAAtTheUpload) {
   const absl::Status refused = Push(1, 1, MakeUpdateBytes(2, kModules, 4, 8, DType::kF32));
   EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(refused.message()),
-              AllOf(HasSubstr("rule ffa"), HasSubstr("block.attn.q lora_A"), HasSubstr("ada"), HasSubstr("bob")));
+              AllOf(HasSubstr("combine ffa"), HasSubstr("block.attn.q lora_A"), HasSubstr("ada"), HasSubstr("bob")));
   // Neither a restart nor another type of the same numbers changes that.
   ASSERT_TRUE(server_->Restart().ok());
   EXPECT_EQ(Push(1, 1, MakeUpdateBytes(2, kModules, 4, 8, DType::kF32)).code(), absl::StatusCode::kInvalidArgument);
@@ -197,7 +197,7 @@ TEST_F(MethodsTest, DoraIsRefusedByNameUnlessAskedFor) {
   const absl::Status refused = Push(0, 1, dora);
   EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(refused.message()),
-              AllOf(HasSubstr("rule stack"), HasSubstr("use_dora"), HasSubstr("dense_mean")));
+              AllOf(HasSubstr("combine stack"), HasSubstr("use_dora"), HasSubstr("dense_mean")));
   auto asked = Client::Join(FastOptions(server_->address(), "g", "ada"));
   ASSERT_TRUE(asked.ok()) << asked.status();
   clients_[0] = *std::move(asked);
