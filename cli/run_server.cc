@@ -88,9 +88,9 @@ absl::Status RunServer(v1::ServerConfig config, Role role, bool print, const Yam
   CAIRN_RETURN_IF_ERROR(TellFailpoints());
   StopSignals signals;
   CAIRN_ASSIGN_OR_RETURN(auto server, Server::Start(options));
-  spdlog::info("cairn {} {} from {} ({}), metrics on {}", kVersion, TextOf(*server, options), options.data_dir.string(),
+  spdlog::info("cairn {} {} from {} ({}), {}", kVersion, TextOf(*server, options), options.data_dir.string(),
                options.durable ? "durable" : "memory",
-               server->metrics_address().empty() ? "nothing" : server->metrics_address());
+               server->metrics_address().empty() ? "no metrics" : "metrics on " + server->metrics_address());
   spdlog::info("stopping on {}", signals.Wait() == SIGINT ? "SIGINT" : "SIGTERM");
   return absl::OkStatus();
 }

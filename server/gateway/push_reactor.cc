@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "aggregators/registry.h"
@@ -39,6 +40,15 @@ absl::string_view ReasonOfAdmission(const absl::Status& status) {
     default:
       return "unavailable";
   }
+}
+
+// Another stream of the same client is no fault of the storage.
+absl::string_view ReasonOfBegin(const absl::Status& status) { return absl::IsAborted(status) ? "busy" : "storage"; }
+
+// "client "c1", round 4: ", unless the message names the client itself.
+std::string Whose(const std::string& client, std::uint64_t round, absl::string_view message) {
+  const std::string name = absl::StrCat("client \"", client, "\"");
+  return absl::StrCat(absl::StartsWith(message, name) ? "" : name + ", ", "round ", round, ": ");
 }
 
 // Whether an answer to CheckUpload says so.
@@ -174,7 +184,7 @@ absl::Status PushReactor::PrepareCheck(const Admission& admission) {
 }
 
 void PushReactor::Opened(absl::StatusOr<std::unique_ptr<Upload>> upload) {
-  Refusal refusal = upload.ok() ? Resume(*std::move(upload)) : Refusal{upload.status(), "storage"};
+  Refusal refusal = upload.ok() ? Resume(*std::move(upload)) : Refusal{upload.status(), ReasonOfBegin(upload.status())};
   std::lock_guard lock(mutex_);
   if (!refusal.status.ok()) return Refuse(std::move(refusal));
   if (cancelled_) return Refuse(Cancelled());
@@ -352,10 +362,11 @@ void PushReactor::Refuse(Refusal refusal) {
   gateway_.metrics->UpdateRejected(federation_known_ ? key_.federation : "", refusal.reason);
   // The header may be what is wrong: its client may be any text.
   const std::string client = absl::CHexEscape(absl::string_view(key_.client).substr(0, limits::kIdBytesMax));
-  const absl::Status status(refusal.status.code(), absl::StrCat("client \"", client, "\", round ", key_.round, ": ",
+  const absl::Status status(refusal.status.code(), absl::StrCat(Whose(client, key_.round, refusal.status.message()),
                                                                 refusal.status.message()));
   spdlog::log(broken_off ? spdlog::level::info : spdlog::level::warn, "{}: upload refused ({}): {}",
-              federation_known_ ? key_.federation : "?", std::string(refusal.reason), status.ToString());
+              federation_known_ ? key_.federation : "unknown federation", std::string(refusal.reason),
+              status.ToString());
   Finish(ToGrpc(status));
 }
 

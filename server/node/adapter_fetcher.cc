@@ -1,5 +1,7 @@
 #include "server/node/adapter_fetcher.h"
 
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -66,6 +68,10 @@ void AdapterFetcher::Fetch(const v1::PullRequest& request, Root::Done<VersionFil
     under_way_[header->sha256()] = {tell};
   }
   const File file = Receive(call, *header);
+  if (!file.ok()) {
+    spdlog::warn("{}: fetching version {} from the root: {}", request.federation(), header->version(),
+                 file.status().ToString());
+  }
   std::vector<Waiting> waiting;
   {
     std::lock_guard lock(mutex_);

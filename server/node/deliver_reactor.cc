@@ -4,12 +4,23 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "aggregators/blame.h"
 #include "base/failpoint.h"
 #include "base/status_macros.h"
 #include "server/gateway/convert.h"
 #include "server/node/from_proto.h"
 
 namespace cairn {
+namespace {
+
+// What is wrong with an update is so anywhere; anything else is the node's, and its operator's.
+absl::Status AtNode(const absl::Status& failure, const std::string& node) {
+  if (failure.ok() || absl::IsInvalidArgument(failure) || BlamedClient(failure)) return failure;
+  return absl::Status(failure.code(), absl::StrCat("node ", node, ": ", failure.message()));
+}
+
+}  // namespace
 
 DeliverReactor::DeliverReactor(const GatewayContext& gateway, grpc::CallbackServerContext* context, NodeTable* table,
                                Allows allows)
@@ -29,10 +40,11 @@ absl::Status DeliverReactor::TakeHeader(const wire::ReceivedFrame& frame) {
   if (incoming_ == nullptr) {
     CAIRN_RETURN_IF_ERROR(allows_(header.node()));
     CAIRN_ASSIGN_OR_RETURN(incoming_, table_->Take(header.node(), header.fetch()));
+    node_ = header.node();
   }
   // Here, that would mean that the root is stopping.
   if (absl::IsCancelled(failure)) return absl::UnavailableError(failure.message());
-  CAIRN_RETURN_IF_ERROR(failure);
+  CAIRN_RETURN_IF_ERROR(AtNode(failure, node_));
   begun_ = !header.working();
   return incoming_->Begin(header);
 }
@@ -52,7 +64,7 @@ absl::Status DeliverReactor::Take(const grpc::ByteBuffer& message) {
 void DeliverReactor::OnReadDone(bool ok) {
   std::lock_guard lock(mutex_);
   gateway_.watch->Touch(watch_id_);
-  if (!ok) return End(absl::UnavailableError("the node broke off"));
+  if (!ok) return End(absl::UnavailableError(absl::StrCat(node_.empty() ? "a node" : "node " + node_, " broke off")));
   grpc::ByteBuffer message;
   message.Swap(&buffer_);
   const absl::Status taken = Take(message);

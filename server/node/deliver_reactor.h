@@ -36,6 +36,7 @@ class DeliverReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
   const Allows allows_;
   StreamWatch::Id watch_id_;
   std::mutex mutex_;
+  std::string node_;    // Who brings it. Empty: not known yet.
   bool begun_ = false;  // The header is there that says what comes.
   bool whole_ = false;
   grpc::ByteBuffer buffer_;

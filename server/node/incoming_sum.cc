@@ -44,7 +44,10 @@ absl::Status IncomingSum::Begin(const v1::DeliverHeader& header) {
   const PartialLayout layout{header.sum().index_bytes(), header.sum().planes(), header.sum().plane_bytes()};
   CAIRN_RETURN_IF_ERROR(CheckLayout(layout, bytes_max_));
   layout_ = layout;
-  CAIRN_ASSIGN_OR_RETURN(file_, SumFile::Create(directory_, layout.bytes()));
+  absl::StatusOr<SumFile> file = SumFile::Create(directory_, layout.bytes());
+  // Not the node's fault, which brings it.
+  if (!file.ok()) return absl::Status(file.status().code(), absl::StrCat("the root: ", file.status().message()));
+  file_ = *std::move(file);
   return absl::OkStatus();
 }
 

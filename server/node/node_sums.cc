@@ -12,6 +12,7 @@
 #include "aggregators/blame.h"
 #include "base/failpoint.h"
 #include "base/status_macros.h"
+#include "base/status_text.h"
 #include "server/node/update_list.h"
 
 namespace cairn {
@@ -67,7 +68,7 @@ absl::StatusOr<std::unique_ptr<RoundTotal>> NodeSums::SumOf(const PublishJob& jo
     }();
     if (total.ok() || absl::IsCancelled(total.status())) return total;
     spdlog::warn("{}: round {}: the gateway adds up the updates itself: {}", job.federation, job.version,
-                 total.status().ToString());
+                 StatusText(total.status()));
   }
   return here_.Sum(job);
 }

@@ -125,8 +125,8 @@ NodesSharder::Parts NodesSharder::Combine(const PublishJob& job, std::shared_ptr
     const std::vector<v1::AttendRequest> nodes = MembersOf(job, attending, addresses);
     Parts parts = CombineWith(nodes, addresses, job);
     if (parts.ok()) {
-      spdlog::info("{}: version {}: combined by {} nodes, each some of the modules", job.federation, job.version,
-                   nodes.size());
+      spdlog::info("{}: version {}: combined by {}, each some of the modules", job.federation, job.version,
+                   nodes.size() == 1 ? "one node" : absl::StrCat(nodes.size(), " nodes"));
       return parts;
     }
     RemoveShardFiles(job.data_dir, job.federation);

@@ -134,7 +134,7 @@ TEST_F(AgreementTest, AnUpdateWhosePartsCouldNotBeReadIsNotTakenAndLetGoOf) {
   update.key.round = 7;
   const absl::Status closed = server_->Contribute(update).status();
   EXPECT_EQ(closed.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(closed.message(), HasSubstr("round 7 is closed"));
+  EXPECT_THAT(closed.message(), HasSubstr("round 7 is not open yet"));
 }
 
 // An adapter of another kind with its whole document, as dense_mean compares it.

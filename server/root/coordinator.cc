@@ -236,6 +236,7 @@ void Coordinator::FindVersion(const std::string& federation, std::uint64_t versi
       federation,
       [this, version, delta](Federation& f) -> absl::StatusOr<VersionFile> {
         const std::uint64_t wanted = version != 0 ? version : f.version();
+        if (wanted == 0) return absl::NotFoundError(absl::StrCat("nothing of \"", f.name(), "\" is published yet"));
         CAIRN_ASSIGN_OR_RETURN(auto row, database_->LoadVersion(f.name(), wanted));
         if (!row)
           return absl::NotFoundError(absl::StrCat("version ", wanted, " of \"", f.name(), "\" is not published"));

@@ -71,6 +71,7 @@ TEST_F(CoordinatorTest, KnowsWhatItDoesNotKnow) {
   EXPECT_EQ(CodeOf(server_->Leave("a")), absl::StatusCode::kNotFound);
   EXPECT_EQ(CodeOf(server_->CheckUpload({"fed", 1, "a", "", 1})), absl::StatusCode::kNotFound);
   EXPECT_EQ(CodeOf(server_->FindVersion(0, false)), absl::StatusCode::kNotFound);
+  EXPECT_THAT(server_->FindVersion(0, false).status().message(), HasSubstr("nothing of \"fed\" is published yet"));
   ASSERT_TRUE(server_->Join("a").ok());
   ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
   server_->AwaitVersion(1);

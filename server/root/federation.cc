@@ -7,12 +7,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "aggregators/blame.h"
 #include "base/digest.h"
 #include "base/failpoint.h"
 #include "base/ids.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "base/status_text.h"
 #include "server/root/published_files.h"
 #include "server/root/shards.h"
 #include "server/root/summer.h"
@@ -38,7 +40,8 @@ void LogVotedDown(const std::string& federation, std::uint64_t version, const st
   std::size_t dropped = 0;
   for (const OutcomeRow& row : outcomes) {
     if (row.accepted || ++dropped > kClientsLogged) continue;
-    spdlog::warn("{}: version {}: client {} does not count: {}", federation, version, row.client, row.reason);
+    spdlog::warn("{}: version {}: client {} does not count: {}", federation, version, row.client,
+                 std::string(absl::StripPrefix(row.reason, "not counted: ")));
   }
   if (dropped <= kClientsLogged) return;
   spdlog::warn("{}: version {}: nor do {} others", federation, version, dropped - kClientsLogged);
@@ -220,7 +223,7 @@ absl::Status Federation::PublishingEnded(std::uint64_t round, const std::string&
 }
 
 absl::Status Federation::AggregationFailed(const absl::Status& why) {
-  spdlog::error("{}: round {}: aggregation failed: {}", name(), state_.round, why.ToString());
+  spdlog::error("{}: round {}: aggregation failed: {}", name(), state_.round, StatusText(why));
   host_.metrics->RoundFinished(name(), "failed");
   Tell(Notice::Kind::kFailed, "", std::string(why.message().substr(0, kDetailBytesMax)));
   CAIRN_ASSIGN_OR_RETURN(const bool lost, ForgetReported());
@@ -241,7 +244,7 @@ absl::Status Federation::AggregationFailed(const absl::Status& why) {
 // An acknowledged update that cannot be combined is given up, so that the others' are not.
 absl::Status Federation::Drop(const ReceiptRow& receipt, const absl::Status& why, absl::string_view reason) {
   spdlog::error("{}: round {}: the update of {} is dropped after its receipt: {}", name(), receipt.round,
-                receipt.client, why.ToString());
+                receipt.client, StatusText(why));
   CAIRN_RETURN_IF_ERROR(host_.database->DeleteReceipt(name(), receipt.round, receipt.client));
   CAIRN_RETURN_IF_ERROR(host_.database->DeleteNodeUpdate(name(), receipt.round, receipt.client));
   host_.AfterCommit([this, sealed = UpdateName(receipt.client, receipt.sha256), reason = std::string(reason)] {
@@ -315,7 +318,8 @@ absl::Status Federation::CarryOut(const round::Effect& effect) {
                  round::WaitingFor(state_, host_.clock->Now()));
     Tell(Notice::Kind::kExtended, "", absl::StrCat("until ", absl::FormatTime(extended->until)));
   } else if (auto* closed = std::get_if<round::RoundClosed>(&effect)) {
-    spdlog::info("{}: round {} closed with {} updates", name(), closed->round, closed->contributors.size());
+    spdlog::info("{}: round {} closed with {} update{}", name(), closed->round, closed->contributors.size(),
+                 closed->contributors.size() == 1 ? "" : "s");
     Tell(Notice::Kind::kClosed);
     return TryAggregate();
   } else {

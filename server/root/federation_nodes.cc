@@ -81,7 +81,7 @@ absl::StatusOr<bool> Federation::ForgetReported() {
 
 // The receipts go; the rows of node_updates stay, for the outcomes of the round.
 absl::Status Federation::GiveUp(const round::NodeGivenUp& lost) {
-  spdlog::error("{}: round {}: node {} is given up with the updates of {} clients", name(), state_.round, lost.node,
+  spdlog::error("{}: round {}: node {} is given up with its updates ({})", name(), state_.round, lost.node,
                 lost.clients.size());
   for (const std::string& client : lost.clients) {
     CAIRN_ASSIGN_OR_RETURN(const auto receipt, host_.database->LoadReceipt(name(), state_.round, client));

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregators/blame.h"
 #include "base/status_macros.h"
+#include "base/status_text.h"
 #include "base/worker_pool.h"
 #include "server/root/gather.h"
 #include "server/root/sum_file.h"
@@ -92,7 +93,7 @@ NodesSummer::Total NodesSummer::SumHere(const PublishJob& part) {
     Total total = local_->Sum(part);
     if (total.ok() || absl::IsCancelled(total.status())) return total;
     spdlog::warn("{}: version {}: the server adds up its own updates itself: {}", part.federation, part.version,
-                 total.status().ToString());
+                 StatusText(total.status()));
   }
   return here_.Sum(part);
 }
@@ -103,8 +104,8 @@ NodesSummer::Total NodesSummer::SumOfNode(const std::string& node, PublishJob& p
   if (status.ok()) status = CheckContributors(part, (*total)->view());
   if (status.ok()) return total;
   if (IsFinal(status)) return status;
-  spdlog::warn("{}: version {}: node {} does not add up its {} updates, which are fetched: {}", part.federation,
-               part.version, node, part.contributions.size(), status.ToString());
+  spdlog::warn("{}: version {}: no sum from node {}, whose updates ({}) are fetched: {}", part.federation, part.version,
+               node, part.contributions.size(), StatusText(status));
   CAIRN_RETURN_IF_ERROR(Gather(part, store_, nodes_));
   return here_.Sum(part);
 }

@@ -22,6 +22,7 @@
 #include "base/files.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "base/status_text.h"
 #include "server/root/checkpoint.h"
 #include "server/root/published_files.h"
 #include "server/root/round_pipeline.h"
@@ -161,7 +162,7 @@ absl::Status Publishing::SumElsewhere() {
     return total.status();
   } else if (!absl::IsUnimplemented(total.status())) {
     spdlog::warn("{}: version {}: the server adds up the updates itself: {}", job_.federation, job_.version,
-                 total.status().ToString());
+                 StatusText(total.status()));
   }
   return absl::OkStatus();
 }
@@ -181,7 +182,7 @@ absl::StatusOr<std::optional<JoinedShards>> Publishing::CombineElsewhere() {
   if (absl::IsCancelled(parts.status()) || AtNodes(job_)) return parts.status();
   if (!absl::IsUnimplemented(parts.status())) {
     spdlog::warn("{}: version {}: the server combines the updates itself: {}", job_.federation, job_.version,
-                 parts.status().ToString());
+                 StatusText(parts.status()));
   }
   return std::optional<JoinedShards>();
 }

@@ -11,6 +11,7 @@
 #include "aggregators/blame.h"
 #include "base/failpoint.h"
 #include "base/status_macros.h"
+#include "base/status_text.h"
 #include "server/root/gather.h"
 #include "server/root/shards.h"
 
@@ -41,9 +42,10 @@ absl::StatusOr<Publication> PublishAnywhere(PublishJob& job, Store* store, Nodes
   if (job.sharder != nullptr && job.sharder->reaches_nodes()) {
     absl::StatusOr<Publication> publication = Publish(job);
     if (IsFinal(publication.status())) return publication;
-    spdlog::log(absl::IsUnimplemented(publication.status()) ? spdlog::level::info : spdlog::level::warn,
+    const bool never = absl::IsUnimplemented(publication.status());  // Of this method, or of these nodes.
+    spdlog::log(never ? spdlog::level::info : spdlog::level::warn,
                 "{}: version {}: the updates are fetched from their nodes: {}", job.federation, job.version,
-                publication.status().ToString());
+                never ? std::string(publication.status().message()) : StatusText(publication.status()));
     CAIRN_RETURN_IF_ERROR(FindAnew(job, *store));
   }
   CAIRN_RETURN_IF_ERROR(Gather(job, store, nodes));

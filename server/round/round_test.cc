@@ -182,7 +182,8 @@ TEST(RoundTest, UploadsAreCheckedAgainstTheState) {
   EXPECT_EQ(CheckUpload(script.state(), "c1", 1).code(), absl::StatusCode::kFailedPrecondition);
   script.Do(Joined{"c2"});
   EXPECT_TRUE(CheckUpload(script.state(), "c1", 1).ok());
-  EXPECT_EQ(CheckUpload(script.state(), "c1", 2).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(CheckUpload(script.state(), "c1", 2),
+            absl::FailedPreconditionError("round 2 is not open yet: the federation is at round 1 (open)"));
   script.Do(Contributed{"c1"});
   EXPECT_EQ(CheckUpload(script.state(), "c1", 1).code(), absl::StatusCode::kAlreadyExists);
   script.Do(Contributed{"c2"});

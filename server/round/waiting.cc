@@ -39,7 +39,8 @@ void AppendClients(const State& state, std::vector<std::string>& parts) {
 }
 
 std::string Short(absl::Duration duration) {
-  return absl::FormatDuration(absl::Floor(std::max(duration, absl::ZeroDuration()), absl::Seconds(1)));
+  const absl::Duration seconds = absl::Floor(std::max(duration, absl::ZeroDuration()), absl::Seconds(1));
+  return seconds == absl::ZeroDuration() ? "0s" : absl::FormatDuration(seconds);
 }
 
 // "node n2 with 3 updates", and what will become of it.
@@ -91,7 +92,7 @@ std::string WaitingFor(const State& state, absl::Time now) {
       return WaitingForUpdates(state, now);
     case Phase::kAggregating:
       if (state.held) return WaitingForNodes(state, now);
-      if (state.failure.empty()) return absl::StrCat("aggregating ", state.contributed(), " updates");
+      if (state.failure.empty()) return absl::StrCat("aggregating ", state.contributed(), state.contributed() == 1 ? " update" : " updates");
       return absl::StrCat("aggregation failed (", state.failure, "); next attempt in ", Short(state.retry_at - now));
     case Phase::kFinished:
       return absl::StrCat("nothing: all ", state.round, " rounds are published");

@@ -136,6 +136,7 @@ absl::Status Tree::Work(Worker& worker) {
   CAIRN_RETURN_IF_ERROR(worker.link->Greet());
   std::unique_lock lock(mutex_);
   worker.greeted = true;
+  spdlog::info("worker {} is there", worker.link->process().pid);
   changed_.notify_all();
   while (true) {
     std::optional<Job> job;

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/status_text.h"
 #include "server/root/published_files.h"
 #include "server/tree/shard_messages.h"
 #include "server/tree/shard_task.h"
@@ -80,7 +81,7 @@ absl::StatusOr<std::vector<ShardPart>> Tree::Combine(const PublishJob& job, std:
     last = parts.status();
     if (attempt + 1 == attempts) break;
     spdlog::warn("{}: version {}: {}; once more with those that are left", job.federation, job.version,
-                 last.ToString());
+                 StatusText(last));
   }
   return last;
 }
@@ -114,8 +115,8 @@ absl::StatusOr<std::vector<ShardPart>> Tree::CombineWith(const std::vector<Worke
     }
   }
   if (!failed.ok()) return failed;
-  spdlog::info("{}: version {}: combined by {} workers, each some of the modules", job.federation, job.version,
-               members.size());
+  spdlog::info("{}: version {}: combined by {}, each some of the modules", job.federation, job.version,
+               members.size() == 1 ? "one worker" : absl::StrCat(members.size(), " workers"));
   return parts;
 }
 

@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -75,12 +77,17 @@ void WorkerProcesses::Spawn(Process& process) {
   std::vector<char*> arguments;
   for (const std::string& argument : options_.command) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
+  // For those who look at processes: /proc/self/exe, which stays the same program when its file is replaced, says
+  // nothing.
+  std::error_code none;
+  std::string shown = std::filesystem::read_symlink(options_.command.front(), none).native();
+  if (!none) arguments.front() = shown.data();
   process.started = SteadyClock().Now();
   pid_t pid = 0;
   posix_spawnattr_t apart;  // Ctrl-C is for the server, which ends them.
   posix_spawnattr_init(&apart);
   posix_spawnattr_setflags(&apart, POSIX_SPAWN_SETPGROUP);
-  const int error = ::posix_spawn(&pid, arguments[0], nullptr, &apart, arguments.data(), environ);
+  const int error = ::posix_spawn(&pid, options_.command.front().c_str(), nullptr, &apart, arguments.data(), environ);
   posix_spawnattr_destroy(&apart);
   UniqueFd handle(error == 0 ? OpenPid(pid) : -1);
   const absl::StatusOr<ProcessId> id = handle ? FindProcess(pid) : absl::NotFoundError("it did not start");
