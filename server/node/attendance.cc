@@ -39,7 +39,7 @@ absl::Status Attendance::state() const {
 
 void Attendance::SetState(const absl::Status& state) {
   std::lock_guard lock(mutex_);
-  if (stopping_) return;
+  if (stopping_ || root_->calls().closed()) return;  // It is this gateway that stops.
   if (state.ok()) {
     spdlog::info("node {}: attends the root", request_.node());
   } else if (state_.code() != state.code() || state_.message() != state.message()) {
@@ -68,7 +68,7 @@ absl::Status Attendance::Follow() {
     if (notice.has_welcome()) SetState(absl::OkStatus());
   }
   if (!known.ok()) context.TryCancel();
-  const absl::Status ended = FromGrpc(stream->Finish());
+  const absl::Status ended = root_->Result(stream->Finish());
   root_->calls().Remove(&context);
   CAIRN_RETURN_IF_ERROR(known);
   return ended.ok() ? absl::UnavailableError("the root ended the stream") : ended;
