@@ -57,6 +57,10 @@ absl::Status CheckRole(const v1::ServerConfig& config, Role role) {
   if (role == Role::kGateway) {
     return refuse({"node_listen", "node_tls"}, "is a key of the root: cairn serve --config FILE");
   }
+  if (role == Role::kRoot) {
+    CAIRN_RETURN_IF_ERROR(refuse({"client_address", "zone", "capacity"},
+                                 "is a key of who takes clients, which a root alone does not: set it at the gateways"));
+  }
   return refuse({"root", "node", "root_tls", "peer_listen", "peer_address"},
                 "is a key of gateways: cairn gateway --config FILE");
 }

@@ -134,7 +134,7 @@ TEST_F(NodeLossTest, AnAggregationInHandIsLeftAlone) {
   EXPECT_THAT(Do(NodeLost{"n2"}), ElementsAre());
   EXPECT_THAT(Do(Tick{}, absl::Hours(1)), ElementsAre());
   EXPECT_THAT(Do(AggregationFailed{"node n2 is away", false}), ElementsAre("hold"));
-  EXPECT_EQ(waiting(), "waiting for node n2 with 2 updates; asks its clients again in 0");
+  EXPECT_EQ(waiting(), "waiting for node n2 with 2 updates; asks its clients again in 0s");
   EXPECT_EQ(NextAlarm(state_), kStart + absl::Seconds(60));
   EXPECT_THAT(Do(Tick{}), ElementsAre("give up n2 b c", "reopen"));
 }
