@@ -14,6 +14,7 @@ namespace {
 std::atomic<std::uint64_t> lost = 0;                             // Pages, in the life of the process.
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);  // A signal handler counts.
 thread_local std::atomic<std::uint64_t> lost_here = 0;           // By this thread, on which the handler runs.
+thread_local std::atomic<LostPagesGuard::Readers> readers_here = LostPagesGuard::Readers::kMany;
 std::atomic<std::uintptr_t> page_bytes = 0;
 
 std::mutex mutex;  // For the rest.
@@ -30,7 +31,7 @@ void OnBusError(int signal, siginfo_t* info, void*) {
       info->si_code == BUS_ADRERR && ::mmap(reinterpret_cast<void*>(page), bytes, PROT_READ,
                                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
   if (!replaced) std::signal(signal, SIG_DFL);  // The access is made again, and ends the process.
-  lost += 1;
+  if (readers_here == LostPagesGuard::Readers::kMany) lost += 1;
   lost_here += 1;
   errno = error;
 }
@@ -48,12 +49,14 @@ absl::Status LostSince(std::uint64_t before) { return lost == before ? absl::OkS
 
 }  // namespace
 
-LostPagesGuard::LostPagesGuard() : lost_before_(lost), lost_here_before_(lost_here) {
+LostPagesGuard::LostPagesGuard(Readers readers) : lost_before_(lost), lost_here_before_(lost_here), readers_(readers) {
+  if (readers_ == Readers::kOne) readers_here = Readers::kOne;
   std::lock_guard lock(mutex);
   if (guards++ == 0) Install();
 }
 
 LostPagesGuard::~LostPagesGuard() {
+  if (readers_ == Readers::kOne) readers_here = Readers::kMany;
   std::lock_guard lock(mutex);
   if (--guards == 0) ::sigaction(SIGBUS, &before_guards, nullptr);
 }

@@ -12,7 +12,12 @@ namespace cairn {
 // threads: which of them read the lost page cannot be told, so that all hear of it (but see LostHere).
 class LostPagesGuard {
  public:
-  LostPagesGuard();
+  // Who reads the mappings that this thread reads while the guard is there.
+  enum class Readers {
+    kMany,
+    kOne,  // Or those who ask LostHere: pages lost by this thread are no other guard's business.
+  };
+  explicit LostPagesGuard(Readers readers = Readers::kMany);
   ~LostPagesGuard();
   LostPagesGuard(const LostPagesGuard&) = delete;
   LostPagesGuard& operator=(const LostPagesGuard&) = delete;
@@ -28,6 +33,7 @@ class LostPagesGuard {
 
  private:
   const std::uint64_t lost_before_, lost_here_before_;
+  const Readers readers_;
 };
 
 }  // namespace cairn

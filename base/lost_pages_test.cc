@@ -69,5 +69,23 @@ TEST(LostPagesGuard, AThreadKnowsWhatItLostItself) {
   EXPECT_EQ(guard.LostHere().code(), absl::StatusCode::kDataLoss);
 }
 
+// As when clients pull a file again and again that the disk does not give any more, while others are combined.
+TEST(LostPagesGuard, WhatOneReadsAloneIsNoBusinessOfOthers) {
+  const TestDirectory directory;
+  ASSERT_TRUE(WriteFileAtomically(directory / "f", std::string(1 << 20, 'x')).ok());
+  const auto file = MappedFile::Open(directory / "f");
+  ASSERT_TRUE(file.ok()) << file.status();
+  const LostPagesGuard other;
+  std::filesystem::resize_file(directory / "f", 0);
+  {
+    const LostPagesGuard alone(LostPagesGuard::Readers::kOne);
+    EXPECT_EQ(file->bytes().front(), '\0');
+    EXPECT_EQ(alone.LostHere().code(), absl::StatusCode::kDataLoss);
+  }
+  EXPECT_EQ(other.Lost(), absl::OkStatus());
+  EXPECT_EQ(file->bytes().back(), '\0') << "with the guard of one reader its mark has to end";
+  EXPECT_EQ(other.Lost().code(), absl::StatusCode::kDataLoss);
+}
+
 }  // namespace
 }  // namespace cairn

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "base/lost_pages.h"
 #include "base/status_macros.h"
 #include "wire/frame.h"
 
@@ -14,13 +13,14 @@ constexpr std::uint64_t kDropInterval = 16 * limits::kMiB;  // How much of the m
 
 }  // namespace
 
-ChunkFrames::ChunkFrames(std::shared_ptr<const void> owner, std::function<void()> drop_pages)
-    : owner_(std::move(owner)), drop_pages_(std::move(drop_pages)) {}
+ChunkFrames::ChunkFrames(std::shared_ptr<const void> owner, std::function<void()> drop_pages,
+                         LostPagesGuard::Readers readers)
+    : owner_(std::move(owner)), drop_pages_(std::move(drop_pages)), readers_(readers) {}
 
 absl::StatusOr<grpc::ByteBuffer> ChunkFrames::Next(absl::string_view& rest) {
   const absl::string_view chunk = rest.substr(0, limits::kChunkBytes);
   rest.remove_prefix(chunk.size());
-  const LostPagesGuard lost_pages;
+  const LostPagesGuard lost_pages(readers_);
   grpc::ByteBuffer frame = wire::ChunkFrame(chunk, [owner = owner_] {});
   CAIRN_RETURN_IF_ERROR(lost_pages.LostHere());
   resident_ += chunk.size();

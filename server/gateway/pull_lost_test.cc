@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/lost_pages.h"
 #include "proto/cairn/v1/federation.pb.h"
 #include "server/gateway/gateway.h"
 #include "server/root/testing.h"
@@ -82,6 +83,7 @@ TEST(PullLostTest, AFileThatIsCutShortEndsItsStreamOnly) {
 
   RawPull pull((*gateway)->address());
   ASSERT_TRUE(pull.Read()) << pull.Finish().error_message();  // The header: the server has the file.
+  const LostPagesGuard publication;
   std::filesystem::resize_file(version->path, 20 << 20);
   EXPECT_EQ(pull.ReadToEnd(), 20);
   const grpc::Status ended = pull.Finish();
@@ -90,6 +92,7 @@ TEST(PullLostTest, AFileThatIsCutShortEndsItsStreamOnly) {
   RawPull again((*gateway)->address());
   EXPECT_EQ(again.ReadToEnd(), 1 + 20 + 1);  // Who pulls compares the digest.
   EXPECT_TRUE(again.Finish().ok());
+  EXPECT_EQ(publication.Lost(), absl::OkStatus()) << "a pull has failed a publication";
 }
 
 }  // namespace

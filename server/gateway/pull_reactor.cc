@@ -56,7 +56,9 @@ absl::Status PullReactor::CheckVersion(const absl::StatusOr<VersionFile>& versio
 void PullReactor::Open(absl::StatusOr<VersionFile> version) {
   if (absl::Status status = CheckVersion(version); !status.ok()) return End(status);
   rest_ = file_->bytes().substr(request_.offset());
-  chunks_.emplace(file_, [file = file_.get()] { file->DropPages(); });
+  // A file that clients pull again and again must not disturb whoever combines meanwhile.
+  chunks_.emplace(
+      file_, [file = file_.get()] { file->DropPages(); }, LostPagesGuard::Readers::kOne);
   phase_ = Phase::kChunks;
   SendHeader();
 }
