@@ -36,6 +36,10 @@ void WorkerPool::QueueDue() {
   }
 }
 
+void WorkerPool::WakeAnother() {
+  if (!tasks_.empty() || !later_.empty()) wake_.notify_one();
+}
+
 void WorkerPool::Loop() {
   while (true) {
     std::unique_lock lock(mutex_);
@@ -50,6 +54,7 @@ void WorkerPool::Loop() {
     if (tasks_.empty()) return;
     std::function<void()> task = std::move(tasks_.front());
     tasks_.pop_front();
+    WakeAnother();
     lock.unlock();
     task();
   }

@@ -23,7 +23,9 @@ class WorkerPool {
  private:
   using Time = std::chrono::steady_clock::time_point;
   void Loop();
-  void QueueDue();  // REQUIRES: mutex_ held.
+  void QueueDue();  // REQUIRES: mutex_ held, as next.
+  // Who takes a task may have been the one that slept until the next falls due.
+  void WakeAnother();
 
   std::mutex mutex_;
   std::condition_variable wake_;

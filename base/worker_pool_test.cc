@@ -48,6 +48,17 @@ TEST(WorkerPoolTest, WhatIsDueLaterHoldsNobodyUp) {
   now.get_future().wait();
 }
 
+// Whoever slept until it is due may have been given something that takes long.
+TEST(WorkerPoolTest, WhatIsDueWaitsForNoOtherTask) {
+  std::promise<void> due;
+  const auto ran = due.get_future().share();
+  WorkerPool pool(2);
+  pool.RunAfter(milliseconds(20), [&] { due.set_value(); });
+  pool.Run([] {});
+  pool.Run([ran] { ran.wait(); });
+  ran.wait();
+}
+
 TEST(WorkerPoolTest, DropsWhatIsNotDue) {
   bool ran = false;
   auto held = std::make_shared<int>();
