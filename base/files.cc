@@ -158,6 +158,16 @@ absl::Status WriteFileAtomically(const fs::path& path, absl::string_view data) {
 absl::Status SyncDirectory(const fs::path& path) { return Sync(path, O_RDONLY | O_DIRECTORY); }
 absl::Status SyncFile(const fs::path& path) { return Sync(path, O_RDONLY); }
 
+absl::StatusOr<std::vector<fs::path>> ListDirectory(const fs::path& path) {
+  std::vector<fs::path> entries;
+  std::error_code error;
+  for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+    entries.push_back(it->path());
+  }
+  if (error && error != std::errc::no_such_file_or_directory) return ErrnoStatus(error.value(), "read", path);
+  return entries;
+}
+
 absl::StatusOr<MappedFile> MappedFile::Open(const fs::path& path) {
   CAIRN_ASSIGN_OR_RETURN(const RegularFile regular, OpenRegularFile(path));
   const std::size_t size = regular.size;

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -47,6 +48,10 @@ absl::Status WriteAll(int fd, absl::string_view data, const std::filesystem::pat
 // Makes the entries of a directory (created, renamed, removed files) durable.
 absl::Status SyncDirectory(const std::filesystem::path& path);
 absl::Status SyncFile(const std::filesystem::path& path);
+
+// What a directory has, in no order; nothing where there is no directory. (The iterators of the standard throw when the
+// disk fails on the way, also those that are given an error code.)
+absl::StatusOr<std::vector<std::filesystem::path>> ListDirectory(const std::filesystem::path& path);
 
 // A read-only mapping of a whole file; views of it live as long as this object. The file must not be truncated
 // meanwhile.

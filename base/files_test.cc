@@ -27,6 +27,16 @@ std::vector<std::string> NamesIn(const std::filesystem::path& directory) {
   return names;
 }
 
+TEST(ListDirectory, HasWhatIsThere) {
+  const TestDirectory directory;
+  ASSERT_TRUE(WriteFileAtomically(directory / "a", "").ok());
+  std::filesystem::create_directories(directory / "b" / "c");
+  EXPECT_THAT(*ListDirectory(directory.path()), testing::UnorderedElementsAre(directory / "a", directory / "b"));
+  EXPECT_THAT(*ListDirectory(directory / "none"), testing::IsEmpty());
+  EXPECT_THAT(std::string(ListDirectory(directory / "a").status().message()),
+              HasSubstr("read " + (directory / "a").string()));
+}
+
 TEST(UniqueFd, ClosesOnceAndMoves) {
   int raw = -1;
   {

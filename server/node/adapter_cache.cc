@@ -12,6 +12,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/files.h"
 #include "base/status_macros.h"
 #include "server/store/make_directories.h"
 
@@ -82,11 +83,15 @@ void AdapterCache::MakeRoom(const fs::path& latest) {
   std::lock_guard lock(mutex_);
   std::vector<Entry> entries;
   std::uint64_t total = 0;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory_, error)) {
-    if (absl::EndsWith(entry.path().native(), kWriting)) continue;
-    entries.push_back({entry.last_write_time(error), entry.file_size(error), entry.path()});
-    total += entries.back().bytes;
+  const auto files = ListDirectory(directory_);
+  if (!files.ok()) return;
+  for (const fs::path& file : *files) {
+    if (absl::EndsWith(file.native(), kWriting)) continue;
+    std::error_code gone;
+    const std::uint64_t bytes = fs::file_size(file, gone);
+    if (gone) continue;
+    entries.push_back({fs::last_write_time(file, gone), bytes, file});
+    total += bytes;
   }
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.used < b.used; });
   for (const Entry& entry : entries) {

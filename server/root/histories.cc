@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "adapter/peft_config.h"
 #include "aggregators/result_config.h"
+#include "base/files.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "server/root/history_sum.h"
@@ -43,20 +44,18 @@ struct Listing {
 
 absl::StatusOr<Listing> List(const fs::path& directory) {
   Listing listing;
-  std::error_code error;
-  if (!fs::exists(directory, error)) return listing;
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-    const std::string name = entry->path().stem().string();
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<fs::path> entries, ListDirectory(directory));
+  for (const fs::path& entry : entries) {
+    const std::string name = entry.stem().string();
     const std::size_t at = name.rfind('@');
     std::uint64_t version = 0;
     if (at == std::string::npos || !absl::SimpleAtoi(name.substr(at + 1), &version)) {
-      listing.others.push_back(entry->path());
+      listing.others.push_back(entry);
       continue;
     }
     bool& whole = listing.sums[name.substr(0, at)][version];
-    whole |= entry->path().extension() == kTensors;
+    whole |= entry.extension() == kTensors;
   }
-  if (error) return ErrnoStatus(error.value(), "read", directory);
   return listing;
 }
 

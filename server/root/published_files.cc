@@ -6,6 +6,8 @@
 
 #include <cerrno>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
@@ -34,21 +36,29 @@ fs::path ShardPath(const fs::path& data_dir, const std::string& federation, cons
   return AdapterPath(data_dir, federation, kShardPrefix + name);
 }
 
+namespace {
+
+// Of one federation. None where they cannot be listed: they are removed another time.
+std::vector<fs::path> AdaptersOf(const fs::path& data_dir, const std::string& federation) {
+  auto files = ListDirectory(AdapterPath(data_dir, federation, "").parent_path());
+  return files.ok() ? *std::move(files) : std::vector<fs::path>();
+}
+
+}  // namespace
+
 void RemoveShardFiles(const fs::path& data_dir, const std::string& federation) {
-  std::error_code error;
-  for (const fs::directory_entry& entry :
-       fs::directory_iterator(ShardPath(data_dir, federation, "").parent_path(), error)) {
-    if (absl::StartsWith(entry.path().filename().native(), kShardPrefix)) fs::remove(entry.path(), error);
+  for (const fs::path& file : AdaptersOf(data_dir, federation)) {
+    std::error_code error;
+    if (absl::StartsWith(file.filename().native(), kShardPrefix)) fs::remove(file, error);
   }
 }
 
 void RemoveOtherAdapters(const fs::path& data_dir, const std::string& federation,
                          const std::set<std::string>& digests) {
-  std::error_code error;
-  for (const fs::directory_entry& entry :
-       fs::directory_iterator(AdapterPath(data_dir, federation, "").parent_path(), error)) {
-    const std::string digest = entry.path().stem().string();
-    if (IsSha256Hex(digest) && digests.count(digest) == 0) fs::remove(entry.path(), error);
+  for (const fs::path& file : AdaptersOf(data_dir, federation)) {
+    std::error_code error;
+    const std::string digest = file.stem().string();
+    if (IsSha256Hex(digest) && digests.count(digest) == 0) fs::remove(file, error);
   }
 }
 

@@ -149,11 +149,10 @@ class FileStore final : public Store {
              std::any_of(active_.begin(), active_.end(),
                          [&](const std::string& prefix) { return absl::StartsWith(name, prefix); });
     });
-    std::error_code error;
-    for (const fs::directory_entry& entry : fs::directory_iterator(directory_ / "objects" / federation, error)) {
-      const std::string name = entry.path().stem();
-      if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-      if (unlink(entry.path().c_str()) != 0) return ErrnoStatus(errno, "remove", entry.path());
+    CAIRN_ASSIGN_OR_RETURN(const std::vector<fs::path> objects, ListDirectory(directory_ / "objects" / federation));
+    for (const fs::path& object : objects) {
+      if (std::find(names.begin(), names.end(), object.stem().native()) != names.end()) continue;
+      if (unlink(object.c_str()) != 0) return ErrnoStatus(errno, "remove", object);
     }
     return absl::OkStatus();
   }
@@ -209,15 +208,15 @@ class FileStore final : public Store {
     return std::make_unique<FileUpload>(this, key, path, std::move(fd), received);
   }
 
-  // Removes parts by name, but for those that `keep` names; it is asked with mutex_ held.
+  // Removes parts by name, but for those that `keep` names; it is asked with mutex_ held. Those that cannot be listed
+  // now are removed another time.
   void RemoveParts(const std::string& prefix, const std::function<bool(const std::string&)>& keep) {
     std::lock_guard lock(mutex_);
-    std::error_code error;
-    for (const fs::directory_entry& entry : fs::directory_iterator(Uploads(), error)) {
-      const std::string name = entry.path().filename();
-      if (absl::StartsWith(name, prefix) && !keep(name)) {
-        unlink(entry.path().c_str());
-      }
+    const auto parts = ListDirectory(Uploads());
+    if (!parts.ok()) return;
+    for (const fs::path& part : *parts) {
+      const std::string name = part.filename();
+      if (absl::StartsWith(name, prefix) && !keep(name)) unlink(part.c_str());
     }
   }
 

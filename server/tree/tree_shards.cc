@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/files.h"
 #include "base/status_macros.h"
 #include "base/status_text.h"
 #include "server/root/published_files.h"
@@ -45,9 +46,11 @@ class MeetingPlace {
 }  // namespace
 
 void Tree::RemoveGroups(const fs::path& directory) {
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
-    if (absl::StartsWith(entry.path().filename().native(), kGroupPrefix)) fs::remove_all(entry.path(), error);
+  const auto entries = ListDirectory(directory);
+  if (!entries.ok()) return;
+  for (const fs::path& entry : *entries) {
+    std::error_code error;
+    if (absl::StartsWith(entry.filename().native(), kGroupPrefix)) fs::remove_all(entry, error);
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/files.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 
@@ -49,10 +50,10 @@ absl::StatusOr<SpillFiles> SpillFiles::Open(fs::path directory) {
   fs::create_directories(directory, error);
   if (error) return ErrnoStatus(error.value(), "create directory", directory);
   // Only what this class wrote: the directory may have been named by mistake.
-  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
-    if (absl::EndsWith(it->path().native(), kSuffix)) ::unlink(it->path().c_str());
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<fs::path> entries, ListDirectory(directory));
+  for (const fs::path& entry : entries) {
+    if (absl::EndsWith(entry.native(), kSuffix)) ::unlink(entry.c_str());
   }
-  if (error) return ErrnoStatus(error.value(), "empty directory", directory);
   SpillFiles files;
   files.directory_ = std::move(directory);
   return files;
