@@ -41,6 +41,9 @@ TEST(ConfigErrorTest, KeysOfAnotherRoleAreRefused) {
   EXPECT_THAT(Refusal(Yaml("root: 127.0.0.1:7072\n")), HasSubstr("is a key of gateways: cairn gateway --config"));
   EXPECT_THAT(LoadAs(Role::kRoot, Yaml("root_tls: {ca: c}\n")).status().message(), HasSubstr("root_tls"));
   EXPECT_EQ(PlaceOf(Role::kRoot, Yaml("zone: eu-1\n")), "server.yaml:2:7: key \"zone\"");
+  EXPECT_EQ(PlaceOf(Role::kRoot, Yaml("tls: {key: k}\n")), "server.yaml:2:1: key \"tls\"");
+  EXPECT_THAT(Refusal(Yaml("zone: eu-1\n")), HasSubstr("is of no use without node_listen"));
+  EXPECT_TRUE(LoadAs(Role::kAll, Yaml("node_listen: 127.0.0.1:7072\nzone: eu-1\n")).ok());
   const std::string gateway = "data_dir: out\nroot: 127.0.0.1:7072\n";
   EXPECT_EQ(PlaceOf(Role::kGateway, gateway + "node_listen: 127.0.0.1:7072\n"),
             "server.yaml:3:14: key \"node_listen\"");
@@ -70,6 +73,7 @@ TEST(ConfigErrorTest, ErrorsNameTheKeyWithoutAFileToo) {
     return std::string(ResolveServerOptions(config).status().message());
   };
   EXPECT_THAT(refusal([](auto& config) { config.set_listen("7070"); }), HasSubstr("listen: "));
+  EXPECT_THAT(refusal([](auto& config) { config.set_metrics_listen("7071"); }), HasSubstr("metrics_listen: "));
   EXPECT_THAT(refusal([](auto& config) { config.set_memory_budget("much"); }), HasSubstr("memory_budget: "));
   EXPECT_THAT(refusal([](auto& config) { config.set_upload_max("1 PB"); }), HasSubstr("upload_max: "));
   EXPECT_THAT(refusal([](auto& config) { config.mutable_federations(0)->set_deadline("x"); }),

@@ -17,6 +17,7 @@
 #include "server/config_error.h"
 #include "server/federation_options.h"
 #include "server/root/published_form.h"
+#include "server/store/shared/shared_store.h"
 
 namespace cairn {
 
@@ -58,8 +59,10 @@ absl::Status CheckRole(const v1::ServerConfig& config, Role role) {
     return refuse({"node_listen", "node_tls"}, "is a key of the root: cairn serve --config FILE");
   }
   if (role == Role::kRoot) {
-    CAIRN_RETURN_IF_ERROR(refuse({"client_address", "zone", "capacity"},
+    CAIRN_RETURN_IF_ERROR(refuse({"client_address", "zone", "capacity", "tls"},
                                  "is a key of who takes clients, which a root alone does not: set it at the gateways"));
+  } else if (config.node_listen().empty()) {
+    CAIRN_RETURN_IF_ERROR(refuse({"client_address", "zone", "capacity"}, "is of no use without node_listen"));
   }
   return refuse({"root", "node", "root_tls", "peer_listen", "peer_address"},
                 "is a key of gateways: cairn gateway --config FILE");
@@ -96,6 +99,9 @@ absl::Status ResolvePeers(const v1::ServerConfig& config, ServerOptions& options
   }
   CAIRN_RETURN_IF_ERROR(
       CheckExposed("peer_listen", options.peer_listen, "root_tls", !config.root_tls().ca().empty(), config));
+  if (!options.peer_address.empty()) {
+    CAIRN_RETURN_IF_ERROR(ValueOf("peer_address", ParseHostPort(options.peer_address)).status());
+  }
   CAIRN_ASSIGN_OR_RETURN(const HostPort listen, ValueOf("peer_listen", ParseHostPort(options.peer_listen)));
   if (IsWildcard(listen.host) && options.peer_address.empty()) {
     return Wrong("peer_address", absl::StrCat("is required: other nodes cannot dial ", options.peer_listen));
@@ -134,8 +140,9 @@ absl::Status CheckSizes(const ServerOptions& options) {
     return Wrong("worker_memory", absl::StrCat("expected at least ", FormatBytes(kWorkerMemoryMin), ", got ",
                                                FormatBytes(options.worker_memory)));
   }
-  if (options.worker_lease < kWorkerLeaseMin || options.worker_lease == absl::InfiniteDuration()) {
-    return Wrong("worker_lease", absl::StrCat("expected at least ", absl::FormatDuration(kWorkerLeaseMin), ", got ",
+  if (options.worker_lease < kWorkerLeaseMin || options.worker_lease > kLeaseTimeMax) {
+    return Wrong("worker_lease", absl::StrCat("expected ", absl::FormatDuration(kWorkerLeaseMin), " to ",
+                                              absl::FormatDuration(kLeaseTimeMax), ", got ",
                                               absl::FormatDuration(options.worker_lease)));
   }
   return absl::OkStatus();
@@ -194,7 +201,10 @@ absl::StatusOr<ServerOptions> Resolve(const v1::ServerConfig& config, Role role)
     CAIRN_RETURN_IF_ERROR(CheckExposed("listen", config.listen(), "tls.certificate and tls.key",
                                        !config.tls().certificate().empty(), config));
   }
-  if (config.metrics_listen() != "off") options.metrics_listen = config.metrics_listen();
+  if (!config.metrics_listen().empty() && config.metrics_listen() != "off") {
+    options.metrics_listen = config.metrics_listen();
+    CAIRN_RETURN_IF_ERROR(ValueOf("metrics_listen", ParseHostPort(options.metrics_listen)).status());
+  }
   if (config.data_dir().empty()) return Wrong("data_dir", "is required: a directory for what must survive");
   options.data_dir = config.data_dir();
   options.durable = config.durability() == v1::durable;

@@ -53,6 +53,7 @@ TEST(OptionsTest, NodesReadOfAGatewayWhereItSays) {
   EXPECT_THAT(refusal("peer_listen: 10.0.0.1:7073\n"), AllOf(HasSubstr("peer_listen"), HasSubstr("root_tls")));
   EXPECT_THAT(refusal("peer_address: 10.0.0.1:7073\n"), HasSubstr("without peer_listen"));
   EXPECT_THAT(refusal("peer_listen: nowhere\n"), HasSubstr("peer_listen"));
+  EXPECT_THAT(refusal("peer_listen: 127.0.0.1:7073\npeer_address: nowhere\n"), HasSubstr("peer_address"));
   const std::string tls = "root_tls: {ca: ca, certificate: c, key: k}\n";
   EXPECT_TRUE(LoadAs(Role::kGateway, base + tls + "peer_listen: 10.0.0.1:7073\n").ok());
   for (const std::string wildcard : {"0.0.0.0:7073", "'[::]:7073'"}) {
@@ -314,6 +315,7 @@ TEST(OptionsTest, LeaseOfWorkers) {
   EXPECT_EQ(Load(Yaml())->worker_lease, absl::Seconds(10));
   EXPECT_EQ(Load(Yaml("worker_lease: 500ms\n"))->worker_lease, absl::Milliseconds(500));
   EXPECT_THAT(Refusal(Yaml("worker_lease: 50ms\n")), AllOf(HasSubstr("worker_lease"), HasSubstr("100ms")));
+  EXPECT_THAT(Refusal(Yaml("worker_lease: 48h\n")), AllOf(HasSubstr("worker_lease"), HasSubstr("24h")));
 }
 
 }  // namespace

@@ -14,8 +14,6 @@ const Clock& DefaultClock() {
   return clock;
 }
 
-constexpr absl::Duration kLeaseTimeMax = absl::Hours(24);  // poll's milliseconds hold it.
-
 absl::Status CheckOptions(const SharedStoreOptions& options) {
   if (options.budget < SlabBytes(1)) {
     return absl::InvalidArgumentError(

@@ -31,12 +31,14 @@
 
 namespace cairn {
 
+inline constexpr absl::Duration kLeaseTimeMax = absl::Hours(24);  // poll's milliseconds hold it.
+
 struct SharedStoreOptions {
   std::uint64_t budget = 0;  // Bytes of shared memory, all processes together; whole huge pages of it are used.
   std::uint32_t objects_max = 4096;
-  absl::Duration lease_time = absl::Seconds(10);
-  std::filesystem::path spill_directory;  // Empty: what does not fit waits.
-  const Clock* clock = nullptr;           // Must not jump; null: the time since boot.
+  absl::Duration lease_time = absl::Seconds(10);  // From 1 ms to kLeaseTimeMax.
+  std::filesystem::path spill_directory;          // Empty: what does not fit waits.
+  const Clock* clock = nullptr;                   // Must not jump; null: the time since boot.
   // A worker was fenced. It maps what it did until it wakes or ends, so that a supervisor had better kill it: by a
   // pidfd, or after it has compared the start time, since the pid may be another's by now. Called on any thread, the
   // agent's among them: it must not block.
