@@ -143,13 +143,18 @@ absl::StatusOr<ReceiptRow> Federation::Contribute(const SealedUpdate& update) {
   absl::StatusOr<ReceiptRow> receipt = Acknowledge(update);
   if (receipt.ok() && receipt->round == state_.round) return receipt;
   // Refused, or a second copy that came when its round was over: then nobody will ask for the bytes.
-  CAIRN_ASSIGN_OR_RETURN(const auto needed, host_.database->LoadReceipts(name(), state_.round));
-  const std::string sealed = UpdateName(update.key.client, update.key.sha256);
-  const bool keep = std::any_of(needed.begin(), needed.end(),
-                                [&](const ReceiptRow& row) { return UpdateName(row.client, row.sha256) == sealed; });
-  // A node asks what it is to keep.
-  if (!keep && update.node.empty()) host_.AfterCommit([this, sealed] { host_.store->Remove(name(), sealed); });
+  if (update.node.empty()) RemoveUnneeded(update.key.client, update.key.sha256);  // A node asks what it is to keep.
   return receipt;
+}
+
+// Once the transaction is durable, and if there is no receipt of the update then: the same bytes may have come again
+// meanwhile.
+void Federation::RemoveUnneeded(const std::string& client, const std::string& sha256) {
+  host_.AfterCommit([this, client, sha256] {
+    const auto receipt = host_.database->LoadReceipt(name(), state_.round, client);
+    const bool needed = !receipt.ok() || (*receipt && (*receipt)->sha256 == sha256);
+    if (!needed) host_.store->Remove(name(), UpdateName(client, sha256));
+  });
 }
 
 absl::StatusOr<ReceiptRow> Federation::Acknowledge(const SealedUpdate& update) {
@@ -247,9 +252,9 @@ absl::Status Federation::Drop(const ReceiptRow& receipt, const absl::Status& why
                 receipt.client, StatusText(why));
   CAIRN_RETURN_IF_ERROR(host_.database->DeleteReceipt(name(), receipt.round, receipt.client));
   CAIRN_RETURN_IF_ERROR(host_.database->DeleteNodeUpdate(name(), receipt.round, receipt.client));
-  host_.AfterCommit([this, sealed = UpdateName(receipt.client, receipt.sha256), reason = std::string(reason)] {
+  RemoveUnneeded(receipt.client, receipt.sha256);
+  host_.AfterCommit([this, reason = std::string(reason)] {
     host_.metrics->UpdateRejected(name(), reason);
-    host_.store->Remove(name(), sealed);
     if (host_.nodes != nullptr) host_.nodes->Remind(name());
   });
   Tell(Notice::Kind::kRejected, receipt.client,

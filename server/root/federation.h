@@ -132,6 +132,7 @@ class Federation {
   absl::Status GiveUp(const round::NodeGivenUp& lost);
   absl::StatusOr<bool> ForgetReported();  // Whether there were any.
   absl::Status AddLost(std::vector<OutcomeRow>& outcomes) const;
+  void RemoveUnneeded(const std::string& client, const std::string& sha256);
   void RetainNeeded();
   absl::Status StartRehearsal();
   absl::StatusOr<std::vector<ReceiptRow>> Rehearse(std::vector<ReceiptRow> receipts);

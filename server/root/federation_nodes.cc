@@ -87,10 +87,8 @@ absl::Status Federation::GiveUp(const round::NodeGivenUp& lost) {
     CAIRN_ASSIGN_OR_RETURN(const auto receipt, host_.database->LoadReceipt(name(), state_.round, client));
     if (!receipt) continue;
     CAIRN_RETURN_IF_ERROR(host_.database->DeleteReceipt(name(), state_.round, client));
-    host_.AfterCommit([this, copy = UpdateName(client, receipt->sha256)] {
-      host_.metrics->UpdateRejected(name(), "node_lost");
-      host_.store->Remove(name(), copy);
-    });
+    RemoveUnneeded(client, receipt->sha256);  // The copy that an attempt may have fetched.
+    host_.AfterCommit([this] { host_.metrics->UpdateRejected(name(), "node_lost"); });
     Tell(Notice::Kind::kRejected, client, absl::StrCat("lost after its receipt with node ", lost.node));
   }
   return state_.phase == round::Phase::kOpen ? RehearseAgain() : absl::OkStatus();

@@ -55,18 +55,12 @@ class RecoveryTest : public ::testing::Test {
     const ReceiptRow row{"fed", 1, update.key.client, update.key.sha256, 1, 1, update.adapter_config, 0};
     EXPECT_TRUE(database->Begin().ok() && database->Insert(row).ok() && database->Commit().ok());
   }
-  // In one transaction, since the coordinator's thread is held until both are queued.
   std::pair<absl::Status, absl::Status> JoinAndContributeAtOnce(const std::string& client, const SealedUpdate& update) {
-    std::promise<void> held, queued;
     std::promise<absl::Status> joined, contributed;
-    (*server_)->Snapshots("", [&](const auto&) {
-      held.set_value();
-      queued.get_future().wait();
+    server_->AtOnce([&] {
+      (*server_)->Join("fed", client, std::nullopt, [&](const auto& result) { joined.set_value(result.status()); });
+      (*server_)->Contribute(update, [&](const auto& result) { contributed.set_value(result.status()); });
     });
-    held.get_future().wait();
-    (*server_)->Join("fed", client, std::nullopt, [&](const auto& result) { joined.set_value(result.status()); });
-    (*server_)->Contribute(update, [&](const auto& result) { contributed.set_value(result.status()); });
-    queued.set_value();
     return {joined.get_future().get(), contributed.get_future().get()};
   }
 
@@ -244,12 +238,8 @@ TEST_F(RecoveryTest, WhileTheDatabaseIsTakenNothingHappens) {
 
 TEST_F(RecoveryTest, ANodeThatLeftMeanwhileIsAway) {
   StartWithTwoClients(2);
-  (*server_)->NodeArrived("n1", "directory", {}, [](const auto&) {});
-  SealedUpdate update = server_->Seal("a", 1, Update(1));
-  update.node = "n1";
-  update.directory = "directory";
-  update.header = Update(1).safetensors;
-  ASSERT_TRUE(server_->Contribute(update).ok());
+  server_->NodeCame("n1");
+  ASSERT_TRUE(server_->Contribute(server_->SealAt("n1", "a", 1, Update(1))).ok());
   auto intruder = Intruder();
   ASSERT_TRUE(intruder->Begin().ok());
   (*server_)->NodeLeft("n1");

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <future>
 #include <map>
 #include <memory>
@@ -107,6 +108,35 @@ class TestCoordinator {
   absl::StatusOr<ReceiptRow> Push(const std::string& client, std::uint64_t round, const UpdateBytes& bytes,
                                   const std::string& federation = "fed") {
     return Contribute(Seal(client, round, bytes, 1, federation));
+  }
+
+  // A node attends.
+  void NodeCame(const std::string& node) {
+    using Names = absl::StatusOr<std::vector<std::string>>;
+    const Names came = Await<Names>([&](auto done) { coordinator_->NodeArrived(node, "directory", {}, done); });
+    EXPECT_TRUE(came.ok()) << came.status();
+  }
+  // What it says of an update that it has sealed: the root has no bytes of it.
+  SealedUpdate SealAt(const std::string& node, const std::string& client, std::uint64_t round,
+                      const UpdateBytes& bytes) {
+    SealedUpdate update = Seal(client, round, bytes);
+    store_->Remove(update.key.federation, UpdateName(client, update.key.sha256));
+    update.node = node;
+    update.directory = "directory";
+    update.header = bytes.safetensors.substr(0, *SafetensorsHeaderBytes(bytes.safetensors, bytes.safetensors.size()));
+    return update;
+  }
+
+  // What `queue` asks for comes in one transaction: the coordinator's thread is held until it has returned.
+  void AtOnce(const std::function<void()>& queue) {
+    std::promise<void> held, queued;
+    coordinator_->Snapshots("", [&held, wait = queued.get_future().share()](const auto&) {
+      held.set_value();
+      wait.wait();
+    });
+    held.get_future().wait();
+    queue();
+    queued.set_value();
   }
 
   // Waits until there is room.
