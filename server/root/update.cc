@@ -62,16 +62,22 @@ absl::StatusOr<std::shared_ptr<const Adapter>> Rehearsal::Describe(absl::string_
   return std::make_shared<const Adapter>(std::move(shape));
 }
 
+absl::StatusOr<Rehearsal::Part> Rehearsal::Read(absl::string_view bytes, absl::string_view adapter_config) const {
+  CAIRN_ASSIGN_OR_RETURN(const PeftConfig config, ParseUpdateConfig(adapter_config, *combine_));
+  CAIRN_ASSIGN_OR_RETURN(const Adapter update, ParseAdapter(bytes, config));
+  CAIRN_ASSIGN_OR_RETURN(auto shape, Describe(bytes, bytes.size(), adapter_config));
+  std::string frozen = combine_->HasFrozenParts(*shape) ? combine_->FrozenParts(update) : "";
+  return Part{std::move(shape), std::move(frozen)};
+}
+
 absl::Status Rehearsal::Restore(Store& store, const ReceiptRow& receipt) {
   const LostPagesGuard lost_pages;
   CAIRN_ASSIGN_OR_RETURN(auto blob, store.Find(receipt.federation, UpdateName(receipt.client, receipt.sha256)));
-  CAIRN_ASSIGN_OR_RETURN(PeftConfig config, ParseUpdateConfig(receipt.adapter_config, *combine_));
-  CAIRN_ASSIGN_OR_RETURN(const Adapter update, ParseAdapter(blob->bytes(), config));
-  CAIRN_ASSIGN_OR_RETURN(auto shape, Describe(blob->bytes(), blob->bytes().size(), receipt.adapter_config));
-  const std::string frozen = combine_->HasFrozenParts(*shape) ? combine_->FrozenParts(update) : "";
-  CAIRN_RETURN_IF_ERROR(lost_pages.Lost());
+  const absl::StatusOr<Part> part = Read(blob->bytes(), receipt.adapter_config);
+  CAIRN_RETURN_IF_ERROR(lost_pages.Lost());  // Before what was made of zeros, for which the client would be blamed.
+  CAIRN_RETURN_IF_ERROR(part.status());
   blob->DropPages();
-  return Add(receipt.client, receipt.examples, std::move(shape), frozen);
+  return Add(receipt.client, receipt.examples, part->shape, part->frozen);
 }
 
 }  // namespace cairn

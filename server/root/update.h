@@ -53,10 +53,16 @@ class Rehearsal {
   // What the header of a safetensors file of `bytes` declares. INVALID_ARGUMENT.
   absl::StatusOr<std::shared_ptr<const Adapter>> Describe(absl::string_view header, std::uint64_t bytes,
                                                           absl::string_view adapter_config) const;
-  // Adds an update that was acknowledged before a restart.
+  // Adds an update that was acknowledged before a restart. DATA_LOSS: the disk did not give all of it.
   absl::Status Restore(Store& store, const ReceiptRow& receipt);
 
  private:
+  struct Part {
+    std::shared_ptr<const Adapter> shape;
+    std::string frozen;  // Aggregator::FrozenParts
+  };
+  absl::StatusOr<Part> Read(absl::string_view bytes, absl::string_view adapter_config) const;
+
   std::unique_ptr<Aggregator> combine_;
   CheckedAdapters shapes_;  // The rule has pointers to them.
 };
