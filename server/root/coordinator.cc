@@ -109,7 +109,7 @@ void Coordinator::PublishingEnded(const std::string& federation, Result result) 
         // Before what the result leads to, which may be the next job, and not if the transaction is forgotten.
         host_.AfterCommit([this, name = f.name()] { in_hand_.erase(name); });
         const absl::Status ended = f.PublishingEnded(shared->version, shared->updates, shared->publication);
-        if (!ended.ok()) spdlog::error("{}: version {}: {}", f.name(), shared->version, ended.ToString());
+        database_->Refuse(ended);  // It is told again.
         return true;
       },
       [this, federation, shared](const absl::StatusOr<bool>& told) {

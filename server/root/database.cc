@@ -115,11 +115,12 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::
 Database::~Database() { sqlite::Close(handle_); }
 
 absl::Status Database::Begin() {
-  failed_ = absl::OkStatus();
+  failed_ = refused_ = absl::OkStatus();
   return Execute(handle_, "BEGIN IMMEDIATE");
 }
 absl::Status Database::Commit() {
   CAIRN_RETURN_IF_ERROR(failed_);
+  CAIRN_RETURN_IF_ERROR(refused_);
   return Execute(handle_, "COMMIT");
 }
 absl::Status Database::Write(absl::Status status) {
@@ -128,9 +129,15 @@ absl::Status Database::Write(absl::Status status) {
 }
 void Database::Rollback() { Execute(handle_, "ROLLBACK").IgnoreError(); }
 
-absl::Status Database::BeginPart() { return Execute(handle_, "SAVEPOINT part"); }
+absl::Status Database::BeginPart() {
+  refused_before_part_ = refused_;
+  return Execute(handle_, "SAVEPOINT part");
+}
 absl::Status Database::EndPart() { return Execute(handle_, "RELEASE part"); }
-void Database::TakeBackPart() { Execute(handle_, "ROLLBACK TO part; RELEASE part").IgnoreError(); }
+void Database::TakeBackPart() {
+  refused_ = refused_before_part_;
+  Execute(handle_, "ROLLBACK TO part; RELEASE part").IgnoreError();
+}
 
 absl::Status Database::Save(const FederationRow& row) {
   return Write(Statement(handle_, "INSERT OR REPLACE INTO federations VALUES (?,?,?,?,?,?,?)")

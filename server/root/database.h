@@ -101,6 +101,9 @@ class Database {
   absl::Status Begin();
   absl::Status Commit();
   void Rollback();
+  // What is written so far is half of something: Commit refuses the transaction, unless this was said in a part that is
+  // taken back.
+  void Refuse(const absl::Status& why) { refused_.Update(why); }
   // A part of a transaction that can be taken back by itself. Not nested.
   absl::Status BeginPart();
   absl::Status EndPart();
@@ -157,6 +160,7 @@ class Database {
 
   sqlite3* handle_;
   absl::Status failed_;
+  absl::Status refused_, refused_before_part_;
 };
 
 }  // namespace cairn

@@ -196,6 +196,21 @@ TEST_F(DatabaseTest, CommitRefusesATransactionOfWhichAWriteFailed) {
   Commit([&] { ASSERT_TRUE(database_->Insert(Receipt("b")).ok()); });
 }
 
+TEST_F(DatabaseTest, CommitRefusesWhatIsHalfOfSomething) {
+  ASSERT_TRUE(database_->Begin().ok());
+  ASSERT_TRUE(database_->BeginPart().ok());
+  database_->Refuse(absl::NotFoundError("half"));
+  database_->TakeBackPart();
+  EXPECT_TRUE(database_->Commit().ok());
+  ASSERT_TRUE(database_->Begin().ok());
+  database_->Refuse(absl::NotFoundError("half"));
+  ASSERT_TRUE(database_->BeginPart().ok());
+  database_->TakeBackPart();
+  EXPECT_EQ(database_->Commit().code(), absl::StatusCode::kNotFound);
+  database_->Rollback();
+  Commit([] {});
+}
+
 TEST_F(DatabaseTest, AnotherWriterMakesItUnavailable) {
   auto other = Database::Open(path(), Database::Sync::kOff);
   ASSERT_TRUE(other.ok());

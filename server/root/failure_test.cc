@@ -6,6 +6,7 @@
 #include <fstream>
 #include <future>
 #include <mutex>
+#include <set>
 #include <stdexcept>
 
 #include "adapter/directory.h"
@@ -152,6 +153,59 @@ TEST_F(FailureTest, AFederationThatCannotBeLoadedDoesNotStopTheOthers) {
   EXPECT_EQ(server_->Now().state.contributed(), 1u);
   ASSERT_TRUE(server_->Push("b", 1, Update(2)).ok());
   server_->AwaitVersion(1);
+}
+
+// Of three clients, a's update is at node n1 and b's is here, until it cannot be opened.
+class HalfwayTest : public FailureTest {
+ protected:
+  void SetUp() override {
+    options_.policy.on_node_loss = round::NodeLoss::kAskAgain;
+    Start({options_, FederationFor("other", "stack", 1, 1)});
+    for (const char* client : {"a", "b", "c"}) ASSERT_TRUE(server_->Join(client).ok());
+    server_->NodeCame("n1");
+    at_node_ = server_->SealAt("n1", "a", 1, Update(1));
+    const SealedUpdate here = server_->Seal("b", 1, Update(2));
+    ASSERT_TRUE(server_->Contribute(at_node_).ok() && server_->Contribute(here).ok());
+    object_ = ObjectOf(here);
+    fs::rename(object_, object_.string() + ".away");
+  }
+  // Nothing of the transaction is left, and others go on.
+  void ExpectAsBefore() {
+    EXPECT_THAT(server_->Now().waiting_for, HasSubstr("federation \"fed\" cannot be loaded"));
+    EXPECT_TRUE(server_->Join("a", "other").ok());
+    fs::rename(object_.string() + ".away", object_);
+    server_->clock.Advance(absl::Seconds(5));
+    ASSERT_TRUE(server_->Join("e").ok());
+    EXPECT_EQ(server_->Now().state.contributed(), 2u);
+    EXPECT_EQ(server_->Now().state.clients.count("d"), 0u);
+  }
+  FederationOptions options_ = FederationFor("fed", "stack", 3, 3);
+  SealedUpdate at_node_;
+  fs::path object_;
+};
+
+TEST_F(HalfwayTest, ANodeThatCannotBeGivenUpIsNot) {
+  (*server_)->NodeLeft("n1");
+  EXPECT_EQ(server_->Now().state.away.count("n1"), 1u);
+  server_->clock.Advance(options_.policy.node_timeout);
+  EXPECT_EQ(server_->Join("d").status().code(), absl::StatusCode::kUnavailable);
+  ExpectAsBefore();
+  server_->clock.Advance(options_.policy.node_timeout);
+  ASSERT_TRUE(server_->Join("d").ok());
+  EXPECT_EQ(server_->Now().state.contributed(), 1u);
+}
+
+TEST_F(HalfwayTest, ALossThatCannotBeRecordedIsReportedAgain) {
+  const std::set<std::string> names = {UpdateName("a", at_node_.key.sha256)};
+  const auto report = [&] {
+    std::promise<absl::Status> told;
+    (*server_)->UpdatesLost("n1", "fed", 1, names, [&](const absl::Status& status) { told.set_value(status); });
+    return told.get_future().get();
+  };
+  EXPECT_EQ(report().code(), absl::StatusCode::kUnavailable);
+  ExpectAsBefore();
+  EXPECT_TRUE(report().ok());
+  EXPECT_EQ(server_->Now().state.contributed(), 1u);
 }
 
 // A data directory as the first release left it, in the middle of round 1: client a has its receipt.

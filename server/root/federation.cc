@@ -282,7 +282,18 @@ void Federation::ShowClients(bool published_now) {
 
 absl::Status Federation::Tick() { return Apply(round::Tick{}); }
 
-absl::Status Federation::Apply(const round::Event& event) {
+// Half of what belongs together is none: when it could not be carried out, the transaction fails, and the federation is
+// loaded again as it was before.
+absl::Status Federation::Whole(absl::Status carried_out) {
+  if (carried_out.ok()) return carried_out;
+  host_.database->Refuse(
+      absl::Status(carried_out.code(), absl::StrCat("federation \"", name(), "\": ", carried_out.message())));
+  return carried_out;
+}
+
+absl::Status Federation::Apply(const round::Event& event) { return Whole(TryApply(event)); }
+
+absl::Status Federation::TryApply(const round::Event& event) {
   const auto saved = [this] { return std::tuple(state_.phase, state_.round, state_.version, state_.deadline); };
   const auto before = saved();  // Not the whole state: that has all clients, and progress is told many times a second.
   round::Transition next = round::Step(std::move(state_), event, host_.clock->Now());

@@ -144,7 +144,9 @@ class Federation {
   absl::Status CheckWithinSpec(const std::string& client, const AdapterSpec& spec) const;
   absl::Status CheckBaseModel(const std::string& base_model) const;
 
+  absl::Status Whole(absl::Status carried_out);
   absl::Status Apply(const round::Event& event);
+  absl::Status TryApply(const round::Event& event);
   absl::Status CarryOut(const round::Effect& effect);
   absl::Status Aggregate();
   absl::Status TryAggregate();

@@ -56,7 +56,7 @@ absl::Status Federation::UpdatesLost(const std::string& node, std::uint64_t roun
   reported_lost_[node] = names;
   // It may have read them before they were lost; then nothing is.
   if (state_.in_hand()) return absl::OkStatus();
-  return ForgetReported().status();
+  return Whole(ForgetReported().status());
 }
 
 absl::StatusOr<bool> Federation::ForgetReported() {
