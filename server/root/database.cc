@@ -274,11 +274,6 @@ absl::Status Database::DeleteReceipt(const std::string& federation, std::uint64_
                    .Run());
 }
 
-absl::Status Database::DeleteReceipts(const std::string& federation, std::uint64_t round) {
-  return Write(
-      Statement(handle_, "DELETE FROM receipts WHERE federation=? AND round=?").Bind(federation).Bind(round).Run());
-}
-
 absl::Status Database::Save(const NodeUpdateRow& row) {
   return Write(Statement(handle_, "INSERT OR REPLACE INTO node_updates VALUES (?,?,?,?,?,?)")
                    .Bind(row.federation)

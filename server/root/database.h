@@ -125,7 +125,6 @@ class Database {
   absl::StatusOr<std::vector<ReceiptRow>> LoadReceipts(const std::string& federation, std::uint64_t round);
   absl::StatusOr<bool> HasReceipts(const std::string& federation);  // Of any round.
   absl::Status DeleteReceipt(const std::string& federation, std::uint64_t round, const std::string& client);
-  absl::Status DeleteReceipts(const std::string& federation, std::uint64_t round);
 
   // Takes the place of what was there.
   absl::Status Save(const NodeUpdateRow& row);

@@ -121,9 +121,10 @@ class Federation {
 
   absl::Status ReadMethod();
   absl::Status Restore(const FederationRow& row);
+  absl::Status RestoreReceipts();
+  absl::StatusOr<std::vector<ReceiptRow>> DropForgotten(std::vector<ReceiptRow> receipts);
   absl::Status CheckConfiguredSpec();
   void Hand(const ReceiptRow& receipt);
-  bool AllStored(const std::vector<ReceiptRow>& receipts) const;
   absl::StatusOr<ReceiptRow> Acknowledge(const SealedUpdate& update);
   absl::Status CheckThere(const SealedUpdate& update) const;
   absl::Status Record(const SealedUpdate& update, const ReceiptRow& receipt);

@@ -85,12 +85,6 @@ absl::Status Federation::ReadMethod() {
   return absl::OkStatus();
 }
 
-bool Federation::AllStored(const std::vector<ReceiptRow>& receipts) const {
-  return std::all_of(receipts.begin(), receipts.end(), [this](const ReceiptRow& receipt) {
-    return !receipt.node.empty() || host_.store->Find(receipt.federation, NameOf(receipt)).ok();
-  });
-}
-
 absl::Status Federation::Restore(const FederationRow& row) {
   if (row.combine != combine()) {
     return absl::FailedPreconditionError(absl::StrCat("federation \"", row.name, "\" was begun with combine ",
@@ -120,27 +114,7 @@ absl::Status Federation::Restore(const FederationRow& row) {
   CAIRN_ASSIGN_OR_RETURN(auto clients, host_.database->LoadClients(name()));
   for (const ClientRow& client : clients) state_.clients[client.client].active = client.active;
 
-  std::vector<ReceiptRow> receipts;
-  if (InRound()) {
-    CAIRN_ASSIGN_OR_RETURN(receipts, host_.database->LoadReceipts(name(), row.round));
-  }
-  if (!host_.durable && !AllStored(receipts)) {
-    // The bytes died with the last process: the clients are asked again.
-    CAIRN_RETURN_IF_ERROR(host_.database->DeleteReceipts(name(), row.round));
-    CAIRN_RETURN_IF_ERROR(host_.database->DeleteNodeUpdates(name(), row.round));
-    receipts.clear();
-    state_.phase = round::Phase::kOpen;
-  }
-  CAIRN_ASSIGN_OR_RETURN(receipts, Rehearse(std::move(receipts)));
-  for (const ReceiptRow& receipt : receipts) {
-    state_.clients[receipt.client].part = round::Client::Part::kContributed;
-    state_.clients[receipt.client].bytes_received = state_.clients[receipt.client].bytes_total = receipt.bytes;
-    state_.clients[receipt.client].node = receipt.node;
-    if (!receipt.node.empty() && host_.present.count(receipt.node) == 0) {
-      state_.away.emplace(receipt.node, std::max(host_.clock->Now(), host_.away_from));
-    }
-    host_.AfterCommit([this, receipt] { Hand(receipt); });
-  }
+  CAIRN_RETURN_IF_ERROR(RestoreReceipts());
   // More rounds may have been configured since.
   if (state_.phase == round::Phase::kFinished && (options_.policy.rounds == 0 || row.round < options_.policy.rounds)) {
     state_.phase = round::Phase::kWaiting;
@@ -152,6 +126,45 @@ absl::Status Federation::Restore(const FederationRow& row) {
     host_.AfterCommit([this, version = state_.version] { PointLatest(version); });
   }
   return absl::OkStatus();
+}
+
+absl::Status Federation::RestoreReceipts() {
+  std::vector<ReceiptRow> receipts;
+  if (InRound()) {
+    CAIRN_ASSIGN_OR_RETURN(receipts, host_.database->LoadReceipts(name(), state_.round));
+  }
+  const std::size_t on_record = receipts.size();
+  if (!host_.durable) {
+    CAIRN_ASSIGN_OR_RETURN(receipts, DropForgotten(std::move(receipts)));
+  }
+  const bool some_are_forgotten = receipts.size() < on_record;
+  CAIRN_ASSIGN_OR_RETURN(receipts, Rehearse(std::move(receipts)));
+  for (const ReceiptRow& receipt : receipts) {
+    round::Client& client = state_.clients[receipt.client];
+    client.part = round::Client::Part::kContributed;
+    client.bytes_received = client.bytes_total = receipt.bytes;
+    client.node = receipt.node;
+    if (!receipt.node.empty() && host_.present.count(receipt.node) == 0) {
+      state_.away.emplace(receipt.node, std::max(host_.clock->Now(), host_.away_from));
+    }
+    host_.AfterCommit([this, receipt] { Hand(receipt); });
+  }
+  const bool enough = state_.has_required() && state_.contributed() >= state_.policy.clients_min;
+  if (some_are_forgotten && !enough) state_.phase = round::Phase::kOpen;  // At once, whoever is away.
+  return absl::OkStatus();
+}
+
+// Gives up what died in the memory of the last process; what is at nodes is there still.
+absl::StatusOr<std::vector<ReceiptRow>> Federation::DropForgotten(std::vector<ReceiptRow> receipts) {
+  std::vector<ReceiptRow> there;
+  for (ReceiptRow& receipt : receipts) {
+    if (!receipt.node.empty() || host_.store->Find(name(), NameOf(receipt)).ok()) {
+      there.push_back(std::move(receipt));
+    } else {
+      CAIRN_RETURN_IF_ERROR(Drop(receipt, absl::NotFoundError("it was in the memory of a server that ended")));
+    }
+  }
+  return there;
 }
 
 // Of what earlier processes left in the store. What the same transaction acknowledged is on record, too.

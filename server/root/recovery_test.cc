@@ -49,6 +49,13 @@ class RecoveryTest : public ::testing::Test {
     return *std::move(database);
   }
 
+  // As if the server had ended then.
+  void SavePhase(const std::string& phase) {
+    auto database = Intruder();
+    FederationRow row = **database->LoadFederation("fed");
+    row.phase = phase;
+    ASSERT_TRUE(database->Begin().ok() && database->Save(row).ok() && database->Commit().ok());
+  }
   // Writes a receipt behind the coordinator's back, which collides with the client's own.
   void Take(const SealedUpdate& update) {
     auto database = Intruder();
@@ -123,12 +130,7 @@ TEST_F(RecoveryTest, AnInterruptedAggregationGivesTheSameBytes) {
   ASSERT_TRUE(server_->Push("a", 1, Update(1, 3)).ok());
   ASSERT_TRUE(server_->Push("b", 1, Update(2, 2)).ok());
   server_->Stop();
-  {
-    auto database = Intruder();
-    FederationRow row = **database->LoadFederation("fed");
-    row.phase = "aggregating";
-    ASSERT_TRUE(database->Begin().ok() && database->Save(row).ok() && database->Commit().ok());
-  }
+  SavePhase("aggregating");
   ASSERT_TRUE(server_->Start().ok());
   server_->AwaitVersion(1);
   const std::string recovered = server_->FindVersion(1, false)->adapter.sha256;
@@ -198,6 +200,27 @@ TEST_F(RecoveryTest, MemoryModeAsksForTheRoundAgain) {
   ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
   ASSERT_TRUE(server_->Push("b", 1, Update(2)).ok());
   server_->AwaitVersion(1);
+}
+
+// What is at a node did not die with the root.
+TEST_F(RecoveryTest, MemoryModeForgetsOnlyWhatWasHere) {
+  for (const std::uint32_t min : {1, 2}) {
+    for (const char* phase : {"open", "aggregating"}) {
+      Start({FederationFor("fed", "stack", min, 3)}, /*durable=*/false);
+      for (const char* client : {"a", "b"}) ASSERT_TRUE(server_->Join(client).ok());
+      server_->NodeCame("n1");
+      ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+      ASSERT_TRUE(server_->Contribute(server_->SealAt("n1", "b", 1, Update(2))).ok());
+      server_->Stop();
+      SavePhase(phase);
+      ASSERT_TRUE(server_->Start().ok());
+      const round::State state = server_->Now().state;
+      EXPECT_EQ(round::NameOf(state.phase), min == 1 ? phase : "open");
+      EXPECT_EQ(state.contributed(), 1u);
+      EXPECT_EQ(state.clients.at("b").node, "n1");
+      EXPECT_THAT(server_->metrics.Render(), HasSubstr("reason=\"dropped\"} 1"));
+    }
+  }
 }
 
 TEST_F(RecoveryTest, AConfigurationThatContradictsTheDatabaseIsRefused) {
