@@ -92,6 +92,7 @@ class Coordinator final : public Root {
 
   Coordinator(CoordinatorOptions options, Store* store, Metrics* metrics, const Clock* clock);
 
+  std::vector<std::string> FederationNames() const;  // Of those that are configured.
   absl::Status LoadFederations();
   absl::Status LoadEach();
   absl::Status LoadOne(const FederationOptions& options);

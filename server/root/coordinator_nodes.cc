@@ -12,6 +12,12 @@ constexpr char kThisNode[] = "(root)";  // Which is no node's name.
 
 }  // namespace
 
+std::vector<std::string> Coordinator::FederationNames() const {
+  std::vector<std::string> names;
+  for (const FederationOptions& options : options_.federations) names.push_back(options.name);
+  return names;
+}
+
 void Coordinator::TellEach(const std::function<absl::Status(Federation&)>& event) {
   for (const auto& [name, federation] : federations_) {
     if (absl::Status told = event(*federation); !told.ok()) spdlog::error("{}: {}", name, told.ToString());
@@ -21,7 +27,7 @@ void Coordinator::TellEach(const std::function<absl::Status(Federation&)>& event
 void Coordinator::CheckNode(const std::string& node, const std::string& directory,
                             std::function<void(absl::Status)> done) {
   Enqueue([this, node, directory, done = std::move(done)](const absl::Status& begun) -> Reply {
-    const absl::Status checked = begun.ok() ? database_->CheckNode(node, directory) : begun;
+    const absl::Status checked = begun.ok() ? database_->CheckNode(node, directory, FederationNames()) : begun;
     return [done, checked](const absl::Status& committed) { done(committed.ok() ? checked : committed); };
   });
 }
@@ -29,7 +35,8 @@ void Coordinator::CheckNode(const std::string& node, const std::string& director
 void Coordinator::NodeArrived(const std::string& node, const std::string& directory, const ClientsOffer& offer,
                               Done<std::vector<std::string>> done) {
   Enqueue([this, node, directory, offer, done = std::move(done)](const absl::Status& begun) -> Reply {
-    const absl::Status claimed = begun.ok() ? database_->ClaimNode(node, directory) : absl::OkStatus();
+    const absl::Status claimed =
+        begun.ok() ? database_->ClaimNode(node, directory, FederationNames()) : absl::OkStatus();
     if (!claimed.ok()) {
       return [done, claimed](const absl::Status& committed) { done(committed.ok() ? claimed : committed); };
     }
@@ -38,9 +45,7 @@ void Coordinator::NodeArrived(const std::string& node, const std::string& direct
     if (begun.ok()) TellEach([&](Federation& f) { return f.NodeArrived(node); });
     return [this, done](const absl::Status& committed) {
       if (!committed.ok()) return done(committed);
-      std::vector<std::string> names;
-      for (const FederationOptions& options : options_.federations) names.push_back(options.name);
-      done(std::move(names));
+      done(FederationNames());
     };
   });
 }

@@ -136,9 +136,11 @@ class Database {
   absl::Status DeleteNodeUpdates(const std::string& federation, std::uint64_t round);
 
   // Whether a node's name may be that of this data directory (v1::AttendRequest::directory), and that it is so from now
-  // on. FAILED_PRECONDITION: there are receipts of updates in another one.
-  absl::Status CheckNode(const std::string& node, const std::string& directory);
-  absl::Status ClaimNode(const std::string& node, const std::string& directory);
+  // on. FAILED_PRECONDITION: these federations have receipts of updates in another one.
+  absl::Status CheckNode(const std::string& node, const std::string& directory,
+                         const std::vector<std::string>& federations);
+  absl::Status ClaimNode(const std::string& node, const std::string& directory,
+                         const std::vector<std::string>& federations);
   absl::StatusOr<std::string> DirectoryOf(const std::string& node);  // Empty: nobody's.
 
   absl::Status Insert(const VersionRow& row);

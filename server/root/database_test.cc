@@ -308,21 +308,34 @@ TEST_F(DatabaseTest, ANodesNameIsThatOfTheDirectoryWithItsUpdates) {
     // The first to come has what was there before there was such a record.
     ASSERT_TRUE(database_->Insert(Receipt("a")).ok());
     ASSERT_TRUE(database_->Save(NodeUpdateRow{"fed", 1, "a", "n1", "x", ""}).ok());
-    ASSERT_TRUE(database_->ClaimNode("n1", "one").ok());
-    ASSERT_TRUE(database_->ClaimNode("n2", "two").ok());
+    ASSERT_TRUE(database_->ClaimNode("n1", "one", {"fed"}).ok());
+    ASSERT_TRUE(database_->ClaimNode("n2", "two", {"fed"}).ok());
   });
   EXPECT_EQ(*database_->DirectoryOf("n1"), "one");
   Commit([&] {
-    EXPECT_TRUE(database_->ClaimNode("n1", "one").ok());
-    EXPECT_TRUE(database_->ClaimNode("n2", "three").ok());  // It has none.
-    const absl::Status refused = database_->ClaimNode("n1", "three");
+    EXPECT_TRUE(database_->ClaimNode("n1", "one", {"fed"}).ok());
+    EXPECT_TRUE(database_->ClaimNode("n2", "three", {"fed"}).ok());  // It has none.
+    const absl::Status refused = database_->ClaimNode("n1", "three", {"fed"});
     EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
     EXPECT_THAT(std::string(refused.message()), HasSubstr("\"n1\" has 1 acknowledged update in another"));
   });
   EXPECT_EQ(*database_->DirectoryOf("n1"), "one");
   EXPECT_EQ(*database_->DirectoryOf("n2"), "three");
   Commit([&] { ASSERT_TRUE(database_->DeleteReceipt("fed", 1, "a").ok()); });  // Given up.
-  Commit([&] { EXPECT_TRUE(database_->ClaimNode("n1", "three").ok()); });
+  Commit([&] { EXPECT_TRUE(database_->ClaimNode("n1", "three", {"fed"}).ok()); });
+}
+
+// Nobody would ever let go of them.
+TEST_F(DatabaseTest, AFederationThatIsNotConfiguredAnyMoreHoldsNoName) {
+  Commit([&] {
+    ASSERT_TRUE(database_->Insert(Receipt("a")).ok());
+    ASSERT_TRUE(database_->Save(NodeUpdateRow{"fed", 1, "a", "n1", "x", ""}).ok());
+    ASSERT_TRUE(database_->ClaimNode("n1", "one", {"fed"}).ok());
+    const absl::Status refused = database_->CheckNode("n1", "two", {"other", "fed"});
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("in another data directory, of \"fed\""));
+    EXPECT_TRUE(database_->ClaimNode("n1", "two", {"other"}).ok());
+  });
+  EXPECT_EQ(*database_->DirectoryOf("n1"), "two");
 }
 
 TEST_F(DatabaseTest, RefusesASchemaOfALaterVersion) {
