@@ -122,6 +122,29 @@ TEST_F(PlacementTest, AnAddressThatLeadsElsewhereIsPassedOver) {
   EXPECT_TRUE(Has(server_));
 }
 
+TEST_F(PlacementTest, WhatAGatewayRefusesForReasonsOfItsOwnGoesHome) {
+  options_.retry.initial_backoff = options_.retry.max_backoff = absl::Hours(1);  // Not a single pause.
+  Join();
+  for (const grpc::StatusCode code : {grpc::StatusCode::PERMISSION_DENIED, grpc::StatusCode::UNKNOWN,
+                                      grpc::StatusCode::INVALID_ARGUMENT, grpc::StatusCode::RESOURCE_EXHAUSTED}) {
+    SCOPED_TRACE(code);
+    server_.With([](TestingState& state) { state.receipts.clear(); });
+    other_.With([&](TestingState& state) { state.push_faults.push_back({.answer_at_header = {code, "scripted"}}); });
+    const absl::Status pushed = Push();
+    EXPECT_TRUE(pushed.ok()) << pushed;
+    EXPECT_TRUE(Has(server_));
+  }
+  EXPECT_EQ(Offsets(other_).size(), 4u) << "asked first, each time";
+}
+
+TEST_F(PlacementTest, WhatIsSaidOfTheRoundIsNotAskedTwice) {
+  other_.With([](TestingState& state) {
+    state.push_faults.push_back({.answer_at_header = {grpc::StatusCode::FAILED_PRECONDITION, "the round is closed"}});
+  });
+  EXPECT_EQ(Push().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Offsets(server_), ElementsAre());
+}
+
 TEST_F(PlacementTest, AServerThatDoesNotTellIsAskedOnce) {
   Place(std::nullopt);
   for (int i = 0; i < 3; ++i) {

@@ -53,8 +53,23 @@ v1::PushHeader HeaderOf(const Connection& connection, const Round& round, const 
   return header;
 }
 
-// What a server answers that has nothing to do with this federation: the address leads somewhere else.
-bool IsOfAnother(const absl::Status& status) { return absl::IsUnimplemented(status) || absl::IsNotFound(status); }
+// Whether the client's own server is asked after what the one that was chosen for it said. That may have reasons of its
+// own: a disk that is full or read-only, a smaller upload_max, an address that leads somewhere else. Not after what
+// passes, when the question where to send it is asked again, and not after what is about the round: it is the root's.
+bool MayBeOfItsOwn(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kOk:
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kAlreadyExists:
+      return false;
+    default:
+      return true;
+  }
+}
 
 class Pusher {
  public:
@@ -71,7 +86,7 @@ class Pusher {
   absl::Status Prepare();
   // OK: try again at once. Otherwise what is left of `failure`.
   absl::Status Recover(const absl::Status& failure);
-  absl::StatusOr<v1::Receipt> Attempt();  // Wherever the update belongs.
+  absl::StatusOr<v1::Receipt> Attempt();  // Where the update belongs, or else at home.
   absl::StatusOr<v1::Receipt> AttemptAt(Link& link);
   absl::StatusOr<v1::ResumePointReply> ResumePoint(Link& link);
   void Send(RawStream& stream);
@@ -115,7 +130,7 @@ absl::StatusOr<v1::Receipt> Pusher::Attempt() {
   const std::shared_ptr<Link> placed = at_home_ ? nullptr : FindPlace(connection_, header_.payload_bytes());
   if (placed != nullptr) {
     absl::StatusOr<v1::Receipt> receipt = AttemptAt(*placed);
-    if (!IsOfAnother(receipt.status())) return receipt;
+    if (!MayBeOfItsOwn(receipt.status().code())) return receipt;
   }
   return AttemptAt(connection_);
 }
