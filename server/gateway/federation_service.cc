@@ -1,10 +1,13 @@
 #include "server/gateway/federation_service.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/ids.h"
 #include "base/limits.h"
+#include "base/status_macros.h"
 #include "base/version.h"
 #include "server/gateway/convert.h"
 #include "server/gateway/credentials.h"
@@ -20,6 +23,14 @@ using Rpc = v1::Federation;
 using Base = Rpc::WithCallbackMethod_Join<Rpc::WithCallbackMethod_Leave<Rpc::WithCallbackMethod_Status<
     Rpc::WithCallbackMethod_Place<Rpc::WithCallbackMethod_ResumePoint<Rpc::WithCallbackMethod_Watch<
         Rpc::WithRawCallbackMethod_Push<Rpc::WithRawCallbackMethod_Pull<Rpc::Service>>>>>>>>;
+
+// The planner believes these numbers, for all federations.
+absl::Status CheckPlaceRequest(const v1::PlaceRequest& request, std::uint64_t upload_bytes_max) {
+  if (!request.zone().empty()) CAIRN_RETURN_IF_ERROR(CheckId("zone", request.zone()));
+  if (request.payload_bytes() <= upload_bytes_max) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("payload_bytes ", request.payload_bytes(), "; this server accepts at most ", upload_bytes_max));
+}
 
 class FederationService final : public Base {
  public:
@@ -83,7 +94,7 @@ class FederationService final : public Base {
                                   v1::PlaceReply* reply) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     absl::Status allowed = CheckIdentity(*context, gateway_.mutual_tls, request->client());
-    if (!request->zone().empty()) allowed.Update(CheckId("zone", request->zone()));
+    allowed.Update(CheckPlaceRequest(*request, std::min(gateway_.upload_bytes_max, limits::kPayloadBytesMax)));
     if (!allowed.ok()) {
       reactor->Finish(ToGrpc(allowed));
       return reactor;

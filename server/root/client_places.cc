@@ -116,7 +116,14 @@ std::optional<std::string> ClientPlaces::Find(const PlaceQuery& query, absl::Tim
   }
   known.client.bytes = query.bytes;
   if (changed_) return std::nullopt;
-  Note(rounds, known, now);
+  return Planned(query, now);
+}
+
+std::string ClientPlaces::Planned(const PlaceQuery& query, absl::Time now) {
+  const auto found = clients_.find(IdOf(query.federation, query.client));
+  if (found == clients_.end()) return "";
+  Known& known = found->second;
+  Note(rounds_[query.federation], known, now);
   const auto target = nodes_.find(known.client.node);
   if (target == nodes_.end()) return "";
   known.client.held = true;

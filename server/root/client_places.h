@@ -51,6 +51,8 @@ class ClientPlaces {
   // Where the client's update belongs; empty: anywhere. It then stays there until a round opens, or the node goes.
   // None: the next plan tells. `now`: of the question.
   std::optional<std::string> Find(const PlaceQuery& query, absl::Time now);
+  // The same of whom Find has noted, by the last plan: whatever else the question says is of the next one.
+  std::string Planned(const PlaceQuery& query, absl::Time now);
 
   // Errors of planner::MakePlan; then clients without a place are told "anywhere" until something changes.
   absl::StatusOr<planner::Plan> Plan();

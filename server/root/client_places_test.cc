@@ -202,6 +202,14 @@ TEST_F(PlacerTest, WhoAsksAtTheSameTimeSharesAPlan) {
   EXPECT_THAT(metrics_.Render(), HasSubstr("cairn_node_clients{node=\"n1\"} 1"));
 }
 
+TEST_F(PlacerTest, WhoSaysTwoThingsAtOnceIsNobodyElsesMatter) {
+  Ask("ada", "east");
+  Ask("ada", "west");
+  Ask("bob", "west");
+  placer_.Run(now_);
+  EXPECT_THAT(told_, ElementsAre("ada n2:7070", "ada n2:7070", "bob n2:7070"));
+}
+
 TEST_F(PlacerTest, TheNextPlanIsAWhileLater) {
   Ask("ada", "east");
   placer_.Run(now_);

@@ -40,7 +40,7 @@ void Placer::Run(absl::Time now) {
   plan_at_ = now + kPlanInterval;
   Plan();
   for (Waiting& waiting : std::exchange(waiting_, {})) {
-    waiting.done(places_.Find(waiting.query, now).value_or(""));
+    waiting.done(places_.Planned(waiting.query, now));
   }
 }
 
