@@ -25,6 +25,7 @@ struct ByText {
 }  // namespace
 
 absl::Status Federation::NodeArrived(const std::string& node) {
+  reported_lost_.erase(node);  // Its disk may be back; it says anew, on each connection, what is not there.
   if (state_.away.count(node) != 0) Tell(Notice::Kind::kProgress);  // It waits for something else now.
   return Apply(round::NodeBack{node});
 }

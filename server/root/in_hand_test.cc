@@ -16,7 +16,7 @@ using testing::FederationFor;
 using testing::TestCoordinator;
 using testing::Update;
 
-std::atomic<bool> held{false}, inside{false};
+std::atomic<bool> held{false}, inside{false}, fails{false};
 std::atomic<int> runs{0};
 
 // The average, which waits as long as it is held.
@@ -30,6 +30,7 @@ class Waits final : public Rule {
     inside = true;
     while (held) std::this_thread::yield();
     inside = false;
+    if (fails) return absl::UnavailableError("it is told to fail");
     return RuleOutput{.weights = std::vector<double>(input.columns, 1.0 / static_cast<double>(input.columns))};
   }
 };
@@ -48,7 +49,7 @@ class InHandTest : public ::testing::Test {
     ASSERT_TRUE(server_->Join("a").ok());
     for (const char* client : {"o", "p"}) ASSERT_TRUE(server_->Join(client, "other").ok());
   }
-  void TearDown() override { held = false; }
+  void TearDown() override { held = fails = false; }
 
   // The publication of round 1 waits in its rule.
   void Hold() {
@@ -147,17 +148,22 @@ class UpdatesGivenUpTest : public InHandTest {
     for (const char* client : {"o", "p"}) ASSERT_TRUE(server_->Join(client, "other").ok());
     (*server_)->NodeArrived("n1", "directory", {}, [](const auto&) {});
   }
-  // Ends with b's update given up: after a reload the round no longer waits for what is in hand.
-  void LoseTheNodeInHand() {
-    ASSERT_TRUE(server_->Push("a", 1, Update(1)).ok());
+  // The publication waits; what b's update is called.
+  std::string HoldBoth() {
+    EXPECT_TRUE(server_->Push("a", 1, Update(1)).ok());
     held = true;
     SealedUpdate update = server_->Seal("b", 1, Update(2, 3));
     const std::string bytes = Update(2, 3).safetensors;
     update.node = "n1";
     update.directory = "directory";
     update.header = bytes.substr(0, *SafetensorsHeaderBytes(bytes, bytes.size()));
-    ASSERT_TRUE(server_->Contribute(update).ok());
+    EXPECT_TRUE(server_->Contribute(update).ok());
     while (!inside) std::this_thread::yield();
+    return UpdateName("b", update.key.sha256);
+  }
+  // Ends with b's update given up: after a reload the round no longer waits for what is in hand.
+  void LoseTheNodeInHand() {
+    HoldBoth();
     (*server_)->NodeLeft("n1");
     EXPECT_EQ(server_->Contribute(Collision()).status().code(), absl::StatusCode::kUnavailable);
     server_->clock.Advance(kNodesReturnMax + absl::Seconds(60));
@@ -180,6 +186,22 @@ TEST_F(UpdatesGivenUpTest, AResultThatHasThemIsNotUsed) {
   ASSERT_EQ(outcomes->size(), 2u);
   EXPECT_TRUE(outcomes->at(0).accepted);
   EXPECT_EQ(outcomes->at(1).reason, "not counted: node n1 was lost");
+}
+
+// Its disk was not mounted, say, and is now: what is not there any more it says on each connection.
+TEST_F(UpdatesGivenUpTest, WhatANodeSaidBeforeItCameBackDoesNotCount) {
+  Start(round::NodeLoss::kWait, 2);
+  const std::string name = HoldBoth();
+  std::promise<absl::Status> heard;
+  (*server_)->UpdatesLost("n1", "fed", 1, {name}, [&](const absl::Status& status) { heard.set_value(status); });
+  ASSERT_TRUE(heard.get_future().get().ok());
+  (*server_)->NodeLeft("n1");
+  (*server_)->NodeArrived("n1", "directory", {}, [](const auto&) {});
+  server_->store().Remove("fed", name);  // That it is here, too, is of this test.
+  fails = true;
+  held = false;
+  while (server_->metrics.Render().find("outcome=\"failed\"} 1") == std::string::npos) std::this_thread::yield();
+  EXPECT_EQ(server_->Now().state.contributed(), 2u);
 }
 
 TEST_F(UpdatesGivenUpTest, AResultDoesNotStandForWhatWasSentInstead) {
