@@ -20,7 +20,7 @@
 namespace cairn {
 namespace {
 
-constexpr int kWorkers = 8;  // Of each pool: files that are delivered, and fetched, at a time.
+constexpr int kWorkers = 8;  // Of each pool that may block: files that are delivered, and fetched, at a time.
 
 template <typename Message>
 void Fill(const UploadKey& key, Message& message) {
@@ -113,7 +113,8 @@ RemoteRoot::RemoteRoot(RemoteRootOptions options, Store* store, std::shared_ptr<
       fetcher_(&connection_, std::move(cache)),
       shards_({options_.node, options_.data_dir, store, options_.sharder, &peers_, &connection_, &fetcher_}),
       deliverers_(std::make_unique<WorkerPool>(kWorkers)),
-      workers_(std::make_unique<WorkerPool>(kWorkers)) {}
+      workers_(std::make_unique<WorkerPool>(kWorkers)),
+      answers_(std::make_unique<WorkerPool>(1)) {}
 
 void RemoteRoot::Close() {
   sums_.Stop();
@@ -123,15 +124,17 @@ void RemoteRoot::Close() {
 
 RemoteRoot::~RemoteRoot() {
   Close();
-  attendance_.reset();
-  Pool deliverers, workers;
+  Pool deliverers, workers, answers;
   {
     std::lock_guard lock(mutex_);
     deliverers.swap(deliverers_);
     workers.swap(workers_);
+    answers.swap(answers_);
   }
   deliverers.reset();
   workers.reset();  // Ends what was queued, without the root.
+  answers.reset();
+  attendance_.reset();
   feeds_.clear();
   connection_.AwaitNone();
 }
@@ -193,7 +196,7 @@ absl::Status RemoteRoot::CheckAttended() const {
 }
 
 void RemoteRoot::CheckUpload(const UploadKey& key, Done<Admission> done) {
-  if (absl::Status there = CheckAttended(); !there.ok()) return Work(workers_, [done, there] { done(there); });
+  if (absl::Status there = CheckAttended(); !there.ok()) return Refuse(done, there);
   v1::ResumePointRequest request;
   Fill(key, request);
   connection_.Call<v1::AdmissionReply>(
@@ -233,14 +236,13 @@ absl::StatusOr<v1::ContributeRequest> RemoteRoot::RequestFor(const SealedUpdate&
 }
 
 void RemoteRoot::Contribute(SealedUpdate update, Done<ReceiptRow> done) {
-  if (absl::Status there = CheckAttended(); !there.ok()) return Work(workers_, [done, there] { done(there); });
+  if (absl::Status there = CheckAttended(); !there.ok()) return Refuse(done, there);
   const std::string name = UpdateName(update.key.client, update.key.sha256);
   retention_.Begin(update.key.federation, name);  // First: from here on it stays.
   absl::StatusOr<v1::ContributeRequest> request = RequestFor(update);
   if (!request.ok()) {
     retention_.End(update.key.federation, name);
-    // Not here: the caller may hold what `done` wants.
-    return Work(workers_, [done = std::move(done), status = request.status()] { done(status); });
+    return Refuse(done, request.status());
   }
   const v1::ContributeRequest sent = *request;
   connection_.Call<v1::ContributeReply>(
@@ -263,11 +265,16 @@ void RemoteRoot::OnContributed(const v1::ContributeRequest& request, const absl:
 }
 
 void RemoteRoot::FindVersion(const std::string& federation, std::uint64_t version, bool delta, Done<VersionFile> done) {
+  if (absl::Status there = CheckAttended(); !there.ok()) return Refuse(done, there);
   v1::PullRequest request;
   request.set_federation(federation);
   request.set_version(version);
   request.set_form(delta ? v1::PullRequest::FORM_DELTA : v1::PullRequest::FORM_ADAPTER);
-  Work(workers_, [this, request = std::move(request), done = std::move(done)] { fetcher_.Fetch(request, done); });
+  Work(workers_, [this, request = std::move(request), done = std::move(done)] {
+    // It may have waited for those before.
+    if (absl::Status there = CheckAttended(); !there.ok()) return done(there);
+    fetcher_.Fetch(request, done);
+  });
 }
 
 void RemoteRoot::Snapshots(const std::string& federation, Done<std::vector<std::shared_ptr<const Snapshot>>> done) {
@@ -302,7 +309,8 @@ absl::StatusOr<WatchFeed*> RemoteRoot::FeedOf(const std::string& federation) {
 }
 
 void RemoteRoot::Subscribe(const std::string& federation, Listener listener, Done<Subscription> done) {
-  Work(workers_, [this, federation, listener = std::move(listener), done = std::move(done)] {
+  if (absl::Status there = CheckAttended(); !there.ok()) return Refuse(done, there);
+  Work(answers_, [this, federation, listener = std::move(listener), done = std::move(done)] {
     const auto feed = FeedOf(federation);
     if (!feed.ok()) return done(feed.status());
     Subscription subscription;

@@ -63,8 +63,9 @@ class RemoteRoot final : public Root {
   // Whether the root knows that this node is there.
   absl::Status attended() const { return attendance_->state(); }
 
-  // Root. While the root is away calls end with UNAVAILABLE within kRootCallMax; a Contribute that ends so may have
-  // been recorded. UploadEnded and Progress may be lost.
+  // Root. While the root is away calls end with UNAVAILABLE within kRootCallMax, and at once as soon as that is known
+  // (CheckUpload, Contribute, FindVersion, Subscribe); a Contribute that ends so may have been recorded. UploadEnded
+  // and Progress may be lost.
   void Join(const std::string& federation, const std::string& client, std::optional<AdapterSpec> spec,
             Done<JoinResult> done) override;
   void Leave(const std::string& federation, const std::string& client, std::function<void(absl::Status)> done) override;
@@ -86,6 +87,11 @@ class RemoteRoot final : public Root {
   void OnNotice(const v1::RootNotice& notice);
   using Pool = std::unique_ptr<WorkerPool>;
   void Work(Pool& pool, std::function<void()> task);  // Unless this object is at its end.
+  // Soon, and not here: the caller may hold what `done` wants.
+  template <typename Result>
+  void Refuse(const Done<Result>& done, const absl::Status& why) {
+    Work(answers_, [done, why] { done(why); });
+  }
   void Tidy(const std::string& federation);
   void OnSumOrder(const v1::UpdateList& piece);
   void OnShardOrder(const v1::ShardOrder& piece);
@@ -115,7 +121,8 @@ class RemoteRoot final : public Root {
   std::string own_address_;   // Where clients of others are sent to this node.
   v1::UpdateList sum_order_;  // So far, as the next. Used by the thread of notices alone.
   v1::ShardOrder shard_order_;
-  Pool deliverers_, workers_;  // For what the root waits for, and for the rest. Null: at the end.
+  // For what the root waits for, for what else waits for the root, and for what does not. Null: at the end.
+  Pool deliverers_, workers_, answers_;
   std::unique_ptr<Attendance> attendance_;
 };
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <memory>
 #include <mutex>
@@ -166,6 +167,35 @@ TEST_F(RemoteRootTest, CallsEndWhileTheRootIsAwayAndSubscriptionsGoOn) {
   node_.AwaitAttended();
   ASSERT_TRUE(node_.Push("a", 1, a).ok());
   node_->Unsubscribe(*subscription);
+}
+
+// As pulls do of a root that fell silent: they take all the threads that may wait for it.
+TEST_F(RemoteRootTest, WhoIsRefusedDoesNotWaitBehindPulls) {
+  std::promise<void> let_go;
+  const std::shared_future<void> over = let_go.get_future().share();
+  std::atomic<int> waiting{0}, told{0};
+  const int pulls = 20;
+  for (int i = 0; i < pulls; ++i) {
+    node_->FindVersion("fed", 0, false, [&, over](const auto&) {
+      ++waiting;
+      over.wait();
+      ++told;
+    });
+  }
+  while (waiting < 8) std::this_thread::yield();
+  root_.Stop();
+  while (node_->attended().ok()) std::this_thread::yield();
+  const std::string why = "node n1 does not attend the root: ";
+  const UploadKey key{"fed", 1, "a", std::string(64, 'a'), 100};
+  EXPECT_THAT(std::string(node_.CheckUpload(key).status().message()), HasSubstr(why));
+  EXPECT_THAT(std::string(node_.FindVersion(1).status().message()), HasSubstr(why));
+  const auto subscribed = Await<absl::StatusOr<Root::Subscription>>([&](auto done) {
+    node_->Subscribe(
+        "fed", [](const Notice&) {}, done);
+  });
+  EXPECT_THAT(std::string(subscribed.status().message()), HasSubstr(why));
+  let_go.set_value();
+  while (told < pulls) std::this_thread::yield();
 }
 
 TEST_F(RemoteRootTest, ARoundWaitsForANodeThatIsAway) {
