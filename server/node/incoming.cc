@@ -17,6 +17,28 @@ bool Incoming::Take() {
   return !std::exchange(taken_, true);
 }
 
+template <typename Step>
+absl::Status Incoming::Bring(Step step) {
+  {
+    std::lock_guard lock(mutex_);
+    if (end_) return absl::UnavailableError("nobody waits for it any more");
+    bringing_ = true;
+  }
+  const absl::Status taken = step();
+  std::lock_guard lock(mutex_);
+  bringing_ = false;
+  ended_.notify_one();
+  return taken;
+}
+
+absl::Status Incoming::Begin(const v1::DeliverHeader& header) {
+  return Bring([&] { return OnBegin(header); });
+}
+
+absl::Status Incoming::Append(absl::Span<const absl::string_view> slices) {
+  return Bring([&] { return OnAppend(slices); });
+}
+
 void Incoming::End(const absl::Status& status) {
   std::lock_guard lock(mutex_);
   if (!end_) end_ = status;
@@ -29,7 +51,7 @@ absl::Status Incoming::Await() {
     end_ = absl::UnavailableError(absl::StrCat("node ", node_, " does not bring what it was asked for"));
   }
   // Whoever brings it ends it: a stream without progress is ended by its watch.
-  ended_.wait(lock, [this] { return end_.has_value(); });
+  ended_.wait(lock, [this] { return end_ && !bringing_; });
   return *end_;
 }
 

@@ -26,20 +26,27 @@ class Incoming {
 
   // False: there is already somebody who brings it, or it is over.
   bool Take();
-  // What comes; then the bytes. Neither is called once End was.
-  virtual absl::Status Begin(const v1::DeliverHeader& header) = 0;
-  virtual absl::Status Append(absl::Span<const absl::string_view> slices) = 0;
+  // What comes; then the bytes. UNAVAILABLE: it is over.
+  absl::Status Begin(const v1::DeliverHeader& header);
+  absl::Status Append(absl::Span<const absl::string_view> slices);
   // OK: whole. Only the first end counts.
   void End(const absl::Status& status);
 
-  // Waits for the end. UNAVAILABLE: nobody came to bring it.
+  // Waits for the end, after which nothing is taken. UNAVAILABLE: nobody came to bring it.
   absl::Status Await();
 
  private:
+  virtual absl::Status OnBegin(const v1::DeliverHeader& header) = 0;
+  virtual absl::Status OnAppend(absl::Span<const absl::string_view> slices) = 0;
+  // Takes something, unless it is over; Await returns when that is done.
+  template <typename Step>
+  absl::Status Bring(Step step);
+
   const std::string node_, federation_;
   std::mutex mutex_;
   std::condition_variable ended_;
   bool taken_ = false;
+  bool bringing_ = false;  // A step of who brings it is under way.
   std::optional<absl::Status> end_;
 };
 

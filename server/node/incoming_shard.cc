@@ -30,7 +30,7 @@ std::filesystem::path IncomingShard::PathOf(int part) const {
   return ShardPath(data_dir_, federation(), absl::StrCat(name_, "-", part));
 }
 
-absl::Status IncomingShard::Begin(const v1::DeliverHeader& header) {
+absl::Status IncomingShard::OnBegin(const v1::DeliverHeader& header) {
   if (header.working()) return absl::OkStatus();
   layout_bytes_ = header.shard_layout();
   if (layout_bytes_ > 0 && layout_bytes_ <= kLayoutBytesMax) return absl::OkStatus();
@@ -66,7 +66,7 @@ absl::Status IncomingShard::Open() {
   return file_ ? absl::OkStatus() : ErrnoStatus(errno, "open", path_);
 }
 
-absl::Status IncomingShard::Append(absl::Span<const absl::string_view> slices) {
+absl::Status IncomingShard::OnAppend(absl::Span<const absl::string_view> slices) {
   for (absl::string_view slice : slices) {
     if (part_ < 0) {
       const absl::string_view piece = slice.substr(0, layout_bytes_ - layout_text_.size());

@@ -25,13 +25,14 @@ class IncomingShard final : public Incoming {
 
   absl::string_view kind() const override { return "shard"; }
   // FAILED_PRECONDITION: larger than what may be published. RESOURCE_EXHAUSTED: disk full. DATA_LOSS: no such files.
-  absl::Status Begin(const v1::DeliverHeader& header) override;
-  absl::Status Append(absl::Span<const absl::string_view> slices) override;
 
   // After Await, and without an error. DATA_LOSS: not whole.
   absl::StatusOr<std::vector<ShardPart>> Finish(const PublishJob& job);
 
  private:
+  absl::Status OnBegin(const v1::DeliverHeader& header) override;
+  absl::Status OnAppend(absl::Span<const absl::string_view> slices) override;
+
   std::filesystem::path PathOf(int part) const;
   absl::Status TakeLayout();
   absl::Status Open();  // The next file of which something is to come.

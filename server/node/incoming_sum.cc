@@ -39,7 +39,7 @@ class ReceivedTotal final : public RoundTotal {
 IncomingSum::IncomingSum(std::string node, const PublishJob& job)
     : Incoming(std::move(node), job.federation), directory_(SumDirectory(job.data_dir)), bytes_max_(BytesMax(job)) {}
 
-absl::Status IncomingSum::Begin(const v1::DeliverHeader& header) {
+absl::Status IncomingSum::OnBegin(const v1::DeliverHeader& header) {
   if (header.working()) return absl::OkStatus();
   const PartialLayout layout{header.sum().index_bytes(), header.sum().planes(), header.sum().plane_bytes()};
   CAIRN_RETURN_IF_ERROR(CheckLayout(layout, bytes_max_));
@@ -51,7 +51,7 @@ absl::Status IncomingSum::Begin(const v1::DeliverHeader& header) {
   return absl::OkStatus();
 }
 
-absl::Status IncomingSum::Append(absl::Span<const absl::string_view> slices) {
+absl::Status IncomingSum::OnAppend(absl::Span<const absl::string_view> slices) {
   for (const absl::string_view slice : slices) {
     if (slice.size() > file_.bytes().size() - received_) return absl::DataLossError("more than the sum was to have");
     std::memcpy(file_.bytes().data() + received_, slice.data(), slice.size());

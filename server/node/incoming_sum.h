@@ -25,13 +25,14 @@ class IncomingSum final : public Incoming {
 
   absl::string_view kind() const override { return "sum"; }
   // DATA_LOSS: more than the sum of these updates can have. RESOURCE_EXHAUSTED: disk full.
-  absl::Status Begin(const v1::DeliverHeader& header) override;
-  absl::Status Append(absl::Span<const absl::string_view> slices) override;
 
   // After Await, and without an error. DATA_LOSS, UNIMPLEMENTED: as ReadPartial.
   absl::StatusOr<std::unique_ptr<RoundTotal>> Finish();
 
  private:
+  absl::Status OnBegin(const v1::DeliverHeader& header) override;
+  absl::Status OnAppend(absl::Span<const absl::string_view> slices) override;
+
   const std::filesystem::path directory_;
   const std::uint64_t bytes_max_;
   PartialLayout layout_;

@@ -10,12 +10,12 @@ absl::Status IncomingUpdate::ContinueDigest() {
   return upload_->ReadBack([this](absl::string_view bytes) { sha_.Update(bytes); });
 }
 
-absl::Status IncomingUpdate::Begin(const v1::DeliverHeader& header) {
+absl::Status IncomingUpdate::OnBegin(const v1::DeliverHeader& header) {
   if (!header.working() && !header.has_sum() && header.shard_layout() == 0) return absl::OkStatus();
   return absl::InvalidArgumentError("an update was asked for");
 }
 
-absl::Status IncomingUpdate::Append(absl::Span<const absl::string_view> slices) {
+absl::Status IncomingUpdate::OnAppend(absl::Span<const absl::string_view> slices) {
   if (verify_) {
     for (const absl::string_view slice : slices) sha_.Update(slice);
   }

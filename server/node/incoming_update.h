@@ -24,13 +24,14 @@ class IncomingUpdate final : public Incoming {
   absl::Status ContinueDigest();  // Of what an attempt before this one brought.
 
   absl::string_view kind() const override { return "update"; }
-  absl::Status Begin(const v1::DeliverHeader& header) override;
-  absl::Status Append(absl::Span<const absl::string_view> slices) override;
 
   // After Await, and without an error: DATA_LOSS, or it is in the store.
   absl::Status Seal(Store& store);
 
  private:
+  absl::Status OnBegin(const v1::DeliverHeader& header) override;
+  absl::Status OnAppend(absl::Span<const absl::string_view> slices) override;
+
   const UploadKey key_;
   std::unique_ptr<Upload> upload_;
   const bool verify_;
