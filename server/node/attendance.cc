@@ -37,9 +37,27 @@ absl::Status Attendance::state() const {
   return state_;
 }
 
+void Attendance::GiveUp(const absl::Status& why) {
+  std::lock_guard lock(mutex_);
+  if (stopping_ || given_up_) return;
+  spdlog::error("node {}: attends the root no more; this gateway should be started again: {}", request_.node(),
+                std::string(why.message()));
+  given_up_ = true;
+  state_ = why;
+  if (context_ != nullptr) context_->TryCancel();
+  wake_.notify_one();
+}
+
+void Attendance::Hold(grpc::ClientContext* context) {
+  std::lock_guard lock(mutex_);
+  context_ = context;
+  if (given_up_ && context != nullptr) context->TryCancel();  // Before it starts: then it ends at once.
+}
+
 void Attendance::SetState(const absl::Status& state) {
   std::lock_guard lock(mutex_);
-  if (stopping_ || root_->calls().closed()) return;  // It is this gateway that stops.
+  // It is this gateway that stops, or has said why it does not attend.
+  if (stopping_ || given_up_ || root_->calls().closed()) return;
   if (state.ok()) {
     spdlog::info("node {}: attends the root", request_.node());
   } else if (state_.code() != state.code() || state_.message() != state.message()) {
@@ -51,6 +69,7 @@ void Attendance::SetState(const absl::Status& state) {
 absl::Status Attendance::Follow() {
   grpc::ClientContext context;
   root_->calls().Add(&context);
+  Hold(&context);
   v1::AttendRequest request = request_;
   request.set_root(known_->identity());
   const auto stream = root_->node().Attend(&context, request);
@@ -69,6 +88,7 @@ absl::Status Attendance::Follow() {
   }
   if (!known.ok()) context.TryCancel();
   const absl::Status ended = root_->Result(stream->Finish());
+  Hold(nullptr);
   root_->calls().Remove(&context);
   CAIRN_RETURN_IF_ERROR(known);
   return ended.ok() ? absl::UnavailableError("the root ended the stream") : ended;
@@ -76,7 +96,7 @@ absl::Status Attendance::Follow() {
 
 bool Attendance::Pause() {
   std::unique_lock lock(mutex_);
-  return !wake_.wait_for(lock, kRetryInterval, [this] { return stopping_; });
+  return !wake_.wait_for(lock, kRetryInterval, [this] { return stopping_ || given_up_; });
 }
 
 void Attendance::Loop() {

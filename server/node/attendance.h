@@ -24,6 +24,9 @@ class Attendance {
 
   void Start(v1::AttendRequest request);  // Once.
 
+  // Ends the stream for good: the root is to do without this node. From any thread; logged once, and stays the state.
+  void GiveUp(const absl::Status& why);
+
   // OK once the root has welcomed the node, until the stream ends: then why.
   absl::Status state() const;
 
@@ -31,7 +34,8 @@ class Attendance {
   void Loop();
   absl::Status Follow();  // One stream, to its end.
   void SetState(const absl::Status& state);
-  bool Pause();  // Before the next attempt. False: stopped.
+  void Hold(grpc::ClientContext* context);  // That of the stream, which GiveUp cancels. Null: there is none.
+  bool Pause();                             // Before the next attempt. False: stopped, or given up.
 
   RootConnection* root_;
   const std::unique_ptr<KnownRoot> known_;
@@ -41,6 +45,8 @@ class Attendance {
   std::condition_variable wake_;
   bool stopping_ = false;
   absl::Status state_ = absl::UnavailableError("the root has not answered yet");
+  bool given_up_ = false;
+  grpc::ClientContext* context_ = nullptr;
   std::thread thread_;
 };
 

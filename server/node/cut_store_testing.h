@@ -1,10 +1,13 @@
-// A store one of whose files is cut short when it has just been opened, for tests.
+// A store on a disk that fails, for tests: one of its files is cut short when it has just been opened, or nothing is
+// found for ever.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "server/store/store.h"
@@ -18,8 +21,11 @@ class CutStore final : public Store {
 
   // Of each file that is found from now on only so many bytes are left.
   void CutTo(std::uintmax_t bytes) { left_ = bytes; }
+  // Whoever looks for something waits until it hangs no more.
+  void Hang(bool hangs) { hangs_ = hangs; }
 
   absl::StatusOr<std::shared_ptr<const Blob>> Find(const std::string& federation, const std::string& name) override {
+    while (hangs_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     auto blob = store_->Find(federation, name);
     if (blob.ok() && left_ > 0) std::filesystem::resize_file(*(*blob)->path(), left_);
     return blob;
@@ -45,6 +51,7 @@ class CutStore final : public Store {
  private:
   std::unique_ptr<Store> store_;
   std::atomic<std::uintmax_t> left_ = 0;  // 0: all.
+  std::atomic<bool> hangs_ = false;
 };
 
 }  // namespace cairn::testing

@@ -26,17 +26,21 @@ absl::StatusOr<std::shared_ptr<const Blob>> FindBytes(const v1::FetchOrder& orde
 }
 
 // Until all is sent, or `open` says that nothing can be any more. DATA_LOSS: the bytes cannot be read.
-absl::Status SendChunks(RawCall& call, ChunkFrames& chunks, absl::string_view rest, bool& open) {
+absl::Status SendChunks(
+    RawCall& call, ChunkFrames& chunks, absl::string_view rest, bool& open,
+    const std::function<void()>& gets_on = [] {}) {
   while (open && !rest.empty()) {
     CAIRN_ASSIGN_OR_RETURN(const grpc::ByteBuffer frame, chunks.Next(rest));
     open = call.Write(frame);
+    gets_on();
   }
   return absl::OkStatus();
 }
 
-absl::Status SendBlob(RawCall& call, const std::shared_ptr<const Blob>& blob, std::uint64_t offset, bool& open) {
+absl::Status SendBlob(RawCall& call, const std::shared_ptr<const Blob>& blob, std::uint64_t offset, bool& open,
+                      const std::function<void()>& gets_on) {
   ChunkFrames chunks(blob, [&blob] { blob->DropPages(); });
-  CAIRN_RETURN_IF_ERROR(SendChunks(call, chunks, blob->bytes().substr(offset), open));
+  CAIRN_RETURN_IF_ERROR(SendChunks(call, chunks, blob->bytes().substr(offset), open, gets_on));
   blob->DropPages();
   return absl::OkStatus();
 }
@@ -95,7 +99,8 @@ bool SendFailure(RawCall& call, v1::DeliverHeader header, const absl::Status& wh
 
 }  // namespace
 
-absl::Status Deliver(RootConnection& root, const std::string& node, const v1::FetchOrder& order, Store& store) {
+absl::Status Deliver(RootConnection& root, const std::string& node, const v1::FetchOrder& order, Store& store,
+                     const std::function<void()>& gets_on) {
   const auto blob = FindBytes(order, store);
   const v1::DeliverHeader header = HeaderFor(node, order.fetch());
   RawCall call(root, "/cairn.v1.Node/Deliver");
@@ -103,7 +108,7 @@ absl::Status Deliver(RootConnection& root, const std::string& node, const v1::Fe
   absl::Status read = blob.status();
   if (read.ok()) {
     open = SendHeader(call, header);
-    read = SendBlob(call, *blob, order.offset(), open);
+    read = SendBlob(call, *blob, order.offset(), open, gets_on);
   }
   if (!read.ok()) open = open && SendFailure(call, header, read);
   return End(call, open, read.ok());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -14,8 +15,10 @@
 
 namespace cairn {
 
-// Blocks. An error is of interest to the log only: the root knows, and asks again when it needs to.
-absl::Status Deliver(RootConnection& root, const std::string& node, const v1::FetchOrder& order, Store& store);
+// Blocks, and calls `gets_on` with every piece. An error is of interest to the log only: the root knows, and asks again
+// when it needs to.
+absl::Status Deliver(RootConnection& root, const std::string& node, const v1::FetchOrder& order, Store& store,
+                     const std::function<void()>& gets_on);
 
 // The same of what is made. While it is, on another thread, the root is told that it is coming, every `interval`; but
 // not of one that is alive and for `stuck` got nothing done, although it did not wait for others: the root is told that

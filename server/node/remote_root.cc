@@ -112,6 +112,7 @@ RemoteRoot::RemoteRoot(RemoteRootOptions options, Store* store, std::shared_ptr<
       teller_(&connection_),
       fetcher_(&connection_, std::move(cache)),
       shards_({options_.node, options_.data_dir, store, options_.sharder, &peers_, &connection_, &fetcher_}),
+      deliveries_(options_.stuck),
       deliverers_(std::make_unique<WorkerPool>(kWorkers)),
       workers_(std::make_unique<WorkerPool>(kWorkers)),
       answers_(std::make_unique<WorkerPool>(1)) {}

@@ -15,8 +15,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/limits.h"
 #include "base/worker_pool.h"
 #include "server/gateway/credentials.h"
+#include "server/gateway/stream_watch.h"
 #include "server/node/adapter_fetcher.h"
 #include "server/node/attendance.h"
 #include "server/node/delivery.h"
@@ -46,6 +49,8 @@ struct RemoteRootOptions {
   std::size_t worker_count = 0;
   std::string peer_address = "";  // v1::AttendRequest::peer
   Metrics* metrics = nullptr;     // Outlives it, too. May be null.
+  // A node that could not read a byte of what it brings for so long attends no more.
+  absl::Duration stuck = absl::Seconds(limits::kWorkerStuckSeconds);
 };
 
 class RemoteRoot final : public Root {
@@ -93,6 +98,7 @@ class RemoteRoot final : public Root {
     Work(answers_, [done, why] { done(why); });
   }
   void Tidy(const std::string& federation);
+  void BringUpdate(const v1::FetchOrder& order);
   void OnSumOrder(const v1::UpdateList& piece);
   void OnShardOrder(const v1::ShardOrder& piece);
   void Bring(const std::string& federation, std::uint64_t round, std::uint64_t fetch, MakeParcel make);
@@ -112,6 +118,7 @@ class RemoteRoot final : public Root {
   UploadTeller teller_;
   AdapterFetcher fetcher_;
   NodeShards shards_;
+  StreamWatch deliveries_;
 
   std::mutex mutex_;
   std::set<std::string> federations_;                        // As the root said. Empty: not yet.

@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "server/gateway/convert.h"
 #include "server/node/delivery.h"
@@ -23,10 +25,7 @@ void RemoteRoot::OnNotice(const v1::RootNotice& notice) {
     }
     for (const std::string& federation : names) Tidy(federation);
   } else if (notice.has_fetch()) {
-    Work(deliverers_, [this, order = notice.fetch()] {
-      const absl::Status delivered = Deliver(connection_, options_.node, order, *store_);
-      if (!delivered.ok()) spdlog::warn("{}: bringing {}: {}", order.federation(), order.name(), delivered.ToString());
-    });
+    Work(deliverers_, [this, order = notice.fetch()] { BringUpdate(order); });
   } else if (notice.has_sum()) {
     OnSumOrder(notice.sum());
   } else if (notice.has_shard()) {
@@ -34,6 +33,19 @@ void RemoteRoot::OnNotice(const v1::RootNotice& notice) {
   } else if (!notice.keep().empty()) {
     Tidy(notice.keep());
   }
+}
+
+// One that hangs, in a disk that does not answer, holds its thread for good, and the root would wait for every update
+// that it asks for when all of them do: it is to do without this node.
+void RemoteRoot::BringUpdate(const v1::FetchOrder& order) {
+  const StreamWatch::Id watched = deliveries_.Add([this, name = order.name()] {
+    attendance_->GiveUp(absl::UnavailableError(
+        absl::StrCat("it hangs: nothing of ", name, " could be read for ", absl::FormatDuration(options_.stuck))));
+  });
+  const absl::Status delivered =
+      Deliver(connection_, options_.node, order, *store_, [this, watched] { deliveries_.Touch(watched); });
+  deliveries_.Remove(watched);
+  if (!delivered.ok()) spdlog::warn("{}: bringing {}: {}", order.federation(), order.name(), delivered.ToString());
 }
 
 void RemoteRoot::OnSumOrder(const v1::UpdateList& piece) {

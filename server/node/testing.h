@@ -90,6 +90,7 @@ class TestNode {
     store_ = std::move(store);
     RemoteRootOptions options{root, {}, name_, identity, directory / "cache", directory.path()};
     if (identity.empty()) options.directory = directory.path();
+    options.stuck = stuck;
     auto opened = RemoteRoot::Open(std::move(options), store_.get());
     ASSERT_TRUE(opened.ok()) << opened.status();
     root_ = *std::move(opened);
@@ -154,7 +155,9 @@ class TestNode {
   }
 
   TestDirectory directory;
-  ClientsOffer offer;  // From the next start on.
+  // From the next start on.
+  ClientsOffer offer;
+  absl::Duration stuck = absl::InfiniteDuration();
 
  private:
   const std::string name_;
