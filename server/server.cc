@@ -5,7 +5,6 @@
 #include <chrono>
 #include <filesystem>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +16,7 @@
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "config/address.h"
+#include "server/cpu_quota.h"
 #include "server/directory_role.h"
 #include "server/fold_speed.h"
 #include "server/gateway/gateway.h"
@@ -279,8 +279,8 @@ absl::Status ServerImpl::ServeClients(const ServerOptions& options) {
   return absl::OkStatus();
 }
 
-// Last: whom the root sends here finds somebody, and what the directory is bound to is what this process serves as. Until
-// a node attends it takes no uploads.
+// Last: whom the root sends here finds somebody, and what the directory is bound to is what this process serves as.
+// Until a node attends it takes no uploads.
 absl::Status ServerImpl::OfferToClients(const ServerOptions& options) {
   if (remote_root_ == nullptr && nodes_ == nullptr) return absl::OkStatus();
   CAIRN_ASSIGN_OR_RETURN(const HostPort bound, ParseHostPort(address()));
@@ -290,7 +290,7 @@ absl::Status ServerImpl::OfferToClients(const ServerOptions& options) {
   if (!offer.address.empty()) {
     offer.zone = options.zone;
     offer.fold_seconds_per_byte = MeasureFoldSecondsPerByte();
-    offer.cores = std::max(std::thread::hardware_concurrency(), 1u);
+    offer.cores = UsableCores();
     offer.workers = static_cast<std::uint32_t>(options.workers);
     offer.capacity = options.capacity > 0 ? static_cast<double>(options.capacity)
                                           : UpdateCapacity(offer.cores, offer.fold_seconds_per_byte);
