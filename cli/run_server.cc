@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
@@ -21,7 +22,8 @@ namespace cairn {
 namespace {
 
 // SIGINT and SIGTERM, from construction on. Handlers, and not sigwait, which needs that every thread blocks them:
-// libraries start threads before main does.
+// libraries start threads before main does. The second one ends the process: the first waits for threads, and one that
+// hangs, in a disk that does not answer, never comes to its end.
 class StopSignals {
  public:
   StopSignals() {
@@ -29,6 +31,7 @@ class StopSignals {
     struct sigaction action {};
     action.sa_flags = SA_RESTART;  // Whatever else runs is not to see them.
     action.sa_handler = [](int signal) {
+      if (which_ != 0) EndNow(signal);
       which_ = signal;
       sem_post(&came_);
     };
@@ -42,6 +45,13 @@ class StopSignals {
   }
 
  private:
+  // As a shell says of what a signal ended. Async-signal-safe calls only.
+  [[noreturn]] static void EndNow(int signal) {
+    constexpr char kText[] = "cairn: told to stop once more, and ends at once\n";
+    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kText, sizeof(kText) - 1);
+    _exit(128 + signal);
+  }
+
   static inline sem_t came_;
   static inline volatile std::sig_atomic_t which_ = 0;
 };

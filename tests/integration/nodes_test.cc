@@ -2,17 +2,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/limits.h"
 #include "tests/integration/certificates.h"
 #include "tests/integration/nodes_fixture.h"
 #include "tests/integration/remote.h"
+#include "tests/integration/worker_pids.h"
 
 namespace cairn::testing {
 namespace {
@@ -127,6 +130,23 @@ TEST_F(NodesTest, ARoundGoesOnWithoutADeadGatewayAndSaysSo) {
 std::string RootTls(const Authority& authority, const Identity& identity) {
   return absl::StrCat("root_tls:\n  ca: ", authority.certificate().string(),
                       "\n  certificate: ", identity.certificate.string(), "\n  key: ", identity.key.string(), "\n");
+}
+
+// It asks what it is to keep, on a thread that never comes back.
+TEST_F(NodesTest, AGatewayInWhichSomethingHangsEndsOnASecondSignal) {
+  StartNodes("  - {name: f, combine: stack, rounds: 1, clients: {min: 3}}\n");
+  n2_->Kill();
+  n2_->set_environment({"CAIRN_FAILPOINTS=node.before_keep=hang"});
+  ASSERT_TRUE(n2_->Start().ok());
+  AwaitAttended(*n2_);
+  n2_->child().Send(SIGTERM);
+  ASSERT_TRUE(Eventually([this] { return absl::StrContains(n2_->Log(), "stopping on SIGTERM"); })) << n2_->Log();
+  const auto ended = n2_->Terminate();
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  EXPECT_EQ(*ended, 128 + SIGTERM);
+  EXPECT_THAT(n2_->Log(), HasSubstr("told to stop once more, and ends at once"));
+  n2_->set_environment({});
+  EXPECT_TRUE(n2_->Start().ok());
 }
 
 TEST_F(NodesTest, UnderTlsOnlyNodesGetToTheRootAndEachAsItself) {
