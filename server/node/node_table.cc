@@ -1,6 +1,6 @@
 #include "server/node/node_table.h"
 
-#include <future>
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -10,11 +10,17 @@
 #include "server/node/incoming_sum.h"
 #include "server/node/incoming_update.h"
 #include "server/node/update_list.h"
+#include "server/root/gather.h"
 
 namespace cairn {
 namespace {
 
 absl::Status Away(const std::string& node) { return absl::UnavailableError(absl::StrCat("node ", node, " is away")); }
+
+absl::Status NoRoomFor(const UploadKey& key) {
+  return NoRoom(absl::ResourceExhaustedError(absl::StrCat("the root: no memory was free for the ", key.bytes,
+                                                          " bytes of the update of client \"", key.client, "\"")));
+}
 
 v1::RootNotice FetchOrderOf(std::uint64_t fetch, const UploadKey& key, std::uint64_t offset) {
   v1::RootNotice notice;
@@ -38,7 +44,8 @@ absl::Status CheckSameProcess(const v1::AttendRequest& there, const v1::AttendRe
 
 }  // namespace
 
-NodeTable::NodeTable(Store* store, bool verify) : store_(store), verify_(verify), next_(std::random_device()()) {
+NodeTable::NodeTable(Store* store, bool verify, absl::Duration room_max)
+    : store_(store), verify_(verify), room_max_(room_max), next_(std::random_device()()) {
   next_ = next_ << 31 | 1;  // Far from wrapping around.
 }
 
@@ -85,9 +92,28 @@ absl::StatusOr<std::shared_ptr<Incoming>> NodeTable::Take(const std::string& nod
 }
 
 absl::StatusOr<std::unique_ptr<Upload>> NodeTable::Begin(const UploadKey& key) {
-  std::promise<absl::StatusOr<std::unique_ptr<Upload>>> begun;
-  store_->Begin(key, &opener_, [&](auto upload) { begun.set_value(std::move(upload)); });
-  return begun.get_future().get();
+  std::optional<absl::StatusOr<std::unique_ptr<Upload>>> begun;  // Of mutex_.
+  const Store::Ticket ticket = store_->Begin(key, &opener_, [&](auto upload) {
+    std::lock_guard lock(mutex_);
+    begun = std::move(upload);
+    changed_.notify_all();
+  });
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, absl::ToChronoMilliseconds(room_max_), [&] { return begun || stopped_; });
+  if (!begun) {
+    const bool stopped = stopped_;
+    lock.unlock();
+    if (store_->Cancel(ticket)) return stopped ? absl::CancelledError("the server is stopping") : NoRoomFor(key);
+    lock.lock();
+    changed_.wait(lock, [&] { return begun.has_value(); });  // It is about to.
+  }
+  return *std::move(begun);
+}
+
+void NodeTable::Stop() {
+  std::lock_guard lock(mutex_);
+  stopped_ = true;
+  changed_.notify_all();
 }
 
 absl::StatusOr<std::uint64_t> NodeTable::NewFetch(const std::string& node, bool sum) {

@@ -1,6 +1,7 @@
 // The nodes that attend the root, and what is being fetched from them. Thread-safe.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -11,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "base/worker_pool.h"
 #include "proto/cairn/v1/node.pb.h"
 #include "server/node/incoming.h"
@@ -26,8 +28,9 @@ class NodeTable final : public Nodes {
   using Session = std::uint64_t;
   using Notify = std::function<void(const v1::RootNotice&)>;
 
-  // `store` is the root's, and outlives this object. `verify`: as IncomingUpdate.
-  NodeTable(Store* store, bool verify);
+  // `store` is the root's, and outlives this object. `verify`: as IncomingUpdate. `room_max`: how long what is fetched
+  // waits for memory.
+  NodeTable(Store* store, bool verify, absl::Duration room_max = kFetchRoomMax);
 
   // A node's stream begins. ALREADY_EXISTS: a node of this name but with another data directory, or of another process,
   // attends. An older stream of the same process counts no more. `notify` must not block, and is not called any more
@@ -47,6 +50,7 @@ class NodeTable final : public Nodes {
   absl::Status Fetch(const std::string& node, const UploadKey& key) override;
   absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const std::string& node, const PublishJob& job) override;
   void Remind(const std::string& federation) override;
+  void Stop() override;
 
   // Nodes that attend, as they introduced themselves.
   std::vector<v1::AttendRequest> attending() const;
@@ -76,7 +80,10 @@ class NodeTable final : public Nodes {
 
   Store* store_;
   const bool verify_;
+  const absl::Duration room_max_;
   mutable std::mutex mutex_;
+  std::condition_variable changed_;  // A Begin was answered, or Stop called.
+  bool stopped_ = false;
   std::uint64_t next_;  // Begins anywhere: a node may still bring what an earlier process of the root asked for.
   std::map<std::string, Attending> attending_;                   // By node.
   std::map<std::uint64_t, std::shared_ptr<Incoming>> incoming_;  // By fetch.

@@ -10,6 +10,9 @@
 #include <vector>
 
 #include "base/test_directory.h"
+#include "base/worker_pool.h"
+#include "server/root/gather.h"
+#include "server/store/testing.h"
 
 namespace cairn {
 namespace {
@@ -62,6 +65,48 @@ TEST_F(NodeTableTest, OthersHearOfItInTheOrderInWhichItIs) {
   }));
   comes_back.get();
   EXPECT_EQ(heard, (std::vector<std::string>{"away", "back"}));
+}
+
+// A root whose memory is all in use by an upload.
+class FullNodeTableTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    held_ = testing::Begun(*small_, {"fed", 1, "b", std::string(64, 'b'), 100}, &opener_).Take();
+    ASSERT_TRUE(held_.ok()) << held_.status();
+  }
+  void Open(absl::Duration room_max) {
+    full_ = std::make_unique<NodeTable>(small_.get(), /*verify=*/true, room_max);
+    v1::AttendRequest request;
+    request.set_node("n1");
+    const auto arrived = full_->Arrive(
+        request, [](const v1::RootNotice&) {}, [] {});
+    ASSERT_TRUE(arrived.ok()) << arrived.status();
+  }
+
+  const UploadKey key_{"fed", 1, "a", std::string(64, 'a'), 100};
+  TestDirectory files_;
+  WorkerPool opener_{1};
+  std::unique_ptr<Store> small_ = *OpenFileStore(files_.path(), kFileUploadReservation);
+  std::unique_ptr<NodeTable> full_;
+  absl::StatusOr<std::unique_ptr<Upload>> held_;
+};
+
+TEST_F(FullNodeTableTest, AFetchWaitsForMemoryOnlySoLong) {
+  Open(absl::Milliseconds(1));
+  const absl::Status full = full_->Fetch("n1", key_);
+  EXPECT_EQ(full.code(), absl::StatusCode::kResourceExhausted) << full;
+  EXPECT_TRUE(IsNoRoom(full));
+  EXPECT_EQ(small_->budget().waiting(), 0u);
+}
+
+TEST_F(FullNodeTableTest, NobodyWaitsForMemoryOnceItIsStopped) {
+  Open(absl::Hours(1));
+  auto fetched = std::async(std::launch::async, [&] { return full_->Fetch("n1", key_); });
+  while (small_->budget().waiting() == 0) std::this_thread::yield();
+  full_->Stop();
+  EXPECT_EQ(fetched.get().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(full_->Fetch("n1", key_).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(small_->budget().waiting(), 0u);
 }
 
 }  // namespace

@@ -67,6 +67,7 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(CoordinatorOption
 Coordinator::~Coordinator() {
   if (!thread_.joinable()) return;
   if (host_.summer != nullptr) host_.summer->Stop();  // The publisher may wait for workers, and they for nothing.
+  if (options_.nodes != nullptr) options_.nodes->Stop();  // Nor for room, which its own job may take.
   // Its last result is queued and carried out. What is still queued may start jobs: they are ignored.
   publisher_->Stop();
   {

@@ -250,6 +250,7 @@ class HasFetched final : public Nodes {
     return absl::UnimplementedError("");
   }
   void Remind(const std::string&) override {}
+  void Stop() override {}
 };
 
 TEST(PublisherTest, APageThatWasLostOnceBlamesNobody) {
@@ -279,6 +280,32 @@ TEST(PublisherTest, APageThatWasLostOnceBlamesNobody) {
   job = {};
   const absl::Status status = ended.get_future().get();
   EXPECT_TRUE(status.ok()) << status;
+}
+
+// With which somebody may wait for memory.
+class StoppedNodes final : public Nodes {
+ public:
+  absl::Status Fetch(const std::string&, const UploadKey&) override { return absl::UnimplementedError(""); }
+  absl::StatusOr<std::unique_ptr<RoundTotal>> Sum(const std::string&, const PublishJob&) override {
+    return absl::UnimplementedError("");
+  }
+  void Remind(const std::string&) override {}
+  void Stop() override { stopped = true; }
+
+  bool stopped = false;
+};
+
+TEST(PublisherTest, AServerThatStopsLetsNobodyWaitForMemory) {
+  const TestDirectory directory;
+  const auto store = *OpenFileStore(directory.path(), 64 << 20);
+  StoppedNodes nodes;
+  Metrics metrics("test");
+  FakeClock clock(absl::FromUnixSeconds(1'000'000));
+  auto opened = Coordinator::Open({directory.path(), true, {FederationFor("fed", "stack", 1, 1)}, &nodes}, store.get(),
+                                  &metrics, &clock);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  opened->reset();
+  EXPECT_TRUE(nodes.stopped);
 }
 
 class ThrowingBlob final : public Blob {

@@ -17,9 +17,16 @@ std::string WhatIsLost(const std::string& node, const std::string& client, const
 // Such an update is its client's to send again: INVALID_ARGUMENT with BlamedClient (aggregators/blame.h).
 absl::Status LostUpdate(const std::string& node, const std::string& client, const absl::Status& why);
 
-// Finds a payload for every contribution that has none yet. Blocks. UNAVAILABLE: a node is away. INVALID_ARGUMENT, with
-// BlamedClients (aggregators/blame.h): nodes do not have these updates, or have other bytes. What was fetched before an
-// error is in `store`, for the next attempt.
+// `status` with a note that what is to be fetched waited too long for room in the root's memory.
+absl::Status NoRoom(absl::Status status);
+bool IsNoRoom(const absl::Status& status);
+
+// Brings what is at nodes to `store`, and then finds the payload of every contribution there. If there is anything to
+// bring, payloads that were held are let go of first and found anew, those of a file that could not be read among them;
+// after an error there is none. Blocks. UNAVAILABLE: a node is away. INVALID_ARGUMENT, with BlamedClients
+// (aggregators/blame.h): nodes do not have these updates, or have other bytes. RESOURCE_EXHAUSTED, IsNoRoom: others
+// have all memory. CANCELLED: the server is stopping. What was fetched before an error is in `store`, for the next
+// attempt.
 absl::Status Gather(PublishJob& job, Store* store, Nodes* nodes);
 
 }  // namespace cairn

@@ -107,7 +107,9 @@ NodesSummer::Total NodesSummer::SumOfNode(const std::string& node, PublishJob& p
   spdlog::warn("{}: version {}: no sum from node {}, whose updates ({}) are fetched: {}", part.federation, part.version,
                node, part.contributions.size(), StatusText(status));
   CAIRN_RETURN_IF_ERROR(Gather(part, store_, nodes_));
-  return here_.Sum(part);
+  total = here_.Sum(part);
+  part.contributions.clear();  // Memory, for what comes from other nodes.
+  return total;
 }
 
 NodesSummer::Total NodesSummer::SumPart(const std::string& node, PublishJob& part) {

@@ -53,6 +53,7 @@ class FakeNodes final : public Nodes {
     return HereSummer().Sum(own);
   }
   void Remind(const std::string&) override {}
+  void Stop() override {}
 
   std::map<std::string, absl::Status> failures;  // By node: what it answers.
   std::set<std::string> forgets;                 // Nodes that leave out an update.

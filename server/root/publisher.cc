@@ -5,6 +5,7 @@
 #include <chrono>
 #include <exception>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -24,30 +25,26 @@ bool IsFinal(const absl::Status& status) {
   return status.ok() || absl::IsCancelled(status) || absl::IsUnavailable(status) || BlamedClient(status).has_value();
 }
 
-// What was lost of a mapping in the first attempt stays zeros there: it would not parse, and its client be blamed.
-absl::Status FindAnew(PublishJob& job, Store& store) {
-  for (Contribution& contribution : job.contributions) {
-    if (contribution.payload == nullptr) continue;
-    const ReceiptRow& receipt = contribution.receipt;
-    CAIRN_ASSIGN_OR_RETURN(contribution.payload,
-                           store.Find(receipt.federation, UpdateName(receipt.client, receipt.sha256)));
-  }
-  return absl::OkStatus();
+// What the nodes make of it together, if that is the end of the matter.
+std::optional<absl::StatusOr<Publication>> PublishWithNodes(const PublishJob& job, Nodes* nodes) {
+  // Who adds up, with nodes, has each of them add up its own, and brings here what cannot be had otherwise.
+  const bool adds_up = job.summer != nullptr && nodes != nullptr;
+  if (!adds_up && (job.sharder == nullptr || !job.sharder->reaches_nodes())) return std::nullopt;
+  absl::StatusOr<Publication> publication = Publish(job);
+  const absl::Status& status = publication.status();
+  // The job itself holds memory, which is let go of when everything is fetched.
+  if (adds_up ? !IsNoRoom(status) : IsFinal(status)) return publication;
+  const bool never = absl::IsUnimplemented(status);  // Of this method, or of these nodes.
+  spdlog::log(never ? spdlog::level::info : spdlog::level::warn,
+              "{}: version {}: the updates are fetched from their nodes: {}", job.federation, job.version,
+              never ? std::string(status.message()) : StatusText(status));
+  return std::nullopt;
 }
 
 absl::StatusOr<Publication> PublishAnywhere(PublishJob& job, Store* store, Nodes* nodes) {
   if (!AtNodes(job)) return Publish(job);
-  // Who adds up, with nodes, has each of them add up its own, and brings here what cannot be had otherwise.
-  if (job.summer != nullptr && nodes != nullptr) return Publish(job);
-  if (job.sharder != nullptr && job.sharder->reaches_nodes()) {
-    absl::StatusOr<Publication> publication = Publish(job);
-    if (IsFinal(publication.status())) return publication;
-    const bool never = absl::IsUnimplemented(publication.status());  // Of this method, or of these nodes.
-    spdlog::log(never ? spdlog::level::info : spdlog::level::warn,
-                "{}: version {}: the updates are fetched from their nodes: {}", job.federation, job.version,
-                never ? std::string(publication.status().message()) : StatusText(publication.status()));
-    CAIRN_RETURN_IF_ERROR(FindAnew(job, *store));
-  }
+  if (auto publication = PublishWithNodes(job, nodes)) return *std::move(publication);
+  // Everything is found anew: what was lost of a mapping in the first attempt stays zeros there, and would not parse.
   CAIRN_RETURN_IF_ERROR(Gather(job, store, nodes));
   return Publish(job);
 }
