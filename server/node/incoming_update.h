@@ -14,6 +14,9 @@
 
 namespace cairn {
 
+// What went wrong with the root's own store, by a code that does not say of a node that it has not the update.
+absl::Status OfTheRoot(const absl::Status& status);
+
 class IncomingUpdate final : public Incoming {
  public:
   // `verify`: the bytes must have the key's digest; otherwise that is the client's word (docs/adr/0007-integrity.md).
@@ -25,7 +28,7 @@ class IncomingUpdate final : public Incoming {
 
   absl::string_view kind() const override { return "update"; }
 
-  // After Await, and without an error: DATA_LOSS, or it is in the store.
+  // After Await, and without an error: DATA_LOSS, it is not what the key says; OfTheRoot; or it is in the store.
   absl::Status Seal(Store& store);
 
  private:

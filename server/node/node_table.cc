@@ -150,8 +150,9 @@ absl::Status NodeTable::Fetch(const std::string& node, const UploadKey& key) {
 absl::Status NodeTable::FetchOnce(const std::string& node, const UploadKey& key, bool* resumed) {
   if (store_->Find(key.federation, UpdateName(key.client, key.sha256)).ok()) return absl::OkStatus();
   CAIRN_ASSIGN_OR_RETURN(const std::uint64_t fetch, NewFetch(node, /*sum=*/false));
-  CAIRN_ASSIGN_OR_RETURN(auto upload, Begin(key));
-  const auto incoming = std::make_shared<IncomingUpdate>(key, node, std::move(upload), verify_);
+  absl::StatusOr<std::unique_ptr<Upload>> upload = Begin(key);
+  if (!upload.ok()) return OfTheRoot(upload.status());
+  const auto incoming = std::make_shared<IncomingUpdate>(key, node, *std::move(upload), verify_);
   *resumed = incoming->received() > 0;
   CAIRN_RETURN_IF_ERROR(incoming->ContinueDigest());
   CAIRN_RETURN_IF_ERROR(Await(fetch, incoming, {FetchOrderOf(fetch, key, incoming->received())}));

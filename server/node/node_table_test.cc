@@ -11,6 +11,7 @@
 
 #include "base/test_directory.h"
 #include "base/worker_pool.h"
+#include "server/node/incoming_update.h"
 #include "server/root/gather.h"
 #include "server/store/testing.h"
 
@@ -90,6 +91,56 @@ class FullNodeTableTest : public ::testing::Test {
   std::unique_ptr<NodeTable> full_;
   absl::StatusOr<std::unique_ptr<Upload>> held_;
 };
+
+// Whose disk has lost its directories.
+class GoneStore final : public Store {
+ public:
+  std::uint64_t Reservation(std::uint64_t) const override { return 0; }
+  const ByteBudget& budget() const override { return budget_; }
+  std::uint64_t ResumePoint(const UploadKey&) const override { return 0; }
+  Ticket Begin(const UploadKey&, WorkerPool* workers, Begun begun) override {
+    workers->Run([begun = std::move(begun)] { begun(absl::NotFoundError("uploads")); });
+    return 0;
+  }
+  bool Cancel(Ticket) override { return false; }
+  absl::Status Seal(std::unique_ptr<Upload>, const std::string&) override { return absl::DataLossError("disk"); }
+  void Discard(std::unique_ptr<Upload>) override {}
+  absl::StatusOr<std::shared_ptr<const Blob>> Find(const std::string&, const std::string&) override {
+    return absl::NotFoundError("");
+  }
+  void Remove(const std::string&, const std::string&) override {}
+  absl::Status Retain(const std::string&, std::uint64_t, absl::Span<const std::string>) override {
+    return absl::OkStatus();
+  }
+
+ private:
+  ByteBudget budget_{1};
+};
+
+// NOT_FOUND and DATA_LOSS would say that the node has lost the update.
+TEST_F(NodeTableTest, WhatIsWrongWithTheRootsOwnStoreIsNotTheNodes) {
+  GoneStore gone;
+  NodeTable table(&gone, /*verify=*/true);
+  v1::AttendRequest request;
+  request.set_node("n1");
+  const auto session = table.Arrive(
+      request, [](const v1::RootNotice&) {}, [] {});
+  ASSERT_TRUE(session.ok()) << session.status();
+  UploadKey key{"fed", 1, "a", std::string(64, 'a'), 0};
+  EXPECT_EQ(table.Fetch("n1", key), absl::InternalError("the root: uploads"));
+  WorkerPool opener(1);
+  {
+    auto whole = testing::Begun(*store_, key, &opener).Take();
+    ASSERT_TRUE(whole.ok()) << whole.status();
+    IncomingUpdate incoming(key, "n1", *std::move(whole), /*verify=*/false);
+    EXPECT_EQ(incoming.Seal(gone), absl::InternalError("the root: disk"));
+  }
+  key.bytes = 1;
+  auto part = testing::Begun(*store_, key, &opener).Take();
+  ASSERT_TRUE(part.ok()) << part.status();
+  IncomingUpdate incoming(key, "n1", *std::move(part), /*verify=*/false);
+  EXPECT_EQ(incoming.Seal(gone).code(), absl::StatusCode::kDataLoss);
+}
 
 TEST_F(FullNodeTableTest, AFetchWaitsForMemoryOnlySoLong) {
   Open(absl::Milliseconds(1));

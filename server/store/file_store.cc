@@ -195,7 +195,14 @@ class FileStore final : public Store {
   absl::StatusOr<std::unique_ptr<Upload>> OpenPart(const UploadKey& key, const fs::path& path) {
     RemoveParts(PartPrefix(key), [&](const std::string& name) { return name == path.filename(); });
     const bool resume = !key.sha256.empty() && SizeOrZero(path) <= key.bytes;
-    UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | (resume ? 0 : O_TRUNC), 0600));
+    const auto open_part = [&] {
+      return UniqueFd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | (resume ? 0 : O_TRUNC), 0600));
+    };
+    UniqueFd fd = open_part();
+    if (!fd && errno == ENOENT) {  // Somebody has removed the directory.
+      CAIRN_RETURN_IF_ERROR(MakeDirectories(path.parent_path()));
+      fd = open_part();
+    }
     if (!fd) return ErrnoStatus(errno, "open", path);
     // Find out now, not after gigabytes, that the disk is full. Not every file system can; then writing will tell.
     if (fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, 0, key.bytes) != 0 && errno == ENOSPC) {

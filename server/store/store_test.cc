@@ -239,6 +239,13 @@ TEST_P(StoreTest, ABlobSaysHowOtherProcessesGetAtIt) {
   }
 }
 
+// By somebody who cleans up under a running server.
+TEST_P(StoreTest, TheDirectoryOfUploadsIsMadeAgain) {
+  std::filesystem::remove_all(directory_ / "uploads");
+  Put("c", "abc");
+  EXPECT_EQ(Get("abc"), "abc");
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, StoreTest, ::testing::Bool(),
                          [](const auto& info) { return info.param ? "File" : "Memory"; });
 
