@@ -22,6 +22,29 @@ bool LooksAtNothing(const Method& method) {
   return method.rule == "examples" && !guarded;
 }
 
+absl::StatusOr<ShardPart> CombineOwn(RoundPipeline& round, std::shared_ptr<const Shard> shard,
+                                     const std::filesystem::path& file) {
+  CAIRN_RETURN_IF_ERROR(round.Gather(CheckedAdapters::Keep::kAll, std::move(shard)));
+  CAIRN_ASSIGN_OR_RETURN(const PipelinePlan plan, round.pipeline().Plan());
+  ShardPart part;
+  CAIRN_ASSIGN_OR_RETURN(ResultWriter writer, ResultWriter::Create(file, plan.spec, plan.ranks, {}));
+  ResultSink sink = writer.sink();
+  sink.module = [&](const CombinedModule& module) {
+    const absl::Status written = writer.Module(module);
+    round.DropPages();
+    return written;
+  };
+  CAIRN_ASSIGN_OR_RETURN(part.report, std::move(round.pipeline()).Run(sink));
+  CAIRN_RETURN_IF_ERROR(round.Lost());  // Then the writer removes its file.
+  part.spec = plan.spec;
+  part.spec.base_model.clear();
+  part.bounds = plan.ranks;
+  if (plan.spec.modules.empty() && plan.spec.tensors.empty()) return part;  // The writer removes its file.
+  CAIRN_RETURN_IF_ERROR(std::move(writer).Finish().status());
+  part.file = file;
+  return part;
+}
+
 }  // namespace
 
 bool Shards(const Method& method) {
@@ -35,26 +58,9 @@ bool Shards(const Method& method) {
 absl::StatusOr<ShardPart> CombineShard(const PublishJob& job, std::shared_ptr<const Shard> shard,
                                        const std::filesystem::path& file) {
   RoundPipeline round(job);
-  CAIRN_RETURN_IF_ERROR(round.Gather(CheckedAdapters::Keep::kAll, std::move(shard)));
-  CAIRN_ASSIGN_OR_RETURN(const PipelinePlan plan, round.pipeline().Plan());
-  ShardPart part;
-  CAIRN_ASSIGN_OR_RETURN(ResultWriter writer, ResultWriter::Create(file, plan.spec, plan.ranks, {}));
-  ResultSink sink = writer.sink();
-  sink.module = [&](const CombinedModule& module) {
-    const absl::Status written = writer.Module(module);
-    round.DropPages();
-    return written;
-  };
-  absl::StatusOr<CombineReport> report = std::move(round.pipeline()).Run(sink);
-  CAIRN_RETURN_IF_ERROR(round.Lost());
-  CAIRN_RETURN_IF_ERROR(report.status());
-  part.report = *std::move(report);
-  part.spec = plan.spec;
-  part.spec.base_model.clear();
-  part.bounds = plan.ranks;
-  if (plan.spec.modules.empty() && plan.spec.tensors.empty()) return part;  // The writer removes its file.
-  CAIRN_RETURN_IF_ERROR(std::move(writer).Finish().status());
-  part.file = file;
+  absl::StatusOr<ShardPart> part = CombineOwn(round, std::move(shard), file);
+  // The zeros in a lost page's place may have led to any other error.
+  if (!part.ok()) CAIRN_RETURN_IF_ERROR(round.Lost());
   return part;
 }
 

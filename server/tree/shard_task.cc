@@ -106,12 +106,14 @@ absl::StatusOr<v1::ShardMade> RunShard(NodeObjects& objects, const v1::ShardTask
   CAIRN_ASSIGN_OR_RETURN(const PublishJob job, PlacedJob(objects, task));
   CAIRN_ASSIGN_OR_RETURN(std::shared_ptr<const Shard> shard, JoinGroup(task, further));
   CAIRN_RETURN_IF_ERROR(CAIRN_FAILPOINT("worker.in_shard"));
-  CAIRN_ASSIGN_OR_RETURN(const ShardPart part, CombineShard(job, std::move(shard), task.file()));
+  const absl::StatusOr<ShardPart> part = CombineShard(job, std::move(shard), task.file());
+  // Whatever was found of an update whose bytes were not there says nothing of the update.
   for (const Contribution& contribution : job.contributions) {
     if (static_cast<const PlacedUpdate&>(*contribution.payload).StillValid()) continue;
     return absl::UnavailableError("the worker slept past its lease");
   }
-  return MadeOf(part);
+  CAIRN_RETURN_IF_ERROR(part.status());
+  return MadeOf(*part);
 }
 
 }  // namespace cairn::tree
