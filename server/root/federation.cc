@@ -197,8 +197,9 @@ absl::Status Federation::PublishingEnded(std::uint64_t round, const std::string&
   CAIRN_ASSIGN_OR_RETURN(const auto receipts, host_.database->LoadReceipts(name(), state_.round));
   if (round != state_.round || updates != DigestOf(receipts)) {
     spdlog::warn("{}: what was made of other updates of round {} is not used", name(), round);
-    // Unless there is an attempt to come anyway.
-    return state_.held || state_.retry_at != absl::InfiniteFuture() ? absl::OkStatus() : TryAggregate();
+    const bool comes = !state_.in_hand();  // An attempt, anyway.
+    CAIRN_RETURN_IF_ERROR(TakeOverFetched());
+    return comes ? absl::OkStatus() : TryAggregate();
   }
   if (!publication.ok()) return AggregationFailed(publication.status());
   reported_lost_.clear();  // It was read before.
@@ -231,6 +232,7 @@ absl::Status Federation::AggregationFailed(const absl::Status& why) {
   spdlog::error("{}: round {}: aggregation failed: {}", name(), state_.round, StatusText(why));
   host_.metrics->RoundFinished(name(), "failed");
   Tell(Notice::Kind::kFailed, "", std::string(why.message().substr(0, kDetailBytesMax)));
+  CAIRN_RETURN_IF_ERROR(TakeOverFetched());
   CAIRN_ASSIGN_OR_RETURN(const bool lost, ForgetReported());
   if (lost) return absl::OkStatus();  // The next attempt is without them.
   std::vector<std::string> dropped;

@@ -130,6 +130,9 @@ class Federation {
   absl::Status Record(const SealedUpdate& update, const ReceiptRow& receipt);
   absl::Status RestoreRehearsal(const ReceiptRow& receipt);
   absl::Status RehearseAgain();
+  // What is at a node, of which the root has a copy by now that lasts, is the root's from now on.
+  absl::StatusOr<std::vector<std::string>> TakeOver(std::vector<ReceiptRow>& receipts);
+  absl::Status TakeOverFetched();
   absl::Status GiveUp(const round::NodeGivenUp& lost);
   absl::StatusOr<bool> ForgetReported();  // Whether there were any.
   absl::Status AddLost(std::vector<OutcomeRow>& outcomes) const;

@@ -139,6 +139,7 @@ absl::Status Federation::RestoreReceipts() {
   }
   const bool some_are_forgotten = receipts.size() < on_record;
   CAIRN_ASSIGN_OR_RETURN(receipts, Rehearse(std::move(receipts)));
+  CAIRN_RETURN_IF_ERROR(TakeOver(receipts).status());
   for (const ReceiptRow& receipt : receipts) {
     round::Client& client = state_.clients[receipt.client];
     client.part = round::Client::Part::kContributed;

@@ -60,6 +60,28 @@ absl::Status Federation::UpdatesLost(const std::string& node, std::uint64_t roun
   return Whole(ForgetReported().status());
 }
 
+// Whose clients they are. The nodes may let go of theirs.
+absl::StatusOr<std::vector<std::string>> Federation::TakeOver(std::vector<ReceiptRow>& receipts) {
+  std::vector<std::string> clients;
+  if (!host_.durable) return clients;
+  for (ReceiptRow& receipt : receipts) {
+    if (receipt.node.empty()) continue;
+    const auto copy = host_.store->Find(name(), UpdateName(receipt.client, receipt.sha256));
+    if (!copy.ok() || (*copy)->bytes().size() != receipt.bytes) continue;
+    CAIRN_RETURN_IF_ERROR(host_.database->DeleteNodeUpdate(name(), receipt.round, receipt.client));
+    receipt.node.clear();
+    clients.push_back(receipt.client);
+  }
+  if (!clients.empty() && host_.nodes != nullptr) host_.AfterCommit([this] { host_.nodes->Remind(name()); });
+  return clients;
+}
+
+absl::Status Federation::TakeOverFetched() {
+  CAIRN_ASSIGN_OR_RETURN(auto receipts, host_.database->LoadReceipts(name(), state_.round));
+  CAIRN_ASSIGN_OR_RETURN(auto clients, TakeOver(receipts));
+  return clients.empty() ? absl::OkStatus() : Apply(round::Fetched{std::move(clients)});
+}
+
 absl::StatusOr<bool> Federation::ForgetReported() {
   const auto reported = std::exchange(reported_lost_, {});
   if (reported.empty()) return false;
@@ -69,7 +91,7 @@ absl::StatusOr<bool> Federation::ForgetReported() {
     const auto node = reported.find(receipt.node);
     const std::string update = UpdateName(receipt.client, receipt.sha256);
     if (node == reported.end() || node->second.count(update) == 0) continue;
-    if (host_.store->Find(name(), update).ok()) continue;  // An attempt has fetched it.
+    if (host_.store->Find(name(), update).ok()) continue;  // An attempt has fetched it, into memory.
     const auto gone = absl::NotFoundError("it is not there any more");
     CAIRN_RETURN_IF_ERROR(Drop(receipt, LostUpdate(receipt.node, receipt.client, gone), "node_lost"));
     lost.clients.push_back(receipt.client);

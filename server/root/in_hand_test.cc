@@ -19,7 +19,7 @@ using testing::Update;
 std::atomic<bool> held{false}, inside{false}, fails{false};
 std::atomic<int> runs{0};
 
-// The average, which waits as long as it is held.
+// The average, which waits as long as it is held, and then may fail.
 class Waits final : public Rule {
  public:
   absl::string_view name() const override { return "test_waits"; }
@@ -148,7 +148,7 @@ class UpdatesGivenUpTest : public InHandTest {
     for (const char* client : {"o", "p"}) ASSERT_TRUE(server_->Join(client, "other").ok());
     (*server_)->NodeArrived("n1", "directory", {}, [](const auto&) {});
   }
-  // The publication waits; what b's update is called.
+  // The publication waits, which has read both; what b's update is called, of which the root has a copy.
   std::string HoldBoth() {
     EXPECT_TRUE(server_->Push("a", 1, Update(1)).ok());
     held = true;
@@ -161,11 +161,16 @@ class UpdatesGivenUpTest : public InHandTest {
     while (!inside) std::this_thread::yield();
     return UpdateName("b", update.key.sha256);
   }
+  std::string LoseTheNode() {
+    std::string name = HoldBoth();
+    (*server_)->NodeLeft("n1");
+    return name;
+  }
+  void Reload() { EXPECT_EQ(server_->Contribute(Collision()).status().code(), absl::StatusCode::kUnavailable); }
   // Ends with b's update given up: after a reload the round no longer waits for what is in hand.
   void LoseTheNodeInHand() {
-    HoldBoth();
-    (*server_)->NodeLeft("n1");
-    EXPECT_EQ(server_->Contribute(Collision()).status().code(), absl::StatusCode::kUnavailable);
+    server_->store().Remove("fed", LoseTheNode());
+    Reload();
     server_->clock.Advance(kNodesReturnMax + absl::Seconds(60));
     while (server_->Now().state.contributed() == 2) std::this_thread::yield();
   }
@@ -212,6 +217,35 @@ TEST_F(UpdatesGivenUpTest, AResultDoesNotStandForWhatWasSentInstead) {
   server_->AwaitVersion(1);
   EXPECT_EQ(runs, 2);
   EXPECT_EQ(Rank(), 7);
+}
+
+TEST_F(UpdatesGivenUpTest, WhatTheRootHasAfterAFailedAttemptIsNot) {
+  Start(round::NodeLoss::kAskAgain, 2);
+  fails = true;
+  LoseTheNode();
+  held = false;
+  while (server_->Now().state.failure.empty()) std::this_thread::yield();
+  const round::State state = server_->Now().state;
+  ASSERT_TRUE(state.away.empty());
+  ASSERT_FALSE(state.held);
+  EXPECT_EQ(state.clients.at("b").node, "");
+  fails = false;
+  server_->clock.Advance(absl::Seconds(120));
+  server_->AwaitVersion(1);
+  EXPECT_EQ(Rank(), 5);
+  EXPECT_TRUE(server_->Now().outcomes->at(1).accepted);
+}
+
+TEST_F(UpdatesGivenUpTest, WhatTheRootHasWhenItIsLoadedIsNot) {
+  Start(round::NodeLoss::kAskAgain, 2);
+  LoseTheNode();
+  Reload();
+  ASSERT_EQ(server_->Now().state.clients.at("b").node, "");
+  server_->clock.Advance(absl::Seconds(120));
+  EXPECT_EQ(server_->Now().state.contributed(), 2u);
+  held = false;
+  server_->AwaitVersion(1);
+  EXPECT_EQ(Rank(), 5);
 }
 
 }  // namespace

@@ -85,6 +85,28 @@ TEST_F(NodeLossTest, ANodeWithoutContributionsIsNotWaitedFor) {
   EXPECT_TRUE(state_.away.empty());
 }
 
+TEST_F(NodeLossTest, WhatTheRootHasFetchedIsNotGivenUpWithItsNode) {
+  Open(NodeLoss::kGoOn);
+  Do(Contributed{"a", "n1"});
+  Do(Contributed{"b", "n2"});
+  ASSERT_THAT(Do(Contributed{"c", "n2"}), ElementsAre("close a b c"));
+  Do(NodeLost{"n1"});
+  Do(NodeLost{"n2"});
+  EXPECT_THAT(Do(Fetched{{"b", "c", "nobody"}}), ElementsAre());
+  EXPECT_THAT(Do(AggregationFailed{"node n1 is away"}), ElementsAre("hold"));
+  EXPECT_EQ(waiting(), "waiting for node n1 with 1 update; goes on without it in 1m");
+  EXPECT_THAT(Do(Tick{}, absl::Seconds(60)), ElementsAre("give up n1 a", "close b c"));
+}
+
+TEST_F(NodeLossTest, AHeldRoundGoesOnOnceTheRootHasAllOfIt) {
+  Open(NodeLoss::kWait);
+  ContributeAll();
+  Do(NodeLost{"n2"});
+  ASSERT_THAT(Do(AggregationFailed{"node n2 is away"}), ElementsAre("hold"));
+  EXPECT_THAT(Do(Fetched{{"b"}}), ElementsAre());
+  EXPECT_THAT(Do(Fetched{{"c"}}), ElementsAre("close a b c"));
+}
+
 TEST_F(NodeLossTest, AsksAgainOnceTheNodeIsGivenUp) {
   Open(NodeLoss::kAskAgain);
   Do(Contributed{"b", "n2"});

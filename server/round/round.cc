@@ -109,6 +109,13 @@ void Apply(State& state, const UpdatesLost& event, absl::Time now) {
   if (!state.held) state.retry_at = now;
 }
 
+void Apply(State& state, const Fetched& event, absl::Time) {
+  for (const std::string& id : event.clients) {
+    if (Client* client = Find(state, id); client != nullptr && client->part == Part::kContributed) client->node.clear();
+  }
+  ForgetNodesWithoutContributions(state);
+}
+
 void Apply(State& state, const NodeLost& event, absl::Time now) {
   if (!ContributorsAt(state, event.node).empty()) state.away.emplace(event.node, now);
 }

@@ -107,6 +107,9 @@ struct Dropped {  // These updates turned out to be of no use: they are no contr
 struct UpdatesLost {  // Those who have them have them no more. REQUIRES: !State::in_hand(), or it has just failed.
   std::vector<std::string> clients;
 };
+struct Fetched {  // The root itself has these updates, durably: whatever becomes of their nodes.
+  std::vector<std::string> clients;
+};
 struct NodeLost {
   std::string node;
 };
@@ -115,7 +118,7 @@ struct NodeBack {
 };
 struct Tick {};  // Time has passed.
 using Event = std::variant<Joined, Left, UploadProgressed, UploadEnded, Contributed, Published, AggregationFailed,
-                           Dropped, UpdatesLost, NodeLost, NodeBack, Tick>;
+                           Dropped, UpdatesLost, Fetched, NodeLost, NodeBack, Tick>;
 
 // What is to be done.
 struct RoundOpened {
