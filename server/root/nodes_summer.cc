@@ -46,7 +46,7 @@ absl::Status CheckContributors(const PublishJob& part, const PartialView& view) 
 
 // Whether the node's answer is the round's, and asking for the updates instead would not help.
 bool IsFinal(const absl::Status& status) {
-  return status.ok() || absl::IsInvalidArgument(status) || absl::IsUnavailable(status);
+  return status.ok() || BlamedClient(status).has_value() || absl::IsUnavailable(status);
 }
 
 template <typename Work>

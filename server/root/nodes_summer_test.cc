@@ -143,6 +143,15 @@ TEST_F(NodesSummerTest, FetchesFromANodeThatDoesNotAddUp) {
   EXPECT_EQ(nodes_.fetched, (std::set<std::string>{"c1", "c4"}));
 }
 
+// Who refuses without saying whose update is wrong may be wrong itself.
+TEST_F(NodesSummerTest, FetchesFromANodeThatRefusesAndBlamesNobody) {
+  const PublishJob job = JobFor("mean");
+  const std::string alone = FileOf(job);
+  nodes_.failures["n1"] = absl::InvalidArgumentError("not the order of a sum");
+  EXPECT_EQ(FileOf(Spread(job)), alone);
+  EXPECT_EQ(nodes_.fetched, (std::set<std::string>{"c1", "c4"}));
+}
+
 TEST_F(NodesSummerTest, ASumOfOtherUpdatesIsNotUsed) {
   const PublishJob job = JobFor("mean");
   const std::string alone = FileOf(job);
