@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -22,8 +23,9 @@ namespace cairn {
 namespace {
 
 // SIGINT and SIGTERM, from construction on. Handlers, and not sigwait, which needs that every thread blocks them:
-// libraries start threads before main does. The second one ends the process: the first waits for threads, and one that
-// hangs, in a disk that does not answer, never comes to its end.
+// libraries start threads before main does. A later one ends the process: the first waits for threads, and one that
+// hangs, in a disk that does not answer, never comes to its end. What stops a process may tell it twice, though, to
+// itself and to its group (timeout, a shell's Ctrl-C): what comes within a second is the same.
 class StopSignals {
  public:
   StopSignals() {
@@ -31,7 +33,8 @@ class StopSignals {
     struct sigaction action {};
     action.sa_flags = SA_RESTART;  // Whatever else runs is not to see them.
     action.sa_handler = [](int signal) {
-      if (which_ != 0) EndNow(signal);
+      if (which_ != 0) return EndIfLater(signal);
+      first_ = Now();
       which_ = signal;
       sem_post(&came_);
     };
@@ -46,12 +49,21 @@ class StopSignals {
 
  private:
   // As a shell says of what a signal ended. Async-signal-safe calls only.
-  [[noreturn]] static void EndNow(int signal) {
+  static void EndIfLater(int signal) {
+    if (Now() <= first_ + kSameSeconds) return;
     constexpr char kText[] = "cairn: told to stop once more, and ends at once\n";
     [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kText, sizeof(kText) - 1);
     _exit(128 + signal);
   }
 
+  static std::sig_atomic_t Now() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::sig_atomic_t>(now.tv_sec);
+  }
+
+  static constexpr int kSameSeconds = 1;
+  static inline volatile std::sig_atomic_t first_ = 0;  // Seconds since boot.
   static inline sem_t came_;
   static inline volatile std::sig_atomic_t which_ = 0;
 };

@@ -137,6 +137,17 @@ TEST_F(PlacementTest, WhatAGatewayRefusesForReasonsOfItsOwnGoesHome) {
   EXPECT_EQ(Offsets(other_).size(), 4u) << "asked first, each time";
 }
 
+TEST_F(PlacementTest, WhereNeitherHasRoomBothAreAskedAgain) {
+  for (TestingServer* server : {&other_, &server_}) {
+    server->With([](TestingState& state) {
+      state.push_faults.push_back({.answer_at_header = {grpc::StatusCode::RESOURCE_EXHAUSTED, "scripted"}});
+    });
+  }
+  const absl::Status pushed = Push();
+  EXPECT_TRUE(pushed.ok()) << pushed;
+  EXPECT_TRUE(Has(other_)) << "it has room by now";
+}
+
 TEST_F(PlacementTest, WhatIsSaidOfTheRoundIsNotAskedTwice) {
   other_.With([](TestingState& state) {
     state.push_faults.push_back({.answer_at_header = {grpc::StatusCode::FAILED_PRECONDITION, "the round is closed"}});

@@ -132,7 +132,9 @@ absl::StatusOr<v1::Receipt> Pusher::Attempt() {
     absl::StatusOr<v1::Receipt> receipt = AttemptAt(*placed);
     if (!MayBeOfItsOwn(receipt.status().code())) return receipt;
   }
-  return AttemptAt(connection_);
+  absl::StatusOr<v1::Receipt> receipt = AttemptAt(connection_);
+  if (MayBeOfItsOwn(receipt.status().code())) at_home_ = false;  // Another may have room: it is asked again.
+  return receipt;
 }
 
 absl::StatusOr<v1::Receipt> Pusher::AttemptAt(Link& link) {

@@ -39,7 +39,8 @@ absl::Status SendChunks(
 
 absl::Status SendBlob(RawCall& call, const std::shared_ptr<const Blob>& blob, std::uint64_t offset, bool& open,
                       const std::function<void()>& gets_on) {
-  ChunkFrames chunks(blob, [&blob] { blob->DropPages(); });
+  ChunkFrames chunks(
+      blob, [&blob] { blob->DropPages(); }, LostPagesGuard::Readers::kOne);
   CAIRN_RETURN_IF_ERROR(SendChunks(call, chunks, blob->bytes().substr(offset), open, gets_on));
   blob->DropPages();
   return absl::OkStatus();

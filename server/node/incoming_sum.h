@@ -24,13 +24,12 @@ class IncomingSum final : public Incoming {
   IncomingSum(std::string node, const PublishJob& job);
 
   absl::string_view kind() const override { return "sum"; }
-  // DATA_LOSS: more than the sum of these updates can have. RESOURCE_EXHAUSTED: disk full.
-
   // After Await, and without an error. DATA_LOSS, UNIMPLEMENTED: as ReadPartial.
   absl::StatusOr<std::unique_ptr<RoundTotal>> Finish();
 
  private:
   absl::Status OnBegin(const v1::DeliverHeader& header) override;
+  // DATA_LOSS: more than the sum of these updates can have. RESOURCE_EXHAUSTED: disk full.
   absl::Status OnAppend(absl::Span<const absl::string_view> slices) override;
 
   const std::filesystem::path directory_;

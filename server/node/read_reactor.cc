@@ -71,7 +71,8 @@ absl::Status ReadReactor::Open() {
     return absl::DataLossError(
         absl::StrCat(request_.name(), ": ", blob_->bytes().size(), " bytes instead of ", request_.payload_bytes()));
   }
-  chunks_.emplace(blob_, [blob = blob_.get()] { blob->DropPages(); });
+  chunks_.emplace(
+      blob_, [blob = blob_.get()] { blob->DropPages(); }, LostPagesGuard::Readers::kOne);
   return absl::OkStatus();
 }
 

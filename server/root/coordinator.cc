@@ -57,6 +57,10 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(CoordinatorOption
     RemoveOtherAdapters(coordinator->options_.data_dir, federation.name, digests);
   }
   CAIRN_RETURN_IF_ERROR(coordinator->LoadFederations());
+  // Later it may come to be that none is there: then each is tried again by itself.
+  if (coordinator->federations_.empty() && !coordinator->failed_.empty()) {
+    return coordinator->failed_.begin()->second.why;
+  }
   // Loading may take long, and nobody can attend before.
   coordinator->host_.away_from = clock->Now() + kNodesReturnMax;
   for (const auto& [name, federation] : coordinator->federations_) federation->AwaitNodes();
@@ -66,7 +70,7 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(CoordinatorOption
 
 Coordinator::~Coordinator() {
   if (!thread_.joinable()) return;
-  if (host_.summer != nullptr) host_.summer->Stop();  // The publisher may wait for workers, and they for nothing.
+  if (host_.summer != nullptr) host_.summer->Stop();      // The publisher may wait for workers, and they for nothing.
   if (options_.nodes != nullptr) options_.nodes->Stop();  // Nor for room, which its own job may take.
   // Its last result is queued and carried out. What is still queued may start jobs: they are ignored.
   publisher_->Stop();

@@ -37,7 +37,6 @@ absl::Status Coordinator::LoadEach() {
     // The database is everybody's.
     if (absl::IsUnavailable(loaded)) return loaded;
   }
-  if (federations_.empty() && !failed_.empty()) return failed_.begin()->second.why;
   return absl::OkStatus();
 }
 

@@ -208,6 +208,25 @@ TEST_F(HalfwayTest, ALossThatCannotBeRecordedIsReportedAgain) {
   EXPECT_EQ(server_->Now().state.contributed(), 1u);
 }
 
+// As above, with one federation.
+TEST_F(HalfwayTest, TheOnlyOneIsNotLoadedAgainAtOnce) {
+  server_->Stop();
+  fs::rename(object_.string() + ".away", object_);
+  server_->federations().pop_back();
+  ASSERT_TRUE(server_->Start().ok());
+  fs::rename(object_, object_.string() + ".away");
+  const std::set<std::string> names = {UpdateName("a", at_node_.key.sha256)};
+  std::promise<absl::Status> told;
+  (*server_)->UpdatesLost("n1", "fed", 1, names, [&](const absl::Status& status) { told.set_value(status); });
+  EXPECT_EQ(told.get_future().get().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(server_->Now().waiting_for, HasSubstr("federation \"fed\" cannot be loaded"));
+  fs::rename(object_.string() + ".away", object_);
+  EXPECT_EQ(server_->Join("d").status().code(), absl::StatusCode::kUnavailable) << "was loaded again before its time";
+  server_->clock.Advance(absl::Seconds(5));
+  EXPECT_TRUE(server_->Join("d").ok());
+  EXPECT_EQ(server_->Now().state.contributed(), 2u);
+}
+
 // A data directory as the first release left it, in the middle of round 1: client a has its receipt.
 TEST_F(FailureTest, AnOpenRoundOfVersion1IsPublished) {
   server_ = std::make_unique<TestCoordinator>(std::vector<FederationOptions>{FederationFor("fed", "mean", 2, 2)});

@@ -125,13 +125,14 @@ bool Federation::InRound() const {
 
 void Federation::Progress(const UploadKey& key, std::uint64_t received) {
   if (!InOpenRound(key)) return;
-  Apply(round::UploadProgressed{key.client, received, key.bytes}).IgnoreError();  // Writes nothing.
+  Apply(round::UploadProgressed{key.client, received, key.bytes})
+      .IgnoreError();  // What fails takes the transaction with it.
   Tell(Notice::Kind::kProgress, key.client);
 }
 
 void Federation::UploadEnded(const UploadKey& key, const absl::Status& refusal) {
   if (!InOpenRound(key)) return;
-  Apply(round::UploadEnded{key.client}).IgnoreError();  // Writes nothing.
+  Apply(round::UploadEnded{key.client}).IgnoreError();  // As above.
   if (refusal.ok()) {
     Tell(Notice::Kind::kProgress, key.client);
   } else {
@@ -232,16 +233,16 @@ absl::Status Federation::AggregationFailed(const absl::Status& why) {
   spdlog::error("{}: round {}: aggregation failed: {}", name(), state_.round, StatusText(why));
   host_.metrics->RoundFinished(name(), "failed");
   Tell(Notice::Kind::kFailed, "", std::string(why.message().substr(0, kDetailBytesMax)));
+  const bool held = state_.held;
   CAIRN_RETURN_IF_ERROR(TakeOverFetched());
+  if (held && !state_.held) return absl::OkStatus();  // The next attempt, or what is asked for instead, has begun.
   CAIRN_ASSIGN_OR_RETURN(const bool lost, ForgetReported());
   if (lost) return absl::OkStatus();  // The next attempt is without them.
   std::vector<std::string> dropped;
   for (std::string& client : BlamedClients(why)) {
-    const auto receipt = host_.database->LoadReceipt(name(), state_.round, client);
-    // Then the next attempt finds who else is to blame.
-    if (!receipt.ok()) return Apply(round::AggregationFailed{std::string(receipt.status().message()), false});
-    if (!*receipt) continue;
-    CAIRN_RETURN_IF_ERROR(Drop(**receipt, why));
+    CAIRN_ASSIGN_OR_RETURN(const auto receipt, host_.database->LoadReceipt(name(), state_.round, client));
+    if (!receipt) continue;
+    CAIRN_RETURN_IF_ERROR(Drop(*receipt, why));
     dropped.push_back(std::move(client));
   }
   if (!dropped.empty()) return Apply(round::Dropped{std::move(dropped)});

@@ -151,8 +151,9 @@ absl::Status Federation::RestoreReceipts() {
     host_.AfterCommit([this, receipt] { Hand(receipt); });
   }
   const bool enough = state_.has_required() && state_.contributed() >= state_.policy.clients_min;
-  if (some_are_forgotten && !enough) state_.phase = round::Phase::kOpen;  // At once, whoever is away.
-  return absl::OkStatus();
+  if (!some_are_forgotten || enough) return absl::OkStatus();
+  state_.phase = round::Phase::kOpen;  // At once, whoever is away.
+  return Save();
 }
 
 // Gives up what died in the memory of the last process; what is at nodes is there still.

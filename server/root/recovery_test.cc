@@ -219,6 +219,9 @@ TEST_F(RecoveryTest, MemoryModeForgetsOnlyWhatWasHere) {
       EXPECT_EQ(state.contributed(), 1u);
       EXPECT_EQ(state.clients.at("b").node, "n1");
       EXPECT_THAT(server_->metrics.Render(), HasSubstr("reason=\"dropped\"} 1"));
+      server_->Stop();
+      ASSERT_TRUE(server_->Start().ok());
+      EXPECT_EQ(server_->Now().state.phase, state.phase) << "was not on record";
     }
   }
 }
@@ -333,6 +336,7 @@ TEST_F(RecoveryTest, AFederationThatCannotBeReadIsUnavailableUntilItCan) {
   EXPECT_EQ(server_->Join("c").status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(server_->Subscribe([](const Notice&) {}).status().code(), absl::StatusCode::kUnavailable);
   ASSERT_TRUE(WriteFileAtomically(object, Update(3).safetensors).ok());
+  server_->clock.Advance(absl::Seconds(5));
   EXPECT_TRUE(server_->Join("c").ok());
   EXPECT_EQ(server_->Now().state.contributed(), 1u);
 }

@@ -47,10 +47,10 @@ absl::Status Rehearsal::Add(const std::string& client, std::uint64_t examples, s
 bool Rehearsal::goes_on() const { return combine_->kept().rank || combine_->kept().a; }
 
 absl::Status Rehearsal::GoOnFrom(std::uint64_t version, const std::filesystem::path& file, absl::string_view config) {
-  const LostPagesGuard lost_pages;
+  const LostPagesGuard lost_pages(LostPagesGuard::Readers::kOne);
   const absl::StatusOr<MappedAdapter> published = MapAdapter(file, config, *combine_);
   if (published.ok()) combine_->GoOnFrom(absl::StrCat("version ", version), published->adapter);
-  CAIRN_RETURN_IF_ERROR(lost_pages.Lost());
+  CAIRN_RETURN_IF_ERROR(lost_pages.LostHere());
   return published.status();
 }
 
@@ -71,10 +71,11 @@ absl::StatusOr<Rehearsal::Part> Rehearsal::Read(absl::string_view bytes, absl::s
 }
 
 absl::Status Rehearsal::Restore(Store& store, const ReceiptRow& receipt) {
-  const LostPagesGuard lost_pages;
+  // Of one file, on this thread: it is tried again and again, and must not disturb what is published meanwhile.
+  const LostPagesGuard lost_pages(LostPagesGuard::Readers::kOne);
   CAIRN_ASSIGN_OR_RETURN(auto blob, store.Find(receipt.federation, UpdateName(receipt.client, receipt.sha256)));
   const absl::StatusOr<Part> part = Read(blob->bytes(), receipt.adapter_config);
-  CAIRN_RETURN_IF_ERROR(lost_pages.Lost());  // Before what was made of zeros, for which the client would be blamed.
+  CAIRN_RETURN_IF_ERROR(lost_pages.LostHere());  // Before what was made of zeros, for which the client would be blamed.
   CAIRN_RETURN_IF_ERROR(part.status());
   blob->DropPages();
   return Add(receipt.client, receipt.examples, part->shape, part->frozen);

@@ -255,9 +255,11 @@ absl::Status CheckUpload(const State& state, absl::string_view client, std::uint
     return absl::NotFoundError(
         absl::StrCat("client \"", client, "\" has not joined this federation, or has left it: call Join first"));
   }
-  if (round > state.round || (round == state.round && state.phase == Phase::kWaiting)) {
-    return absl::FailedPreconditionError(absl::StrCat("round ", round, " is not open yet: the federation is at round ",
-                                                      state.round, " (", NameOf(state.phase), ")"));
+  if (round > state.round) {
+    const absl::string_view yet = state.phase == Phase::kFinished ? "" : " yet";
+    return absl::FailedPreconditionError(absl::StrCat("round ", round, " is not open", yet,
+                                                      ": the federation is at round ", state.round, " (",
+                                                      NameOf(state.phase), ")"));
   }
   if (state.phase != Phase::kOpen || round != state.round) {
     return absl::FailedPreconditionError(absl::StrCat("round ", round, " is closed: the federation is at round ",

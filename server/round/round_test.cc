@@ -190,6 +190,10 @@ TEST(RoundTest, UploadsAreCheckedAgainstTheState) {
   script.At(absl::Seconds(100)).Do(Tick{});
   EXPECT_EQ(CheckUpload(script.state(), "c3", 1).code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(CheckUpload(script.state(), "c1", 1).code(), absl::StatusCode::kFailedPrecondition);
+  script.Do(Left{"c1"});
+  script.Do(Published{1});
+  EXPECT_EQ(CheckUpload(script.state(), "c2", 1),
+            absl::FailedPreconditionError("round 1 is closed: the federation is at round 1 (waiting)"));
 }
 
 TEST(RoundTest, RecoveryDropsUploadsAndRestartsTheAggregation) {
