@@ -12,10 +12,12 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/files.h"
 #include "base/paths.h"
 #include "base/status_macros.h"
 
@@ -53,14 +55,13 @@ UniqueFd TryLock(const fs::path& directory, bool without) {
 
 // Whoever wrote it holds the lock as long as it lives. Without the marker it is not ours, or not yet.
 void RemoveAbandoned(const fs::path& target) {
-  std::error_code error;
-  for (fs::directory_iterator it(ParentOf(target), error), end; !error && it != end; it.increment(error)) {
-    if (!IsNameFor(target, it->path().filename().native())) continue;
+  const absl::StatusOr<std::vector<fs::path>> entries = ListDirectory(ParentOf(target));
+  if (!entries.ok()) return;
+  for (const fs::path& entry : *entries) {
+    if (!IsNameFor(target, entry.filename().native())) continue;
     std::error_code ignored;
-    const UniqueFd lock = TryLock(it->path(), false);
-    if (lock && fs::is_regular_file(fs::symlink_status(it->path() / kMarker, ignored))) {
-      fs::remove_all(it->path(), ignored);
-    }
+    const UniqueFd lock = TryLock(entry, false);
+    if (lock && fs::is_regular_file(fs::symlink_status(entry / kMarker, ignored))) fs::remove_all(entry, ignored);
   }
 }
 

@@ -119,8 +119,8 @@ absl::Status Watch(const Flags& flags) {
   std::string told;  // The same once is enough.
   options.on_retry = [&](const absl::Status& failure, absl::Duration) {
     const std::string why(failure.message());
-    if (why != told)
-      std::fprintf(stderr, "cairn watch: %s\n  Trying again until it answers; Ctrl-C ends.\n", why.c_str());
+    if (why == told) return;
+    std::fprintf(stderr, "cairn watch: %s\n  Trying again until it answers; Ctrl-C ends.\n", why.c_str());
     told = why;
   };
   sdk::Connection connection(options, channel);

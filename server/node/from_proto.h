@@ -19,7 +19,7 @@ ReceiptRow FromProto(const v1::Receipt& receipt);
 
 // Code and message. A call that gRPC ended, by its deadline or because the connection went away, is UNAVAILABLE.
 // `other`: who was called.
-absl::Status FromGrpc(const grpc::Status& status, absl::string_view other = "the root");
+absl::Status FromGrpc(const grpc::Status& status, absl::string_view other);
 
 // With the client to blame, if there is one (aggregators/blame.h).
 absl::Status FromProto(const v1::Failure& failure);

@@ -62,7 +62,7 @@ absl::Status ReadHeader(PartFile& file, const ReceiptRow& receipt, const Round& 
 }
 
 absl::StatusOr<std::shared_ptr<const Blob>> ReadParts(const ReceiptRow& receipt, const Round& round) {
-  const fs::path path = round.directory / (UpdateName(receipt.client, receipt.sha256) + ".part");
+  const fs::path path = round.directory / (NameOf(receipt) + ".part");
   CAIRN_ASSIGN_OR_RETURN(const std::shared_ptr<PartFile> file, PartFile::Create(path, receipt.bytes));
   CAIRN_RETURN_IF_ERROR(ReadHeader(*file, receipt, round));
   CAIRN_ASSIGN_OR_RETURN(const PeftConfig config, ParseUpdateConfig(receipt.adapter_config, round.combine));

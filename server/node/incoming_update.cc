@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 
 namespace cairn {
+
 absl::Status OfTheRoot(const absl::Status& status) {
   if (!absl::IsNotFound(status) && !absl::IsDataLoss(status)) return status;
   return absl::InternalError(absl::StrCat("the root: ", status.message()));

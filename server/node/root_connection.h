@@ -69,7 +69,7 @@ class RootConnection {
     context.set_deadline(std::chrono::system_clock::now() + kRootCallMax);
     Reply reply;
     calls_.Add(&context);
-    const absl::Status status = FromGrpc(((*node_).*method)(&context, request, &reply));
+    const absl::Status status = Result(((*node_).*method)(&context, request, &reply));
     calls_.Remove(&context);
     return status.ok() ? absl::StatusOr<Reply>(std::move(reply)) : absl::StatusOr<Reply>(status);
   }

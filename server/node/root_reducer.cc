@@ -20,7 +20,8 @@ absl::Status RootReducer::ReducePiece(std::uint64_t fetch, bool greatest, absl::
   request.mutable_values()->Add(values.begin(), values.end());
   v1::ReduceReply reply;
   root_->calls().Add(&context);
-  const absl::Status reduced = FromGrpc(root_->node().Reduce(&context, request, &reply));
+  // No Result: what another node gave up for is not the root's.
+  const absl::Status reduced = FromGrpc(root_->node().Reduce(&context, request, &reply), root_->name());
   root_->calls().Remove(&context);
   CAIRN_RETURN_IF_ERROR(reduced);
   if (static_cast<std::size_t>(reply.values_size()) != values.size()) {

@@ -95,7 +95,7 @@ absl::StatusOr<PublishJob> JobOf(const v1::UpdateList& list) {
 
 absl::Status FindPayload(const std::string& node, Store& store, Contribution& contribution) {
   const ReceiptRow& receipt = contribution.receipt;
-  auto blob = store.Find(receipt.federation, UpdateName(receipt.client, receipt.sha256));
+  auto blob = store.Find(receipt.federation, NameOf(receipt));
   if (absl::IsNotFound(blob.status())) return LostUpdate(node, receipt.client, blob.status());
   CAIRN_RETURN_IF_ERROR(blob.status());
   contribution.payload = *std::move(blob);

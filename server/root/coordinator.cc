@@ -108,16 +108,16 @@ void Coordinator::StartPublishing(PublishJob job) {
 
 void Coordinator::PublishingEnded(const std::string& federation, Result result) {
   auto shared = std::make_shared<const Result>(std::move(result));
-  Run<bool>(
+  RunStatus(
       federation,
-      [this, shared](Federation& f) -> absl::StatusOr<bool> {
+      [this, shared](Federation& f) {
         // Before what the result leads to, which may be the next job, and not if the transaction is forgotten.
         host_.AfterCommit([this, name = f.name()] { in_hand_.erase(name); });
         const absl::Status ended = f.PublishingEnded(shared->version, shared->updates, shared->publication);
         database_->Refuse(ended);  // It is told again.
-        return true;
+        return absl::OkStatus();
       },
-      [this, federation, shared](const absl::StatusOr<bool>& told) {
+      [this, federation, shared](const absl::Status& told) {
         if (!told.ok()) untold_.push_back({federation, *shared, clock_->Now() + kRetryInterval});
       });
 }
@@ -198,23 +198,23 @@ void Coordinator::CheckUpload(const UploadKey& key, Done<Admission> done) {
 }
 
 void Coordinator::Progress(const UploadKey& key, std::uint64_t received) {
-  Run<bool>(
+  RunStatus(
       key.federation,
-      [key, received](Federation& f) -> absl::StatusOr<bool> {
+      [key, received](Federation& f) {
         f.Progress(key, received);
-        return true;
+        return absl::OkStatus();
       },
-      [](const absl::StatusOr<bool>&) {});
+      [](const absl::Status&) {});
 }
 
 void Coordinator::UploadEnded(const UploadKey& key, const absl::Status& refusal) {
-  Run<bool>(
+  RunStatus(
       key.federation,
-      [key, refusal](Federation& f) -> absl::StatusOr<bool> {
+      [key, refusal](Federation& f) {
         f.UploadEnded(key, refusal);
-        return true;
+        return absl::OkStatus();
       },
-      [](const absl::StatusOr<bool>&) {});
+      [](const absl::Status&) {});
 }
 
 void Coordinator::Contribute(SealedUpdate update, Done<ReceiptRow> done) {

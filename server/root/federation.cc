@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "base/status_text.h"
+#include "server/root/gather.h"
 #include "server/root/published_files.h"
 #include "server/root/shards.h"
 #include "server/root/summer.h"
@@ -125,14 +126,14 @@ bool Federation::InRound() const {
 
 void Federation::Progress(const UploadKey& key, std::uint64_t received) {
   if (!InOpenRound(key)) return;
-  Apply(round::UploadProgressed{key.client, received, key.bytes})
-      .IgnoreError();  // What fails takes the transaction with it.
+  // What fails takes the transaction with it, here and below.
+  Apply(round::UploadProgressed{key.client, received, key.bytes}).IgnoreError();
   Tell(Notice::Kind::kProgress, key.client);
 }
 
 void Federation::UploadEnded(const UploadKey& key, const absl::Status& refusal) {
   if (!InOpenRound(key)) return;
-  Apply(round::UploadEnded{key.client}).IgnoreError();  // As above.
+  Apply(round::UploadEnded{key.client}).IgnoreError();
   if (refusal.ok()) {
     Tell(Notice::Kind::kProgress, key.client);
   } else {
@@ -364,7 +365,7 @@ absl::Status Federation::Aggregate() {
   job.updates = DigestOf(receipts);
   job.contributions.reserve(receipts.size());
   for (ReceiptRow& receipt : receipts) {
-    auto blob = host_.store->Find(name(), UpdateName(receipt.client, receipt.sha256));
+    auto blob = host_.store->Find(name(), NameOf(receipt));
     if (!blob.ok() && receipt.node.empty()) return blob.status();
     job.contributions.push_back({std::move(receipt), blob.ok() ? *std::move(blob) : nullptr});
   }

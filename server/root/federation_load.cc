@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "base/status_macros.h"
 #include "server/root/federation.h"
+#include "server/root/gather.h"
 #include "server/root/published_files.h"
 #include "server/root/published_form.h"
 #include "server/root/summer.h"
@@ -32,8 +33,6 @@ absl::StatusOr<round::Phase> PhaseFromName(const std::string& name) {
   }
   return absl::DataLossError(absl::StrCat("database: unknown phase \"", name, "\""));
 }
-
-std::string NameOf(const ReceiptRow& receipt) { return UpdateName(receipt.client, receipt.sha256); }
 
 }  // namespace
 

@@ -47,7 +47,7 @@ absl::StatusOr<Kept> Federation::KeptBy(const std::string& node) const {
   if (!InRound()) return kept;
   CAIRN_ASSIGN_OR_RETURN(const auto receipts, host_.database->LoadReceipts(name(), state_.round));
   for (const ReceiptRow& receipt : receipts) {
-    if (receipt.node == node) kept.names.push_back(UpdateName(receipt.client, receipt.sha256));
+    if (receipt.node == node) kept.names.push_back(NameOf(receipt));
   }
   return kept;
 }
@@ -66,7 +66,7 @@ absl::StatusOr<std::vector<std::string>> Federation::TakeOver(std::vector<Receip
   if (!host_.durable) return clients;
   for (ReceiptRow& receipt : receipts) {
     if (receipt.node.empty()) continue;
-    const auto copy = host_.store->Find(name(), UpdateName(receipt.client, receipt.sha256));
+    const auto copy = host_.store->Find(name(), NameOf(receipt));
     if (!copy.ok() || (*copy)->bytes().size() != receipt.bytes) continue;
     CAIRN_RETURN_IF_ERROR(host_.database->DeleteNodeUpdate(name(), receipt.round, receipt.client));
     receipt.node.clear();
@@ -89,7 +89,7 @@ absl::StatusOr<bool> Federation::ForgetReported() {
   CAIRN_ASSIGN_OR_RETURN(const auto receipts, host_.database->LoadReceipts(name(), state_.round));
   for (const ReceiptRow& receipt : receipts) {
     const auto node = reported.find(receipt.node);
-    const std::string update = UpdateName(receipt.client, receipt.sha256);
+    const std::string update = NameOf(receipt);
     if (node == reported.end() || node->second.count(update) == 0) continue;
     if (host_.store->Find(name(), update).ok()) continue;  // An attempt has fetched it, into memory.
     const auto gone = absl::NotFoundError("it is not there any more");
@@ -172,7 +172,7 @@ absl::Status Federation::AddLost(std::vector<OutcomeRow>& outcomes) const {
 // To those who add up updates while others still come in.
 void Federation::Hand(const ReceiptRow& receipt) {
   if (!sums_up_) return;
-  auto blob = host_.store->Find(name(), UpdateName(receipt.client, receipt.sha256));
+  auto blob = host_.store->Find(name(), NameOf(receipt));
   if (blob.ok()) host_.summer->Contributed(name(), receipt.round, options_.method, {receipt, *std::move(blob)});
 }
 

@@ -42,13 +42,14 @@ absl::Status FetchAll(const std::vector<const ReceiptRow*>& missing, Nodes& node
 absl::Status FindAll(PublishJob& job, Store& store) {
   for (Contribution& contribution : job.contributions) {
     const ReceiptRow& receipt = contribution.receipt;
-    CAIRN_ASSIGN_OR_RETURN(contribution.payload,
-                           store.Find(receipt.federation, UpdateName(receipt.client, receipt.sha256)));
+    CAIRN_ASSIGN_OR_RETURN(contribution.payload, store.Find(receipt.federation, NameOf(receipt)));
   }
   return absl::OkStatus();
 }
 
 }  // namespace
+
+std::string NameOf(const ReceiptRow& receipt) { return UpdateName(receipt.client, receipt.sha256); }
 
 UploadKey KeyOf(const ReceiptRow& receipt) {
   return {receipt.federation, receipt.round, receipt.client, receipt.sha256, receipt.bytes};

@@ -12,6 +12,7 @@ namespace cairn {
 
 // Of what a receipt is for.
 UploadKey KeyOf(const ReceiptRow& receipt);
+std::string NameOf(const ReceiptRow& receipt);  // In the store: UpdateName.
 // That a node, or the root if it is "", has not the update any more, or other bytes.
 std::string WhatIsLost(const std::string& node, const std::string& client, const absl::Status& why);
 // Such an update is its client's to send again: INVALID_ARGUMENT with BlamedClient (aggregators/blame.h).

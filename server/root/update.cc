@@ -6,6 +6,7 @@
 #include "aggregators/registry.h"
 #include "base/lost_pages.h"
 #include "base/status_macros.h"
+#include "server/root/gather.h"
 
 namespace cairn {
 namespace {
@@ -73,7 +74,7 @@ absl::StatusOr<Rehearsal::Part> Rehearsal::Read(absl::string_view bytes, absl::s
 absl::Status Rehearsal::Restore(Store& store, const ReceiptRow& receipt) {
   // Of one file, on this thread: it is tried again and again, and must not disturb what is published meanwhile.
   const LostPagesGuard lost_pages(LostPagesGuard::Readers::kOne);
-  CAIRN_ASSIGN_OR_RETURN(auto blob, store.Find(receipt.federation, UpdateName(receipt.client, receipt.sha256)));
+  CAIRN_ASSIGN_OR_RETURN(auto blob, store.Find(receipt.federation, NameOf(receipt)));
   const absl::StatusOr<Part> part = Read(blob->bytes(), receipt.adapter_config);
   CAIRN_RETURN_IF_ERROR(lost_pages.LostHere());  // Before what was made of zeros, for which the client would be blamed.
   CAIRN_RETURN_IF_ERROR(part.status());

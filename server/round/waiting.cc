@@ -92,7 +92,8 @@ std::string WaitingFor(const State& state, absl::Time now) {
       return WaitingForUpdates(state, now);
     case Phase::kAggregating:
       if (state.held) return WaitingForNodes(state, now);
-      if (state.failure.empty()) return absl::StrCat("aggregating ", state.contributed(), state.contributed() == 1 ? " update" : " updates");
+      if (state.failure.empty())
+        return absl::StrCat("aggregating ", state.contributed(), state.contributed() == 1 ? " update" : " updates");
       return absl::StrCat("aggregation failed (", state.failure, "); next attempt in ", Short(state.retry_at - now));
     case Phase::kFinished:
       return absl::StrCat("nothing: all ", state.round, " rounds are published");
